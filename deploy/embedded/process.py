@@ -72,6 +72,11 @@ def is_alive(record: Record) -> bool:
     return start_time(record.pid) == record.started
 
 
+def owner_lives(record: Record) -> bool:
+    """False once the process that owns the child is gone: the child is being stopped. True for a detached child."""
+    return record.owner_pid is None or start_time(record.owner_pid) is not None
+
+
 def spawn(
     argv: Sequence[str],
     *,

@@ -1,0 +1,50 @@
+"""Identifiers, and the ids and partitions that follow from them.
+
+Ids come from content: the same input gives the same id in every life of every process. Partitions of our own topics come from CRC-32 of
+the routing identifier or the customer id (cheap in Python; the topic catalogue names it), so a foreign partitioner can be noticed.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from uuid import UUID, uuid5
+from zlib import crc32
+
+NAMESPACE = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
+
+UNIQUE_KIND = "user_id"
+DEVICE_KINDS = ("anonymous_id", "device_id")
+CONTACT_KINDS = ("email", "phone", "loyalty_card")
+BUSINESS_KINDS = ("order_id", "receipt_id", "ticket_id", "claim_id")
+ROUTING_ORDER = (*DEVICE_KINDS, UNIQUE_KIND, *CONTACT_KINDS, *BUSINESS_KINDS)
+"""The first kind that a touchpoint carries routes it: its device, else its user, else a contact, else a business key."""
+
+
+def customer_of(kind: str, value: str) -> str:
+    """The customer that an identifier alone stands for: a user, or the anonymous customer of a device or contact."""
+    return str(uuid5(NAMESPACE, f"{kind}:{value}"))
+
+
+def journey_id_of(definition: str, customer_id: str, anchor: str) -> str:
+    return str(uuid5(NAMESPACE, f"journey|{definition}|{customer_id}|{anchor}"))
+
+
+def alert_id_of(journey_id: str, break_name: str, occurrence: int) -> str:
+    return str(uuid5(NAMESPACE, f"alert|{journey_id}|{break_name}|{occurrence}"))
+
+
+def dedup_key_of(definition: str, anchor: str, break_name: str, occurrence: int) -> str:
+    """One notification per broken thing: the key stays when the journey moves to another customer."""
+    return str(uuid5(NAMESPACE, f"dedup|{definition}|{anchor}|{break_name}|{occurrence}"))
+
+
+def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
+    """Same source, message id and bytes: a duplicate. A client with one constant message id loses nothing. 32 hex digits."""
+    digest = blake2b(content, digest_size=16)
+    digest.update(b"\x00%s\x00%s" % (source.encode(), message_id.encode()))
+    return digest.hexdigest()
+
+
+def partition_of(routing: str, partitions: int) -> int:
+    """The partition that owns `kind:value` on touchpoints.raw, or a customer id on touchpoints and journeys."""
+    return crc32(routing.encode()) % partitions

@@ -1,0 +1,56 @@
+"""The touchpoint contract: what teams send, as JSON, to the collector or to the topic `touchpoints.raw` (format `touchline`)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", max_length=35)]
+"""RFC 3339 with an offset; kept to the millisecond."""
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Value = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Contract(BaseModel):
+    """Closed: an unknown field is an error that names it, not a silent loss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Identifiers(Contract):
+    """Who, or which business object, the touchpoint names. All may be absent."""
+
+    user_id: Value | None = None
+    anonymous_id: Value | None = None
+    device_id: Value | None = None
+    email: Value | None = None
+    phone: Value | None = None
+    loyalty_card: Value | None = None
+    order_id: Value | None = None
+    receipt_id: Value | None = None
+    ticket_id: Value | None = None
+    claim_id: Value | None = None
+
+
+class Subject(Contract):
+    """What a touchpoint is about when it names nobody: a store, a product, a brand."""
+
+    kind: Literal["store", "product", "brand"]
+    id: Value
+
+
+class Touchpoint(Contract):
+    """One customer interaction on one channel."""
+
+    format_version: Literal[1] = 1
+    message_id: Name
+    name: Name
+    occurred_at: Time
+    sent_at: Time | None = None
+    sequence: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    channel: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    identifiers: Identifiers = Identifiers()
+    subject: Subject | None = None
+    properties: dict[str, Any] = {}
+    context: dict[str, Any] = {}
