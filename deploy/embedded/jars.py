@@ -1,13 +1,14 @@
 """The broker's jars: fetched by Maven coordinates through `jgo`, checked against the committed list.
 
-`kafka.jars.lock` names every jar of the class path as `<sha256>  <group>:<artifact>:<version>`. The list decides: only
-named jars reach the class path, the SHA-256 of each is computed at every start (44 MB, about 0.05 s), and a jar that
-differs is an error, never replaced in silence. The directory is shared by all data directories of the user; its name
-carries the hash of the list, so that a new list gets a new directory.
+`kafka.jars.lock` names every jar of the class path as `<sha256>  <group>:<artifact>:<version>`. The list
+decides: only named jars reach the class path, the SHA-256 of each is computed at every start (44 MB, about
+0.05 s), and a jar that differs is an error, never replaced in silence. All data directories of the user share
+one jar directory; its name carries the hash of the list, so that a new list gets a new directory.
 
 `python -m deploy.embedded.jars` resolves ROOTS again and prints the list.
 """
 
+import errno
 import hashlib
 import os
 import sys
@@ -60,7 +61,7 @@ def default_directory(lock_text: str, environ: Mapping[str, str] = os.environ) -
 
 
 def ensure_jars(directory: Path | None, progress: Progress) -> tuple[Path, ...]:
-    """The class path, every jar checked. Fetches what is missing: 44 MB the first time, which may take a minute.
+    """The class path, every jar checked. Fetches what is missing: 44 MB the first time, up to a minute.
 
     Raises EmbeddedError when a jar differs from the list or cannot be fetched.
     """
@@ -80,8 +81,8 @@ def _check(path: Path, jar: Jar) -> None:
     digest = sha256_of(path)
     if digest != jar.sha256:
         raise EmbeddedError(
-            f"{path} is not the jar named in {LOCK_FILE.name} (SHA-256 {digest[:16]}…, expected {jar.sha256[:16]}…):"
-            " somebody changed it or the download was damaged; delete that file and start again"
+            f"{path} is not the jar that {LOCK_FILE.name} names (SHA-256 {digest[:12]}...,"
+            f" not {jar.sha256[:12]}...): it was changed or damaged; delete that file and start again"
         )
 
 
@@ -94,10 +95,12 @@ def _fetch_all(missing: Sequence[Jar], directory: Path, progress: Progress) -> N
     """A jar gets its final name only once its digest is right."""
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         done = 0
-        for number, (jar, fetched) in enumerate(zip(missing, _download(missing, Path(scratch)), strict=True), 1):
+        for number, (jar, fetched) in enumerate(
+            zip(missing, _download(missing, Path(scratch)), strict=True), 1
+        ):
             _check(fetched, jar)
             done += fetched.stat().st_size
-            # Over a file system border when jgo took it from the user's own Maven repository: copy, then rename.
+            # jgo may have found it in the user's own Maven repository: that file stays where it is.
             copy = Path(scratch) / jar.file_name
             copy.write_bytes(fetched.read_bytes())
             copy.replace(directory / jar.file_name)
@@ -111,7 +114,7 @@ def _download(jars: Sequence[Jar], scratch: Path) -> Iterator[Path]:
         from requests import RequestException
     except ImportError as error:
         raise EmbeddedError(
-            "the embedded Kafka needs the package jgo to fetch its jars: run `pip install 'touchline[embedded]'`"
+            "the embedded Kafka needs jgo to fetch its jars: `pip install 'touchline[embedded]'`"
         ) from error
     settings = GlobalSettings.load()
     maven = MavenContext(
@@ -123,14 +126,16 @@ def _download(jars: Sequence[Jar], scratch: Path) -> Iterator[Path]:
         try:
             yield maven.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         except (RequestException, RuntimeError, OSError) as error:
+            if error.args[:1] == (errno.ENOSPC,):
+                raise
             raise EmbeddedError(
                 f"cannot fetch {jar.file_name} of the embedded Kafka ({type(error).__name__}):"
-                " check the network, or name your Maven mirror in ~/.config/jgo.conf under [repositories], and start again"
+                " check the network, or name a Maven mirror under [repositories] in ~/.config/jgo.conf"
             ) from error
 
 
 def resolve_lock() -> str:
-    """The text of the lock list, from the coordinates in ROOTS alone. Needs the network and takes about half a minute."""
+    """The text of the lock list, from ROOTS alone. Needs the network and about half a minute."""
     import jgo
 
     jars = []

@@ -1,41 +1,36 @@
 """Real Apache Kafka on this machine: one KRaft node, loopback only, its data below `<data dir>/kafka`.
 
-For trying out, demonstrating and testing Touchline; production names its own brokers and never comes here. Laws:
+For trying out, demonstrating and testing Touchline; production names its own brokers. Laws:
 - one broker per data directory: a second start finds the first (file lock and record file);
-- an owned broker never outlives the process that started it, a detached one lives until `stop_kafka` (process.py);
+- an owned broker never outlives the process that started it; a detached one lives until `stop_kafka`;
 - the same data directory keeps its cluster id and, while they are free, its ports, so that clients reconnect;
 - acknowledged records survive a kill -9 of the broker; with `durable` also a power cut.
 
-Formatting happens in a directory of its own that is renamed when complete, so that a start cut short leaves nothing half
-made. Everything here blocks; all waits are bounded.
+Everything here blocks; all waits are bounded.
 """
 
-import base64
 import errno
-import json
-import re
 import shutil
-import subprocess
 import time
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Final
 
+from deploy.embedded import kafka_node as node
 from deploy.embedded import process
-from deploy.embedded.jars import Progress, ensure_jars
-from deploy.embedded.java import Java, find_java
+from deploy.embedded.jars import ensure_jars
+from deploy.embedded.java import find_java
 from deploy.embedded.process import EmbeddedError, Record
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 15.0
 OWNER_DEATH_SECONDS: Final = 5.0  # grace the supervisor gives a broker whose owner died
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024
-MAX_HEAP: Final = "512m"
-TEMPLATE: Final = Path(__file__).with_name("server.properties")
+TAIL_BYTES: Final = 64 * 1024
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +41,16 @@ class RunningKafka:
     log_path: Path
     data_dir: Path
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    port: int | None
+    durable: bool
+    detached: bool
+    progress: Progress
+    jars_dir: Path | None
+    timeout_seconds: float
 
 
 def start_kafka(
@@ -60,22 +65,24 @@ def start_kafka(
 ) -> RunningKafka:
     """Returns once the broker serves: about 3 s, 6 s after a kill -9. Finds the one that runs here already.
 
-    `detached`: lives on after this process. `jars_dir`: instead of the user's cache. Raises EmbeddedError.
+    `detached`: it lives on after this process. `jars_dir`: instead of the user's cache. `timeout_seconds`:
+    for the broker alone, without fetching jars. Raises EmbeddedError.
     """
+    wish = _Wish(port, durable, detached, progress, jars_dir, timeout_seconds)
     home = _home(data_dir)
     with _disk_errors(home):
         home.mkdir(parents=True, exist_ok=True)
         with process.locked(home / "lock", timeout_seconds=timeout_seconds + STOP_SECONDS):
-            found = _await_owner_death(home)
-            if found is not None:
-                _check_same(found, home, port=port, durable=durable)
-                _await_ready(found, timeout_seconds)
-                return _running(data_dir, found)
-            return _start(data_dir, port, durable, detached, progress, jars_dir, timeout_seconds)
+            found = _found_alive(home)
+            if found is None:
+                return _running(data_dir, _start(home, wish))
+            _check_same(found, home, wish)
+            _await_ready(found, home, since=_log_size(Path(found.log_path)), timeout_seconds=timeout_seconds)
+            return _running(data_dir, found)
 
 
 def find_running(data_dir: Path) -> RunningKafka | None:
-    """The broker of this data directory if it is up, else None. Does not wait for one that starts or stops."""
+    """The broker of this data directory if it is up, else None. Does not wait for a start or a stop."""
     record = process.read_record(_home(data_dir) / "running.json")
     if record is None or not process.owner_lives(record) or not process.is_listening(record.ports["kafka"]):
         return None
@@ -95,7 +102,7 @@ def stop_kafka(data_dir: Path) -> bool:
 
 
 def kill_kafka(running: RunningKafka) -> bool:
-    """SIGKILL, for fault tests and the demo; returns when the process is gone. Start again with the same port."""
+    """SIGKILL, for fault tests and the demo; returns when it is gone. Start again with the same port."""
     return process.kill(running.record)
 
 
@@ -110,45 +117,37 @@ def _running(data_dir: Path, record: Record) -> RunningKafka:
     )
 
 
-def _start(
-    data_dir: Path,
-    port: int | None,
-    durable: bool,
-    detached: bool,
-    progress: Progress,
-    jars_dir: Path | None,
-    timeout_seconds: float,
-) -> RunningKafka:
-    home = _home(data_dir)
-    _check_space(home)
+def _start(home: Path, wish: _Wish) -> Record:
+    if shutil.disk_usage(home).free < MIN_FREE_BYTES:
+        raise node.disk_full(home)
     java = find_java()
-    class_path = ensure_jars(jars_dir, progress)
-    cluster = node.open_cluster(home, port)
+    class_path = ensure_jars(wish.jars_dir, wish.progress)
+    cluster = node.open_cluster(home, wish.port)
     shutil.rmtree(home / "tmp", ignore_errors=True)
     (home / "tmp").mkdir()
     if not (home / "data").exists():
-        progress("Kafka: preparing its data directory")
+        wish.progress("Kafka: preparing its data directory")
         node.format_data(home, cluster, java, class_path)
-    properties = node.render_properties(cluster, log_dir="data", durable=durable)
+    properties = node.render_properties(cluster, log_dir="data", durable=wish.durable)
     process.write_whole(home / "server.properties", properties)
-    progress(f"Kafka: starting on port {cluster.port}")
-    begun = time.monotonic()
+    wish.progress(f"Kafka: starting on port {cluster.port}")
+    begun, since = time.monotonic(), _log_size(home / "broker.log")
     record = process.spawn(
         node.java_command(java, class_path, "kafka.Kafka", "server.properties"),
         log_path=home / "broker.log",
         ports={"kafka": cluster.port, "controller": cluster.controller_port},
-        detached=detached,
+        detached=wish.detached,
         grace_seconds=OWNER_DEATH_SECONDS,
         cwd=home,
     )
     process.write_record(home / "running.json", record)
-    _await_ready(record, timeout_seconds)
-    progress(f"Kafka: ready after {time.monotonic() - begun:.1f} s")
-    return _running(data_dir, record)
+    _await_ready(record, home, since=since, timeout_seconds=wish.timeout_seconds)
+    wish.progress(f"Kafka: ready after {time.monotonic() - begun:.1f} s")
+    return record
 
 
-def _await_owner_death(home: Path) -> Record | None:
-    """The live broker of this directory. One whose owner just died is on its way out: waits for that."""
+def _found_alive(home: Path) -> Record | None:
+    """The live broker of this directory. One whose owner is dead is being stopped: sees to it that it is."""
     record = process.read_record(home / "running.json")
     if record is None or process.owner_lives(record):
         return record
@@ -156,14 +155,55 @@ def _await_owner_death(home: Path) -> Record | None:
     return None
 
 
-def _check_same(found: Record, home: Path, *, port: int | None, durable: bool) -> None:
-    """A running broker is taken as it is; one that would do less than was asked for is an error."""
-    if port not in (None, found.ports["kafka"]):
+def _check_same(found: Record, home: Path, wish: _Wish) -> None:
+    """A running broker is taken as it is; one that does less than was asked for is an error."""
+    port = found.ports["kafka"]
+    if wish.port not in (None, port):
         raise EmbeddedError(
-            f"Kafka runs on {home} already, on port {found.ports['kafka']} and not {port}: stop it first, or take its port"
+            f"Kafka runs on {home} already, on port {port}, not {wish.port}: stop it first, or take its port"
         )
-    if durable and "log.flush.interval.messages=1" not in (home / "server.properties").read_text().splitlines():
-        raise EmbeddedError(f"Kafka runs on {home} already, and not durable: stop it first")
+    if wish.durable and node.DURABLE_LINE not in (home / "server.properties").read_text().splitlines():
+        raise EmbeddedError(f"Kafka runs on {home} already, but not with durable writes: stop it first")
 
 
+def _await_ready(record: Record, home: Path, *, since: int, timeout_seconds: float) -> None:
+    port = record.ports["kafka"]
+    if process.wait_until(lambda: node.serves(port) or not process.is_alive(record), timeout_seconds):
+        if process.is_alive(record):
+            return
+        what = "ended while it started"
+    else:
+        what = f"did not come up within {timeout_seconds:.0f} s"
+    process.terminate(record, grace_seconds=1.0)
+    log = _log_since(Path(record.log_path), since)
+    last = log.rstrip().rpartition("\n")[2][:200] or "nothing"
+    raise node.cause_of(log, home, port) or EmbeddedError(
+        f"Kafka {what} (last line of its log: {last}): read {record.log_path}, then try again"
+    )
 
+
+def _log_size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _log_since(path: Path, offset: int) -> str:
+    size = _log_size(path)
+    with path.open("rb") as file:
+        file.seek(
+            max(0 if size < offset else offset, size - TAIL_BYTES)
+        )  # smaller than before: it was rotated
+        return file.read().decode(errors="replace")
+
+
+@contextmanager
+def _disk_errors(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise node.disk_full(home) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise EmbeddedError(
+                f"{error.filename or home} cannot be written ({error.strerror}): give another data directory"
+            ) from error
+        raise

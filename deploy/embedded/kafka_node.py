@@ -1,8 +1,7 @@
 """The files and commands of one embedded Kafka node; kafka.py decides when to use them.
 
-Formatting happens in a directory of its own that is renamed when complete, so that a start cut short leaves nothing half
-made. Readiness is asked on the wire, with a Metadata request: no client library, no retries, one answer within a
-millisecond.
+Formatting happens in a directory of its own that is renamed when complete, so that a start cut short leaves
+nothing half made. Readiness is asked on the wire, with a Metadata request: no client library, no retries.
 """
 
 import base64
@@ -39,7 +38,7 @@ class Cluster:
 
 
 def cluster_id_of(raw: uuid.UUID) -> str:
-    """A cluster id as Kafka writes it: 16 bytes in URL-safe base64. Never begins with `-`, which tools read as an option."""
+    """16 bytes in URL-safe base64, as Kafka writes it. Never begins with `-`, which looks like an option."""
     return base64.urlsafe_b64encode(bytes([raw.bytes[0] & 0x7F]) + raw.bytes[1:]).decode().rstrip("=")
 
 
@@ -76,15 +75,17 @@ def java_command(java: Java, class_path: Sequence[Path], main: str, *arguments: 
 
 
 def open_cluster(home: Path, port: int | None) -> Cluster:
-    """The directory's own cluster, or a new one; with ports that are free now. Checks that the data belongs to it."""
+    """The directory's own cluster, or a new one, with ports free now. Checks that the data is its own."""
     stored = _stored_cluster(home)
     if stored is None and (home / "data").exists():
         raise foreign_data(home)
-    chosen = port or _keep_or_choose(stored and stored.port, f"{home}", frozenset())
+    chosen = port or _keep_or_choose(stored.port if stored else None, f"{home}", frozenset())
     # The broker that was killed a moment ago may still be closing its sockets.
     if not process.wait_until(lambda: process.is_free(chosen), 2.0):
         raise port_taken(chosen)
-    controller = _keep_or_choose(stored and stored.controller_port, f"{home} controller", frozenset({chosen}))
+    controller = _keep_or_choose(
+        stored.controller_port if stored else None, f"{home} controller", frozenset({chosen})
+    )
     cluster = Cluster(stored.cluster_id if stored else cluster_id_of(uuid.uuid4()), chosen, controller)
     process.write_whole(home / "cluster.json", json.dumps(asdict(cluster)))
     return cluster
@@ -106,9 +107,9 @@ def _stored_cluster(home: Path) -> Cluster | None:
     except (ValueError, KeyError, TypeError) as error:
         raise EmbeddedError(f"{path} is damaged: delete {home} to begin with an empty Kafka") from error
     meta = home / "data" / "meta.properties"
-    if (home / "data").exists():
-        if not meta.exists() or f"cluster.id={cluster.cluster_id}" not in meta.read_text().splitlines():
-            raise foreign_data(home)
+    known = meta.read_text().splitlines() if meta.exists() else []
+    if (home / "data").exists() and f"cluster.id={cluster.cluster_id}" not in known:
+        raise foreign_data(home)
     return cluster
 
 
@@ -130,7 +131,7 @@ def format_data(home: Path, cluster: Cluster, java: Java, class_path: Sequence[P
         (home / "format.log").write_text(output)
         cause = cause_of(output, home, cluster.port)
         raise cause or EmbeddedError(
-            f"Kafka could not prepare {home / 'data'} (code {code}): read {home / 'format.log'}, then try again"
+            f"Kafka could not prepare {home / 'data'} (code {code}): read {home / 'format.log'} and try again"
         )
     (home / "data.new").replace(home / "data")
 
@@ -167,18 +168,19 @@ def cause_of(log: str, home: Path, port: int) -> EmbeddedError | None:
 
 def port_taken(port: int) -> EmbeddedError:
     return EmbeddedError(
-        f"port {port} on {process.LOOPBACK} is taken by another program: choose another port for Kafka, or end that program"
+        f"port {port} on {process.LOOPBACK} is taken by another program:"
+        " choose another port for Kafka, or end that program"
     )
 
 
 def disk_full(home: Path) -> EmbeddedError:
     return EmbeddedError(
-        f"the disk under {home} is full or nearly so: free some space, or give a data directory on another disk"
+        f"the disk under {home} is full or nearly so: free some space, or give another data directory"
     )
 
 
 def foreign_data(home: Path) -> EmbeddedError:
     return EmbeddedError(
-        f"{home / 'data'} holds the data of another Kafka cluster or none at all: give another data directory,"
+        f"{home / 'data'} holds the data of another Kafka cluster, or none: give another data directory,"
         f" or delete {home} to begin with an empty Kafka"
     )

@@ -30,8 +30,8 @@ SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 MAX_LOG_BYTES: Final = 8 * 1024 * 1024
 SPAWN_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
-# Below the range Linux takes source ports from (32768 up): a client that keeps knocking on a closed port there
-# can end up connected to itself, and then holds the port against the very server it waits for.
+# Below the range Linux takes source ports from (32768 up): a client that keeps knocking on a closed port
+# there can end up connected to itself, and then holds the port against the very server it waits for.
 PORT_RANGE: Final = range(20_000, 32_000)
 
 # Supervisors of the children this process owns, by child pid; keep them: a closed pipe ends the child.
@@ -73,7 +73,7 @@ def is_alive(record: Record) -> bool:
 
 
 def owner_lives(record: Record) -> bool:
-    """False once the process that owns the child is gone: the child is being stopped. True for a detached child."""
+    """False once the process that owns the child is gone and the child therefore being stopped."""
     return record.owner_pid is None or start_time(record.owner_pid) is not None
 
 
