@@ -1,7 +1,9 @@
 """The records that stages exchange on Kafka: one definition each, with a format version.
 
-`at` is the position of the effect: source stage, source partition, source offset, ordinal within that record (DESIGN: a receiver drops
-what is not above the highest it has seen from that source partition). Times are ms since the epoch, UTC. `log_time` is the broker's time
+`at` is the position of the effect: source stage, source partition, source offset, ordinal within that record (DESIGN:
+a receiver drops
+what is not above the highest it has seen from that source partition). Times are ms since the epoch, UTC. `log_time`
+is the broker's time
 at the record's first append, or the recorded arrival time in a simulation.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from schemas.touchpoint import Contract, Identifiers, Subject
+from schemas.touchpoint import Contract, Identifiers, Subject, Version1
 
 At = tuple[str, int, int, int]
 Fact = str | int | float | bool
@@ -35,21 +37,26 @@ class Entry(Contract):
     facts: dict[str, Fact]
 
 
-# -- on touchpoints.raw, beside the touchpoints; header `control` names the type, header `mac` proves that we wrote it -----------------
+# -- on touchpoints.raw, beside the touchpoints; header `control` names the type, header `mac` proves that we wrote it
+# -----------------
 
 
 class Beat(Contract):
-    """Log time has come this far: nothing that arrives later has an earlier one. In live runs the broker's time counts, not `log_time`."""
+    """Log time has come this far: nothing that arrives later has an earlier one. In live runs the broker's time
+    counts, not `log_time`.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["beat"] = "beat"
     log_time: int
 
 
 class Mark(Contract):
-    """Round `hop` of the flush for tick `log_time`: when every partition has processed it, all effects of earlier rounds are in the log."""
+    """Round `hop` of the flush for tick `log_time`: when every partition has processed it, all effects of earlier
+    rounds are in the log.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["mark"] = "mark"
     at: At
     log_time: int
@@ -57,9 +64,11 @@ class Mark(Contract):
 
 
 class Evidence(Contract):
-    """A touchpoint that carries a business key, told to the key's owner. `customer_id` is None when it names no person or device."""
+    """A touchpoint that carries a business key, told to the key's owner. `customer_id` is None when it names no
+    person or device.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["evidence"] = "evidence"
     at: At
     key: str
@@ -69,11 +78,14 @@ class Evidence(Contract):
     rev: int
 
 
-# -- on progress ----------------------------------------------------------------------------------------------------------------------
+# -- on progress
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 class Counts(Contract):
-    """What became of the touchpoints of one partition since the beginning. Part of the state, so a redo does not count twice."""
+    """What became of the touchpoints of one partition since the beginning. Part of the state, so a redo does not
+    count twice.
+    """
 
     read: int = 0
     resolved: int = 0
@@ -85,9 +97,11 @@ class Counts(Contract):
 
 
 class Progress(Contract):
-    """One raw partition is processed up to `log_time`, its effects acknowledged; `mark` is the mark just processed, if any."""
+    """One raw partition is processed up to `log_time`, its effects acknowledged; `mark` is the mark just processed,
+    if any.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["progress"] = "progress"
     at: At
     log_time: int
@@ -95,13 +109,16 @@ class Progress(Contract):
     counts: Counts = Counts()
 
 
-# -- on touchpoints -------------------------------------------------------------------------------------------------------------------
+# -- on touchpoints
+# -------------------------------------------------------------------------------------------------------------------
 
 
 class Resolved(Contract):
-    """A touchpoint with its customer. `customer_id` is None while a business key waits for its owner, and for subjects."""
+    """A touchpoint with its customer. `customer_id` is None while a business key waits for its owner, and for
+    subjects.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["touchpoint"] = "touchpoint"
     at: At
     run: Run
@@ -131,9 +148,11 @@ class Resolved(Contract):
 
 
 class Attach(Contract):
-    """These touchpoints are the customer's: of the customer itself (`scope` "customer") or of one business key ("order_id:7")."""
+    """These touchpoints are the customer's: of the customer itself (`scope` "customer") or of one business key
+    ("order_id:7").
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["attach"] = "attach"
     at: At
     run: Run
@@ -148,7 +167,7 @@ class Attach(Contract):
 class Detach(Contract):
     """These touchpoints are the customer's no more. `moved_to` None: they wait under their key again."""
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["detach"] = "detach"
     at: At
     run: Run
@@ -162,13 +181,14 @@ class Detach(Contract):
 class Tick(Contract):
     """Everything that arrived by `log_time` lies before this record, with all that follows from it."""
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["tick"] = "tick"
     at: At
     log_time: int
 
 
-# -- on journeys and alerts -----------------------------------------------------------------------------------------------------------
+# -- on journeys and alerts
+# -----------------------------------------------------------------------------------------------------------
 
 
 class StepState(Contract):
@@ -205,7 +225,7 @@ class BreakState(Contract):
 class Journey(Contract):
     """A snapshot: one customer's run through one definition."""
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["journey"] = "journey"
     at: At
     run: Run
@@ -225,9 +245,11 @@ class Journey(Contract):
 
 
 class Alert(Contract):
-    """One change of one alert. `first_line` needs no query; `notify` says whether somebody is to be told, `reason` why or why not."""
+    """One change of one alert. `first_line` needs no query; `notify` says whether somebody is to be told, `reason`
+    why or why not.
+    """
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["alert"] = "alert"
     at: At
     run: Run
@@ -259,17 +281,20 @@ class Alert(Contract):
     first_line: str
 
 
-# -- on dead_letters ------------------------------------------------------------------------------------------------------------------
+# -- on dead_letters
+# ------------------------------------------------------------------------------------------------------------------
 
 
 class DeadLetter(Contract):
     """A record that cannot be processed: why, where it lay, and its bytes, untouched (base64)."""
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     type: Literal["dead_letter"] = "dead_letter"
     at: At
     run: Run
-    failure: Literal["malformed", "contract_violation", "size_violation", "unsupported_format", "unauthentic_control", "quarantined"]
+    failure: Literal[
+        "malformed", "contract_violation", "size_violation", "unsupported_format", "unauthentic_control", "quarantined"
+    ]
     field: str | None
     detail: str
     source: str

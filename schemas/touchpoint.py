@@ -1,4 +1,6 @@
-"""The touchpoint contract: what teams send, as JSON, to the collector or to the topic `touchpoints.raw` (format `touchline`)."""
+"""The touchpoint contract: what teams send, as JSON, to the collector or to the topic `touchpoints.raw` (format
+`touchline`).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$", max_length=35)]
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$", max_length=35)]
 """RFC 3339 with an offset; kept to the millisecond."""
+Version1 = Annotated[int, Field(ge=1, le=1)]
+"""Not Literal[1]: pydantic takes `true` and `1.0` for that."""
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Value = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -15,7 +19,7 @@ Value = Annotated[str, Field(min_length=1, max_length=200)]
 class Contract(BaseModel):
     """Closed: an unknown field is an error that names it, not a silent loss."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Identifiers(Contract):
@@ -43,7 +47,7 @@ class Subject(Contract):
 class Touchpoint(Contract):
     """One customer interaction on one channel."""
 
-    format_version: Literal[1] = 1
+    format_version: Version1 = 1
     message_id: Name
     name: Name
     occurred_at: Time
