@@ -4,12 +4,35 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup
+.PHONY: help setup demo test check format oracle-bites bench lock
 help:  ## List what you can do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(SETUP)  ## Create .venv and install the pinned dependencies
 
 $(SETUP): requirements.lock requirements-java.lock pyproject.toml deploy/setup.sh
 	PYTHON=$(PYTHON) VENV=$(VENV) sh deploy/setup.sh
 	@touch $@
+
+demo: $(SETUP)  ## Kafka, ClickHouse and simulated customers on this machine; Ctrl-C stops it all
+	$(RUN)touchline demo
+
+test: $(SETUP)  ## All tests, those on real Kafka and ClickHouse included
+	$(RUN)python -m pytest
+
+check: $(SETUP)  ## Format, lint, strict types, import rules, unit and property tests; no server
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)mypy
+	$(RUN)lint-imports --no-cache
+	$(RUN)python -m pytest -q tests/unit tests/property tests/contract
+
+format: $(SETUP)  ## Format the code and mend what the linter can
+	$(RUN)ruff format .
+	$(RUN)ruff check --fix .
+
+oracle-bites: $(SETUP)  ## Plant defects one at a time; the oracle must find each
+	$(RUN)python -m tests.oracle.bites
+
+bench: $(SETUP)  ## Measure this machine: Touchline, the limit, Quix Streams
+	$(RUN)python -m benchmarks.run

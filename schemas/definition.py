@@ -1,4 +1,5 @@
-"""Journey definitions and the touchpoint catalogue: data, versioned, validated. The meaning of each field: docs/journeys.md.
+"""Journey definitions and the touchpoint catalogue: data, versioned, validated. The meaning of each field:
+docs/journeys.md.
 
 `schemas.definition_files` reads them from YAML and turns what is wrong into a line and a column.
 """
@@ -64,7 +65,9 @@ class Outcome(Contract):
 
 
 class Break(Contract):
-    """Either repeated (`touchpoint`, `at_least`, `in_window`, `cleared_by`) or a low score (`score`, `below`, `about`)."""
+    """Either repeated (`touchpoint`, `at_least`, `in_window`, `cleared_by`) or a low score (`score`, `below`,
+    `about`).
+    """
 
     touchpoint: Word | None = None
     where: dict[Word, Fact] = {}

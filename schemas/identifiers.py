@@ -1,7 +1,9 @@
 """Identifiers, and the ids and partitions that follow from them.
 
-Ids come from content: the same input gives the same id in every life of every process. Partitions of our own topics come from CRC-32 of
-the routing identifier or the customer id (cheap in Python; the topic catalogue names it), so a foreign partitioner can be noticed.
+Ids come from content: the same input gives the same id in every life of every process. Partitions of our own topics
+come from CRC-32 of
+the routing identifier or the customer id (cheap in Python; the topic catalogue names it), so a foreign partitioner
+can be noticed.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ DEVICE_KINDS = ("anonymous_id", "device_id")
 CONTACT_KINDS = ("email", "phone", "loyalty_card")
 BUSINESS_KINDS = ("order_id", "receipt_id", "ticket_id", "claim_id")
 ROUTING_ORDER = (*DEVICE_KINDS, UNIQUE_KIND, *CONTACT_KINDS, *BUSINESS_KINDS)
-"""The first kind that a touchpoint carries routes it: its device, else its user, else a contact, else a business key."""
+"""The first kind that a touchpoint carries routes it: its device, else its user, else a contact, else a business
+key.
+"""
 
 
 def customer_of(kind: str, value: str) -> str:
@@ -39,7 +43,9 @@ def dedup_key_of(definition: str, anchor: str, break_name: str, occurrence: int)
 
 
 def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
-    """Same source, message id and bytes: a duplicate. A client with one constant message id loses nothing. 32 hex digits."""
+    """Same source, message id and bytes: a duplicate. A client with one constant message id loses nothing. 32 hex
+    digits.
+    """
     digest = blake2b(content, digest_size=16)
     digest.update(b"\x00%s\x00%s" % (source.encode(), message_id.encode()))
     return digest.hexdigest()

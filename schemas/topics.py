@@ -10,7 +10,9 @@ PARTITIONS = 12
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`name` is logical; a deployment puts its prefix before it. `key` says what the record key is, `partitioner` who chooses."""
+    """`name` is logical; a deployment puts its prefix before it. `key` says what the record key is, `partitioner` who
+    chooses.
+    """
 
     name: str
     partitions: int
@@ -32,14 +34,40 @@ _COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic("touchpoints.raw", PARTITIONS, "routing identifier", "Touchpoint | Beat | Mark | Evidence", ("collector", "teams", "resolve", "keep_time"),
-              ("resolve",), _kept(7) | _LOG_TIME | {"max.message.bytes": "1048576"}, "any; misplaced records are forwarded"),
+        Topic(
+            "touchpoints.raw",
+            PARTITIONS,
+            "routing identifier",
+            "Touchpoint | Beat | Mark | Evidence",
+            ("collector", "teams", "resolve", "keep_time"),
+            ("resolve",),
+            _kept(7) | _LOG_TIME | {"max.message.bytes": "1048576"},
+            "any; misplaced records are forwarded",
+        ),
         Topic("progress", 1, "raw partition", "Progress", ("resolve",), ("keep_time",), _kept(1)),
-        Topic("touchpoints", PARTITIONS, "customer_id", "Resolved | Attach | Detach | Tick", ("resolve", "keep_time"), ("track", "loader"), _kept(7)),
+        Topic(
+            "touchpoints",
+            PARTITIONS,
+            "customer_id",
+            "Resolved | Attach | Detach | Tick",
+            ("resolve", "keep_time"),
+            ("track", "loader"),
+            _kept(7),
+        ),
         Topic("journeys", PARTITIONS, "customer_id", "Journey", ("track",), ("loader",), _kept(7)),
         Topic("alerts", PARTITIONS, "incident", "Alert", ("track",), ("loader", "notifier"), _kept(7)),
-        Topic("dead_letters", PARTITIONS, "source partition", "DeadLetter", ("resolve",), ("loader", "replay"), _kept(7)),
-        Topic("quarantine", 1, "topic/partition/offset", "operator's command", ("touchline quarantine",), ("workers",), _COMPACTED),
+        Topic(
+            "dead_letters", PARTITIONS, "source partition", "DeadLetter", ("resolve",), ("loader", "replay"), _kept(7)
+        ),
+        Topic(
+            "quarantine",
+            1,
+            "topic/partition/offset",
+            "operator's command",
+            ("touchline quarantine",),
+            ("workers",),
+            _COMPACTED,
+        ),
         Topic("resolve.changelog", PARTITIONS, "state key", "state of resolve", ("resolve",), ("resolve",), _COMPACTED),
         Topic("track.changelog", PARTITIONS, "state key", "state of track", ("track",), ("track",), _COMPACTED),
         Topic("keep_time.changelog", 1, "state key", "state of keep_time", ("keep_time",), ("keep_time",), _COMPACTED),

@@ -1,15 +1,15 @@
 """What a stage is: a deterministic function of (state, log) for one partition of one input log.
 
-A stage does no I/O, reads no clock and never looks at batch boundaries. The shell (`streams.runner`) feeds it records in offset
-order and carries out what it returns:
+A stage does no I/O, reads no clock and never looks at batch boundaries. The shell (`streams.runner`) feeds it records
+in offset order and carries out what it returns:
 
 1. `apply` once per record; `flush` once per batch, for effects that may coalesce (snapshots).
 2. the effects are sent and acknowledged by Kafka, `last` ones after all others;
 3. `changes` go to the stage's changelog in one fenced transaction, together with the position;
 4. the input is acknowledged.
 
-A crash anywhere redoes records after the last checkpoint. The redo gives the same effects, byte for byte, and each effect carries its
-position, so that the receiver drops what it has seen (`Upstream`).
+A crash anywhere redoes records after the last checkpoint. The redo gives the same effects, byte for byte, and each
+effect carries its position, so that the receiver drops what it has seen (`Upstream`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class LogRecord(Protocol):
 class Effect(NamedTuple):
     """A record to append to `topic` (its name in the catalogue, without a deployment's prefix).
 
-    `last` effects are sent only after all other effects of the batch are acknowledged: a report of progress must lie behind what it covers.
+    `last` effects are sent only after all other effects of the batch are acknowledged: a report of progress must lie
+    behind what it covers.
     """
 
     topic: str
@@ -109,6 +110,11 @@ class Upstream:
 
     def load(self, rows: Iterable[Sequence[object]]) -> None:
         for source, partition, offset, ordinal in rows:
-            if not isinstance(source, str) or not isinstance(partition, int) or not isinstance(offset, int) or not isinstance(ordinal, int):
+            if (
+                not isinstance(source, str)
+                or not isinstance(partition, int)
+                or not isinstance(offset, int)
+                or not isinstance(ordinal, int)
+            ):
                 raise TypeError(f"a stored position has the wrong shape: {(source, partition, offset, ordinal)!r}")
             self._highest[source, partition] = (offset, ordinal)

@@ -1,0 +1,80 @@
+"""A definition with an error names file, line, column and the nearest right word."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.definition import Catalogue
+from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
+
+CATALOGUE = Path("touchpoints.yaml")
+GOOD = Path("journeys/click_and_collect.yaml")
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(CATALOGUE)
+
+
+def test_what_is_shipped_is_right(catalogue: Catalogue) -> None:
+    assert {definition.journey for definition in load_definitions(Path("journeys"), catalogue)} >= {
+        "checkout",
+        "click_and_collect",
+    }
+
+
+def spoil(tmp_path: Path, old: str, new: str) -> Path:
+    text = GOOD.read_text()
+    assert old in text
+    file = tmp_path / "spoilt.yaml"
+    file.write_text(text.replace(old, new, 1))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found_at", "says"),
+    [
+        ("within: 8h", "within: 8 hours", "within: 8 hours", "a duration such as"),
+        ("after: ready", "after: redy", "after: redy", "Did you mean 'ready'?"),
+        ("touchpoint: picked_up", "touchpoint: pickd_up", "touchpoint: pickd_up", "Did you mean 'picked_up'?"),
+        ("severity: critical", "severty: critical", "severty: critical", "Did you mean 'severity'?"),
+        ("version: 1", "version: 1\nversion: 2", "version: 2", "stands here twice"),
+        ("grace: 1m", "grace: 10:00", "10:00", "in quotes"),
+        ("if_missing: count", "if_missing: cout", "if_missing: cout", "Did you mean 'count'?"),
+        ("cleared_by: paid", "cleared_by: payd", "cleared_by: payd", "Did you mean 'paid'?"),
+        ("    cleared_by: paid\n", "", "payment_trouble:", "lacks cleared_by"),
+        ("after: asked", "after: answered", "after: answered", "after itself"),
+        ("success: collected", "success: collectd", "success: collectd", "Did you mean 'collected'?"),
+        ("bad_pickup:", "ready:", "ready:\n    score", "told apart by name"),
+    ],
+)
+def test_a_fault_is_named_with_its_place(
+    tmp_path: Path, catalogue: Catalogue, old: str, new: str, found_at: str, says: str
+) -> None:
+    file = spoil(tmp_path, old, new)
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, catalogue)
+    text = file.read_text()
+    line = text[: text.index(found_at)].count("\n") + 1
+    (flaw,) = caught.value.flaws
+    assert flaw.line == line
+    assert text.splitlines()[line - 1][flaw.column - 1 :].startswith(found_at.split("\n")[0])
+    assert says in flaw.text
+
+
+def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path, catalogue: Catalogue) -> None:
+    (tmp_path / "a.yaml").write_text(
+        GOOD.read_text().replace("within: 8h", "within: x").replace("mode: live", "mode: on")
+    )
+    (tmp_path / "b.yaml").write_text("[]")
+    with pytest.raises(DefinitionError) as caught:
+        load_definitions(tmp_path, catalogue)
+    assert len(caught.value.flaws) == 3
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"a: !!python/object:os.system {}", b"", b"x" * (1 << 21)])
+def test_a_file_that_is_no_definition_is_refused(tmp_path: Path, catalogue: Catalogue, content: bytes) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes(content)
+    with pytest.raises(DefinitionError):
+        load_definition(file, catalogue)
