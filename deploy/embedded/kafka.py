@@ -90,7 +90,7 @@ def find_running(data_dir: Path) -> RunningKafka | None:
 
 
 def stop_kafka(data_dir: Path) -> bool:
-    """Stops the broker in order (about 2.5 s), whoever started it. False when none ran."""
+    """Stops the broker in order, whoever started it. False when none ran."""
     home = _home(data_dir)
     if not home.exists():
         return False
@@ -162,6 +162,8 @@ def _check_same(found: Record, home: Path, wish: _Wish) -> None:
         raise EmbeddedError(
             f"Kafka runs on {home} already, on port {port}, not {wish.port}: stop it first, or take its port"
         )
+    if wish.detached and found.owner_pid is not None:
+        raise EmbeddedError(f"Kafka runs on {home} already and ends with process {found.owner_pid}: end that one first")
     if wish.durable and node.DURABLE_LINE not in (home / "server.properties").read_text().splitlines():
         raise EmbeddedError(f"Kafka runs on {home} already, but not with durable writes: stop it first")
 
@@ -189,9 +191,7 @@ def _log_size(path: Path) -> int:
 def _log_since(path: Path, offset: int) -> str:
     size = _log_size(path)
     with path.open("rb") as file:
-        file.seek(
-            max(0 if size < offset else offset, size - TAIL_BYTES)
-        )  # smaller than before: it was rotated
+        file.seek(max(0 if size < offset else offset, size - TAIL_BYTES))  # smaller than before: it was rotated
         return file.read().decode(errors="replace")
 
 

@@ -83,9 +83,7 @@ def open_cluster(home: Path, port: int | None) -> Cluster:
     # The broker that was killed a moment ago may still be closing its sockets.
     if not process.wait_until(lambda: process.is_free(chosen), 2.0):
         raise port_taken(chosen)
-    controller = _keep_or_choose(
-        stored.controller_port if stored else None, f"{home} controller", frozenset({chosen})
-    )
+    controller = _keep_or_choose(stored.controller_port if stored else None, f"{home} controller", frozenset({chosen}))
     cluster = Cluster(stored.cluster_id if stored else cluster_id_of(uuid.uuid4()), chosen, controller)
     process.write_whole(home / "cluster.json", json.dumps(asdict(cluster)))
     return cluster
@@ -115,15 +113,11 @@ def _stored_cluster(home: Path) -> Cluster | None:
 
 def format_data(home: Path, cluster: Cluster, java: Java, class_path: Sequence[Path]) -> None:
     shutil.rmtree(home / "data.new", ignore_errors=True)
-    process.write_whole(
-        home / "format.properties", render_properties(cluster, log_dir="data.new", durable=False)
-    )
+    process.write_whole(home / "format.properties", render_properties(cluster, log_dir="data.new", durable=False))
     arguments = ("format", "--standalone", "-t", cluster.cluster_id, "-c", "format.properties")
     command = java_command(java, class_path, "kafka.tools.StorageTool", *arguments)
     try:
-        done = subprocess.run(
-            command, cwd=home, check=False, capture_output=True, text=True, timeout=FORMAT_SECONDS
-        )
+        done = subprocess.run(command, cwd=home, check=False, capture_output=True, text=True, timeout=FORMAT_SECONDS)
         output, code = done.stdout + done.stderr, done.returncode
     except subprocess.TimeoutExpired:
         output, code = f"no answer within {FORMAT_SECONDS:.0f} s", -1
@@ -174,9 +168,7 @@ def port_taken(port: int) -> EmbeddedError:
 
 
 def disk_full(home: Path) -> EmbeddedError:
-    return EmbeddedError(
-        f"the disk under {home} is full or nearly so: free some space, or give another data directory"
-    )
+    return EmbeddedError(f"the disk under {home} is full or nearly so: free some space, or give another data directory")
 
 
 def foreign_data(home: Path) -> EmbeddedError:

@@ -242,8 +242,7 @@ def free_port(key: str, *, avoid: frozenset[int] = frozenset()) -> int:
         if port not in avoid and is_free(port):
             return port
     raise EmbeddedError(
-        f"no port from {PORT_RANGE.start} to {PORT_RANGE.stop - 1} is free on {LOOPBACK};"
-        " end a program that holds one"
+        f"no port from {PORT_RANGE.start} to {PORT_RANGE.stop - 1} is free on {LOOPBACK}; end a program that holds one"
     )
 
 
