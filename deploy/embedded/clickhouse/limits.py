@@ -1,0 +1,82 @@
+"""What one statement may use, and which settings a user may choose. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.embedded.clickhouse.gate import Role
+
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+# A read-only user chooses how the reply is written and nothing that names a file.
+_READER_MAY_SET: Final = re.compile(
+    r"output_format_(?!schema)\w+|date_time_output_format|format_csv_delimiter|join_use_nulls|extremes"
+    r"|max_block_size|max_threads|session_timezone|prefer_column_name_to_alias|log_comment"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Memory of the whole engine, and of one statement of the read-only user."""
+
+    engine_memory_bytes: int = 4 << 30
+    query_memory_bytes: int = 1 << 30
+    execution_seconds: int = 30
+    result_rows: int = 5_000_000
+    result_bytes: int = 512 << 20
+    # A reply in a format that cannot be streamed is held in memory; for every user.
+    whole_result_bytes: int = 256 << 20
+
+
+class SettingRefused(Exception):
+    """A setting that this user cannot choose, or that is no name at all."""
+
+
+def settings_of(
+    role: Role, chosen: Mapping[str, str], limits: Limits, *, reads: bool, get: bool, whole: bool
+) -> dict[str, str]:
+    """Settings of the connection for one statement, in the order to apply: `readonly` is the last.
+
+    `get`: sent with GET, which never writes. `whole`: the reply cannot be streamed. Raises SettingRefused.
+    """
+    for name in chosen:
+        if not _NAME.fullmatch(name):
+            raise SettingRefused(f"{name!r} is no name of a setting; check the parameters of the request")
+    settings = {name: value for name, value in chosen.items() if name != "readonly"}
+    if whole and reads:
+        settings |= {"max_result_bytes": str(limits.whole_result_bytes), "result_overflow_mode": "throw"}
+    if role is Role.READER:
+        return _reader_settings(settings, limits, whole=whole)
+    if get or chosen.get("readonly", "0") not in ("", "0"):
+        settings["readonly"] = chosen.get("readonly") or "2" if not get else "2"
+    return settings
+
+
+def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) -> dict[str, str]:
+    caps = {
+        "max_execution_time": limits.execution_seconds,
+        "max_memory_usage": limits.query_memory_bytes,
+        "max_result_rows": limits.result_rows,
+        "max_result_bytes": min(limits.result_bytes, limits.whole_result_bytes)
+        if whole
+        else limits.result_bytes,
+    }
+    result = {"result_overflow_mode": "throw", "timeout_overflow_mode": "throw", "max_parser_depth": "300"}
+    result |= {name: _lower(chosen.get(name), cap) for name, cap in caps.items()}
+    for name, value in chosen.items():
+        if _READER_MAY_SET.fullmatch(name):
+            result[name] = value
+        elif name not in result:
+            raise SettingRefused(
+                f"Cannot modify '{name}' setting in readonly mode; leave it out or use the writer"
+            )
+    return {**result, "readonly": "1"}
+
+
+def _lower(wanted: str | None, cap: int) -> str:
+    """The wish when it is a lower limit, else the cap: asking for more is common in clients and no error."""
+    try:
+        number = float(wanted or 0)
+    except ValueError:
+        return str(cap)
+    return str(int(number) or 1) if 0 < number < cap else str(cap)
