@@ -11,6 +11,7 @@ one jar directory; its name carries the hash of the list, so that a new list get
 import errno
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,6 +94,8 @@ def sha256_of(path: Path) -> str:
 
 def _fetch_all(missing: Sequence[Jar], directory: Path, progress: Progress) -> None:
     """A jar gets its final name only once its digest is right."""
+    for left_over in directory.glob(".fetch-*"):  # of a start that was killed; the lock is ours
+        shutil.rmtree(left_over, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
         done = 0
         for number, (jar, fetched) in enumerate(zip(missing, _download(missing, Path(scratch)), strict=True), 1):

@@ -71,6 +71,18 @@ def test_a_jar_that_nobody_listed_stays_off_the_class_path(tmp_path: Path) -> No
     assert ensure_jars(directory, quiet, lock_file=lock) == (directory / "a-1.jar",)
 
 
+def test_no_way_to_the_jars_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as closed:
+        port = closed.getsockname()[1]
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(EmbeddedError, match=r"cannot fetch HdrHistogram-2\.2\.2\.jar .* check the network"):
+        ensure_jars(tmp_path / "jars", quiet)
+    assert not list((tmp_path / "jars").glob("*.jar"))
+
+
 def test_a_new_list_gets_a_new_directory(tmp_path: Path) -> None:
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
     assert default_directory("one", cache) != default_directory("two", cache)
