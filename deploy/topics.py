@@ -73,11 +73,13 @@ def refuse_other_counts(states: list[TopicState]) -> None:
 def _await_all(admin: Any, prefix: str) -> None:
     """A broker answers for a new topic a moment after it has created it."""
     give_up = time.monotonic() + TIMEOUT_MS / 1000
-    while any(state.partitions is None for state in (states := _look(admin, prefix))):
+    states = _look(admin, prefix)
+    while missing := [state.name for state in states if state.partitions is None]:
         if time.monotonic() > give_up:
-            names = ", ".join(state.name for state in states if state.partitions is None)
-            raise TopicsDiffer(f"topics were created but the broker does not show them: {names}. Look at its log.")
+            text = f"topics were created but the broker does not show them: {', '.join(missing)}. Look at its log."
+            raise TopicsDiffer(text)
         time.sleep(0.05)
+        states = _look(admin, prefix)
     refuse_other_counts(states)
 
 
