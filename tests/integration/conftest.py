@@ -16,7 +16,7 @@ _numbers: Final = itertools.count(1)
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of an embedded broker that is stopped after the last test."""
     data_dir = tmp_path_factory.mktemp("touchline")
-    running = start_kafka(data_dir)
+    running = start_kafka(data_dir, short_lived=True)
     yield running.bootstrap
     stop_kafka(data_dir)
 

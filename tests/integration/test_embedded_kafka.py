@@ -217,14 +217,14 @@ def test_acknowledged_records_survive_kill_9_and_the_same_client_goes_on(data_di
 
 
 def test_another_controller_port_is_no_obstacle(data_dir: Path) -> None:
-    first = start_kafka(data_dir)
+    first = start_kafka(data_dir, short_lived=True)
     topic = create_topic(first.bootstrap, "moved")
     produce(first.bootstrap, topic, VALUES)
     stop_kafka(data_dir)
     with socket.socket() as other:
         other.bind((process.LOOPBACK, first.record.ports["controller"]))
         other.listen()
-        second = start_kafka(data_dir)
+        second = start_kafka(data_dir, short_lived=True)
         assert second.record.ports["controller"] != first.record.ports["controller"]
         assert consume(second.bootstrap, topic, len(VALUES)) == VALUES
 
