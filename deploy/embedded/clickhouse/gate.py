@@ -39,7 +39,7 @@ _SHOWS: Final = frozenset(
     }
 )
 READS: Final = SELECTS | _SHOWS | {"Explain", "DescribeQuery"}
-_EXPLAINS: Final = ("EXPLAIN", "EXPLAIN AST", "EXPLAIN SYNTAX", "EXPLAIN PIPELINE", "EXPLAIN ESTIMATE")
+_EXPLAINS: Final = re.compile(r"EXPLAIN( AST| SYNTAX| QUERY TREE| PLAN| PIPELINE| ESTIMATE)?")
 _SESSION_ONLY: Final = {"Set": "SET", "UseQuery": "USE", "SetRoleQuery": "SET ROLE"}
 
 TABLE_FUNCTIONS: Final = frozenset(
@@ -69,7 +69,16 @@ DENIED_FUNCTIONS: Final = frozenset(
             "structuretocapnprotoschema",
         ),
         *("structuretoprotobufschema", "filesystemavailable", "filesystemcapacity", "filesystemunreserved"),
-        *("fqdn", "fullhostname", "hostname", "displayname", "getoskernelversion", "tcpport", "serveruuid"),
+        *(
+            "fqdn",
+            "fullhostname",
+            "hostname",
+            "displayname",
+            "getoskernelversion",
+            "tcpport",
+            "serveruuid",
+            "getserverport",
+        ),
         # memory of the process
         *("addresstoline", "addresstolinewithinlines", "addresstosymbol"),
         # time and space without use
@@ -143,6 +152,9 @@ def _for_reader(statement: Statement, database: str | None) -> Iterator[str]:
         yield "this user only reads (SELECT, SHOW, DESCRIBE, EXISTS, EXPLAIN); use the writer for the rest"
     if statement.root == "Explain":
         yield from _explained(statement)
+    # The engine refuses SETTINGS of the whole statement in readonly mode, but lets those of a subquery through.
+    if any(node.type == "Set" for node in statement.nodes):
+        yield "SETTINGS cannot be changed by this user; leave the clause out"
     if statement.root in _SHOWS and any(token.text == "(" for token in statement.tokens):
         yield "conditions with functions are not available in SHOW; use LIKE, or select from system.tables"
     if (database or "").lower() == "system":
@@ -156,7 +168,7 @@ def _for_reader(statement: Statement, database: str | None) -> Iterator[str]:
 def _explained(statement: Statement) -> Iterator[str]:
     kind = statement.nodes[0].name
     inner = next((node for node in statement.nodes[1:] if node.depth == 1), None)
-    if not kind.startswith(_EXPLAINS) or "OVERRIDE" in kind or inner is None or inner.type not in SELECTS:
+    if not _EXPLAINS.fullmatch(kind) or inner is None or inner.type not in SELECTS:
         yield "this user can explain a SELECT only"
 
 

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from typing import Final, TypeVar
 
 from aiohttp import web
@@ -25,9 +27,9 @@ from deploy.embedded.clickhouse.limits import Limits, SettingRefused, settings_o
 from deploy.embedded.clickhouse.request import TOO_LARGE, BadRequest, Request, login, parse
 
 MAX_BODY_BYTES: Final = 128 << 20
+SMALL_BODY_BYTES: Final = 16 << 10  # read on the event loop; a larger one might hold it up
 SEND_SECONDS: Final = 60.0
 READONLY: Final = 164
-_END: Final = None
 _T = TypeVar("_T")
 
 
@@ -113,9 +115,8 @@ class Server:
         started = time.monotonic()
         headers = {name.lower(): value for name, value in http.headers.items()}
         body = await http.read()
-        request = await self._briefly(
-            lambda: parse(http.method, http.query.items(), headers, body, max_body_bytes=MAX_BODY_BYTES)
-        )
+        read = partial(parse, http.method, http.query.items(), headers, body, max_body_bytes=MAX_BODY_BYTES)
+        request = read() if len(body) < SMALL_BODY_BYTES else await self._briefly(read)
         statement = await self._briefly(lambda: self._engine.parse(request.sql, request.parameters))
         reason = gate.refusal(role, statement, request.database)
         if reason is not None:
@@ -147,25 +148,23 @@ class Server:
 
     async def _read(self, http: web.Request, job: _Job) -> web.StreamResponse:
         blocks = self._engine.read(job.statement, job.format, job.call)
+        ready = await self._fetch(blocks, job, 2)
+        if len(ready) < 2:  # the usual case: it has ended, and the counts in the head are exact
+            return self._whole(http, job, ready[0] if ready else Block(b"", Counts()))
         try:
-            first = await self._fetch(blocks, job) or Block(b"", Counts())
-            second = await self._fetch(blocks, job)
-            if second is _END:
-                return self._whole(http, job, first)
-            return await self._send(http, job, blocks, (first, second))
+            return await self._send(http, job, blocks, ready)
         finally:
-            await asyncio.shield(self._in_thread(blocks.close))
+            await _settled(self._in_thread(blocks.close))
 
-    async def _fetch(self, blocks: Generator[Block, None, None], job: _Job) -> Block | None:
-        """The next block. If the client goes away meanwhile, the statement is stopped before the place is freed."""
-        fetching = self._in_thread(lambda: next(blocks, _END))
+    async def _fetch(self, blocks: Generator[Block, None, None], job: _Job, most: int) -> list[Block]:
+        """The next blocks; fewer than `most` are the last. A client that goes away ends its statement."""
+        fetching = self._in_thread(lambda: list(islice(blocks, most)))
         try:
             return await asyncio.shield(fetching)
         except asyncio.CancelledError:
             await self._briefly(lambda: self._engine.cancel(job.call.mark))
             await asyncio.wait([fetching])
-            if not fetching.cancelled():
-                fetching.exception()  # it was stopped: nobody is left to tell
+            fetching.exception()  # it was stopped: nobody is left to tell
             raise
 
     def _whole(self, http: web.Request, job: _Job, block: Block) -> web.Response:
@@ -175,20 +174,22 @@ class Server:
         return reply
 
     async def _send(
-        self, http: web.Request, job: _Job, blocks: Generator[Block, None, None], ready: tuple[Block, ...]
+        self, http: web.Request, job: _Job, blocks: Generator[Block, None, None], ready: list[Block]
     ) -> web.StreamResponse:
         reply = web.StreamResponse(headers=self._headers(job, ready[0].counts))
         _compress(http, job, reply)
         await reply.prepare(http)
-        for block in ready:
-            await _write(reply, job, block.data)
         try:
-            while (following := await self._fetch(blocks, job)) is not _END:
-                await _write(reply, job, following.data)
+            while ready:
+                for block in ready:
+                    await _write(reply, job, block.data)
+                ready = await self._fetch(blocks, job, 1)
         except EngineError as error:
             await _write(reply, job, f"\r\n{error}\n".encode())
-            if http.transport is not None:
-                http.transport.close()  # no last chunk: the client sees that the reply is incomplete
+            _cut(http)
+            return reply
+        except TimeoutError:
+            _cut(http)
             return reply
         await reply.write_eof()
         return reply
@@ -197,12 +198,12 @@ class Server:
         request = job.request
         if request.data is not None:
             data = request.data
-            work = self._in_thread(lambda: self._engine.insert(job.statement, job.format, data, job.call))
-            counts, body = await asyncio.shield(work), b""
+            insert = self._in_thread(lambda: self._engine.insert(job.statement, job.format, data, job.call))
+            counts, body = await _settled(insert), b""
             counts = replace(counts, read_rows=counts.written_rows, read_bytes=counts.written_bytes)
         else:
             execute = self._in_thread(lambda: self._engine.execute(job.statement, job.call))
-            block = await asyncio.shield(execute)
+            block = await _settled(execute)
             counts, body = block.counts, block.data
         if request.framed and body:
             body = framing.frame(body)
@@ -234,6 +235,22 @@ class _LoginRefused(Exception):
 async def _pong(_: web.Request) -> web.Response:
     """Served only after the engine has answered: the port opens after that."""
     return web.Response(text="Ok.\n")
+
+
+async def _settled(work: "asyncio.Future[_T]") -> _T:
+    """Waits for work in a thread to end, also when the client goes away: its place must not be free before."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        work.exception()
+        raise
+
+
+def _cut(http: web.Request) -> None:
+    """No last chunk: the client sees that the reply is incomplete."""
+    if http.transport is not None:
+        http.transport.close()
 
 
 async def _write(reply: web.StreamResponse, job: _Job, data: bytes) -> None:
