@@ -1,0 +1,148 @@
+"""Laws of cutting a body: the pieces are the bytes that were sent, in order, whatever else is in the envelope."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sources.collector.refusal import Refusal
+from sources.collector.split import ITEMS_MAX, Parcel, split_native, split_segment_batch, split_segment_single
+
+generated = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+"""A busy machine is not a failure."""
+
+
+def cut_or_refusal(split: Callable[[], Parcel]) -> Parcel | None:
+    try:
+        return split()
+    except Refusal:
+        return None
+
+
+SPACE = st.text(" \n\r\t", max_size=3)
+
+
+def is_line(line: bytes) -> bool:
+    """A mark of the byte order belongs to the body, not to its first line."""
+    return bool(line) and not line.startswith(b"\xef\xbb\xbf")
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def written(draw: st.DrawFn) -> bytes:
+    """A JSON value as some client may write it: escaped or not, dense or not."""
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", "\t:")]))
+    return json.dumps(draw(VALUES), ensure_ascii=draw(st.booleans()), separators=separators).encode(errors="replace")
+
+
+@st.composite
+def envelopes(draw: st.DrawFn, name: str, others: list[bytes]) -> tuple[list[bytes], bytes]:
+    items = draw(st.lists(written(), max_size=6))
+    blank = [draw(SPACE).encode() for _ in range(4)]
+    listed = b"[" + (blank[0] + b"," + blank[1]).join(items) + b"]"
+    members = [b'"%s"%s:%s' % (name.encode(), blank[2], listed), *draw(st.permutations(others))]
+    return items, blank[3] + b"{" + b",".join(draw(st.permutations(members))) + b"}" + blank[0]
+
+
+@generated
+@given(envelopes("batch", [b'"sentAt":"2026-01-01T00:00:00Z"', b'"writeKey":"k"', b'"context":{"a":[1,{}]}']))
+def test_items_of_a_segment_batch_are_the_bytes_sent(given_: tuple[list[bytes], bytes]) -> None:
+    items, body = given_
+    parcel = split_segment_batch(body)
+    assert parcel.items == items
+    assert (parcel.sent_at, parcel.write_key) == ("2026-01-01T00:00:00Z", "k")
+
+
+@generated
+@given(envelopes("touchpoints", [b'"sent_at":"2026-01-01T00:00:00Z"']))
+def test_touchpoints_of_a_native_body_are_the_bytes_sent(given_: tuple[list[bytes], bytes]) -> None:
+    items, body = given_
+    parcel = split_native(body, "application/json")
+    assert (parcel.items, parcel.sent_at) == (items, "2026-01-01T00:00:00Z")
+
+
+@generated
+@given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").strip()).filter(is_line), max_size=6))
+def test_lines_are_touchpoints_whatever_is_in_them(lines: list[bytes]) -> None:
+    assert split_native(b"\n".join(lines), "application/x-ndjson").items == lines
+    assert split_native(b"\r\n\n".join([*lines, b""]), "application/jsonl").items == lines
+
+
+@generated
+@given(st.binary(max_size=200), st.sampled_from(["", "application/json", "application/x-ndjson"]))
+def test_any_bytes_are_cut_or_refused(body: bytes, content_type: str) -> None:
+    for parcel in (
+        cut_or_refusal(lambda: split_segment_batch(body)),
+        cut_or_refusal(lambda: split_segment_single(body, "track")),
+        cut_or_refusal(lambda: split_native(body, content_type)),
+    ):
+        assert parcel is None or all(isinstance(item, bytes) for item in parcel.items)
+
+
+@pytest.mark.parametrize(
+    ("body", "item"),
+    [
+        (b' {"event":"x"}\n', b'{"type":"track","event":"x"}'),
+        (b"{ }", b'{"type":"track"}'),
+        (b'{"type":"page"}', b'{"type":"page"}'),
+        (b'\xef\xbb\xbf{"type":"page"}', b'{"type":"page"}'),
+    ],
+)
+def test_a_single_item_gets_the_type_of_its_route_only_when_it_has_none(body: bytes, item: bytes) -> None:
+    assert split_segment_single(body, "track").items == [item]
+
+
+def test_one_touchpoint_and_lines_without_a_content_type() -> None:
+    assert split_native(b' {"name":"a"} ', "text/plain").items == [b'{"name":"a"}']
+    assert split_native(b'{"name":"a"}\n{"name":\n', "text/plain").items == [b'{"name":"a"}', b'{"name":']
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field", "words"),
+    [
+        (b"", 400, None, "not JSON"),
+        (b"{", 400, None, "not JSON"),
+        ('{"batch":[]}'.encode("utf-16"), 400, None, "UTF-8"),
+        (b'{"batch":[NaN]}', 400, None, "not JSON"),
+        (b'{"batch":{}}', 400, "batch", "`batch`"),
+        (b"[]", 400, "batch", "`batch`"),
+        (b"{}", 400, "batch", "`batch`"),
+        (b'{"batch":' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, None, "too deep"),
+        (b'{"batch":[' + b"1," * ITEMS_MAX + b"1]}", 413, "batch", "2500"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_says_why(body: bytes, status: int, field: str | None, words: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        split_segment_batch(body)
+    assert (caught.value.status, caught.value.field) == (status, field)
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"touchpoints":[],"sentAt":1}', "sentAt"),
+        (b'{"touchpoints":[],"sent_at":1}', "sent_at"),
+        (b'{"touchpoints":{}}', "touchpoints"),
+        (b'[{"name":"a"}]', None),
+        (b"no\njson\n", None),
+    ],
+)
+def test_a_native_body_that_cannot_be_read_names_the_field(body: bytes, field: str | None) -> None:
+    with pytest.raises(Refusal) as caught:
+        split_native(body, "application/json")
+    assert (caught.value.status, caught.value.field) == (400, field)
