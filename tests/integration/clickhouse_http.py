@@ -1,6 +1,7 @@
 """One statement over plain HTTP, without a client library in between."""
 
 import http.client
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -16,17 +17,17 @@ class Reply(NamedTuple):
 def ask(
     running: RunningClickHouse,
     body: str | bytes,
+    parameters: Mapping[str, str] | None = None,
     *,
     user: str = "touchline",
     password: str | None = None,
     method: str = "POST",
-    headers: dict[str, str] | None = None,
-    **parameters: str,
+    headers: Mapping[str, str] | None = None,
 ) -> Reply:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     login = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password or running.writer_password}
     data = body.encode() if isinstance(body, str) else body
-    connection.request(method, f"/?{urlencode(parameters)}", data, login | (headers or {}))
+    connection.request(method, f"/?{urlencode(parameters or {})}", data, login | dict(headers or {}))
     reply = connection.getresponse()
     code = reply.headers.get("X-ClickHouse-Exception-Code")
     text = reply.read().decode()

@@ -37,7 +37,7 @@ def stored(clickhouse: RunningClickHouse) -> RunningClickHouse:
 
 
 def bi(running: RunningClickHouse, sql: str, **parameters: str) -> Reply:
-    return ask(running, sql, user=running.bi_user, password=running.bi_password, **parameters)
+    return ask(running, sql, parameters, user=running.bi_user, password=running.bi_password)
 
 
 WRITES = [
@@ -304,9 +304,9 @@ def test_get_writes_nothing_even_for_the_writer(stored: RunningClickHouse, metho
         "CREATE TABLE access_new (a Int8) ENGINE = Memory",
         "INSERT INTO access_kept SELECT 2, 'x', 1",
     ):
-        reply = ask(stored, "", method=method, query=sql)
+        reply = ask(stored, "", {"query": sql}, method=method)
         assert (reply.status, reply.code) == (403, "164")
-    assert ask(stored, "", method="GET", query="SELECT count() FROM access_kept").text == "1\n"
+    assert ask(stored, "", {"query": "SELECT count() FROM access_kept"}, method="GET").text == "1\n"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ class Limits:
     result_bytes: int = 512 << 20
     # A reply in a format that cannot be streamed is held in memory; for every user.
     whole_result_bytes: int = 256 << 20
+    whole_result_rows: int = 2_000_000  # constant columns do not count as bytes
 
 
 class SettingRefused(Exception):
@@ -44,7 +45,9 @@ def settings_of(
             raise SettingRefused(f"{name!r} is no name of a setting; check the parameters of the request")
     settings = {name: value for name, value in chosen.items() if name != "readonly"}
     if whole and reads:
-        settings |= {"max_result_bytes": str(limits.whole_result_bytes), "result_overflow_mode": "throw"}
+        settings["result_overflow_mode"] = "throw"
+        for name, cap in _whole_caps(limits).items():
+            settings[name] = _lower(settings.get(name), cap)
     if role is Role.READER:
         return _reader_settings(settings, limits, whole=whole)
     if get or chosen.get("readonly", "0") not in ("", "0"):
@@ -71,6 +74,10 @@ def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) 
                 f"Cannot modify '{name}' setting in readonly mode; leave it out or use the writer"
             )
     return {**result, "readonly": "1"}
+
+
+def _whole_caps(limits: Limits) -> dict[str, int]:
+    return {"max_result_bytes": limits.whole_result_bytes, "max_result_rows": limits.whole_result_rows}
 
 
 def _lower(wanted: str | None, cap: int) -> str:
