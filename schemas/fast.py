@@ -19,7 +19,7 @@ A decoder raises one of DECODE_ERRORS and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, reduce
 from operator import or_
 from types import NoneType, UnionType
@@ -30,6 +30,8 @@ import msgspec
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
+from schemas.checked import Checked
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
@@ -49,6 +51,28 @@ def fast_type(model: type[M]) -> type[M]:
 
 
 def fast_decoder(model: type[M]) -> Callable[[bytes], M]:
+    decode, checks = fast_shape_decoder(model), _checks(model)
+    if not checks:
+        return decode
+
+    def decode_checked(value: bytes) -> M:
+        record = decode(value)
+        for field, check in checks:
+            content = getattr(record, field)
+            try:
+                if content is not None:
+                    check(content)
+            except ValueError as error:
+                raise msgspec.ValidationError(f"{error} - at `$.{field}`") from None
+        return record
+
+    return decode_checked
+
+
+def fast_shape_decoder(model: type[M]) -> Callable[[bytes], M]:
+    """Without the checks that need Python (`schemas.checked`): for a caller that makes them itself, as
+    `schemas.decode`.
+    """
     return cast(Callable[[bytes], M], msgspec.json.Decoder(_struct(model)).decode)
 
 
@@ -60,6 +84,11 @@ def fast_union_decoder(a: type[A], b: type[B], c: type[C], /) -> Callable[[bytes
 def fast_union_decoder(a: type[A], b: type[B], c: type[C], d: type[D], /) -> Callable[[bytes], A | B | C | D]: ...
 def fast_union_decoder(*models: type[BaseModel]) -> Callable[[bytes], Any]:
     """Chooses by the field `type`, which every model must have as a single Literal."""
+    for model in models:
+        if _tag(model) is None or _checks(model):
+            raise TypeError(
+                f"no union decoder for {model.__name__}: it has no single `type`, or checks that need Python"
+            )
     return msgspec.json.Decoder(reduce(or_, [_struct(model) for model in models])).decode
 
 
@@ -100,6 +129,23 @@ def _struct(model: type[BaseModel]) -> type[msgspec.Struct]:
         forbid_unknown_fields=model.model_config.get("extra") == "forbid",
         gc=False,  # Frozen, and made of JSON: a cycle is impossible.
     )
+
+
+def _checks(model: type[BaseModel]) -> tuple[tuple[str, Callable[[Any], object]], ...]:
+    return tuple(
+        (name, part.check)
+        for name, info in model.model_fields.items()
+        for part in _parts(info)
+        if isinstance(part, Checked) and not part.only_pydantic
+    )
+
+
+def _parts(info: FieldInfo) -> Iterator[Any]:
+    """What is written beside the type of a field, also inside `Annotated[...] | None`."""
+    yield from info.metadata
+    for annotation in (info.annotation, *get_args(info.annotation)):
+        if get_origin(annotation) is Annotated:
+            yield from get_args(annotation)[1:]
 
 
 def _refuse_unfaithful(model: type[BaseModel]) -> None:
@@ -144,6 +190,8 @@ def _default(info: FieldInfo) -> Any:
 
 
 def _field_type(where: str, info: FieldInfo) -> Any:
+    if "Any" in str(info.annotation) and not any(isinstance(part, Checked) for part in _parts(info)):
+        raise TypeError(f"no fast decoder for {where}: pydantic takes NaN in Any; use JsonObject or InnerObject")
     if info.validation_alias is not None and info.validation_alias != info.alias:
         raise TypeError(f"no fast decoder for {where}: a validation alias")
     return _constrained(where, _type(where, info.annotation), info.metadata)
@@ -154,6 +202,8 @@ def _type(where: str, annotation: Any) -> Any:
     if annotation is Any or annotation in SCALARS:
         return annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if _checks(annotation):
+            raise TypeError(f"no fast decoder for {where}: checks that need Python work at the top level only")
         return _struct(annotation)
     if origin is Annotated:
         return _constrained(where, _type(where, args[0]), args[1:])
@@ -178,6 +228,8 @@ def _constrained(where: str, kind: Any, metadata: Any) -> Any:
 
 def _limits(where: str, part: Any) -> dict[str, Any]:
     match part:
+        case Checked():
+            return {}
         case annotated_types.MinLen(value):
             return {"min_length": value}
         case annotated_types.MaxLen(value):

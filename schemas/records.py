@@ -9,8 +9,9 @@ at the record's first append, or the recorded arrival time in a simulation.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+from schemas.checked import InnerObject
 from schemas.touchpoint import Contract, Identifiers, Subject, Version1
 
 At = tuple[str, int, int, int]
@@ -143,8 +144,8 @@ class Resolved(Contract):
     subject: Subject | None
     keys: dict[str, str]
     facts: dict[str, Fact]
-    properties: dict[str, Any]
-    context: dict[str, Any]
+    properties: InnerObject
+    context: InnerObject
 
 
 class Attach(Contract):

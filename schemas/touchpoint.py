@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$", max_length=35)]
-"""RFC 3339 with an offset; kept to the millisecond."""
+from schemas.checked import Checked, JsonObject
+from schemas.times import PATTERN, to_ms
+
+Time = Annotated[str, Field(max_length=35), Checked(to_ms, schema=(("format", "date-time"), ("pattern", PATTERN)))]
+"""RFC 3339 with an offset, kept to the millisecond: `schemas.times`."""
 Version1 = Annotated[int, Field(ge=1, le=1)]
 """Not Literal[1]: pydantic takes `true` and `1.0` for that."""
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -56,5 +59,5 @@ class Touchpoint(Contract):
     channel: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     identifiers: Identifiers = Identifiers()
     subject: Subject | None = None
-    properties: dict[str, Any] = {}
-    context: dict[str, Any] = {}
+    properties: JsonObject = {}
+    context: JsonObject = {}
