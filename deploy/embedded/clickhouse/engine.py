@@ -72,7 +72,12 @@ class Call:
 class Engine:
     def __init__(self, path: Path, *, memory_bytes: int) -> None:
         """Opens the engine; raises EngineUnavailable, as when another process has the path open."""
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EngineUnavailable(
+                f"{path} cannot be made: {error.strerror}; give another directory"
+            ) from error
         self._path = str(path.resolve())
         try:
             # Keeps the engine open between statements, and carries what holds for all of them.

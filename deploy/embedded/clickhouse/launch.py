@@ -72,6 +72,7 @@ def start_clickhouse(
                         f"ClickHouse runs on {home} already, on port {found.ports['http']}, not {port}:"
                         " stop it first, or take its port"
                     )
+                _await_ready(found, 0, timeout_seconds)
                 return _running(data_dir, found, credentials(data_dir))
             users = credentials(data_dir, writer_password=writer_password, reader_password=bi_password)
             if shutil.disk_usage(home).free < MIN_FREE_BYTES:

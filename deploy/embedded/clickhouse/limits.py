@@ -50,8 +50,9 @@ def settings_of(
             settings[name] = _lower(settings.get(name), cap)
     if role is Role.READER:
         return _reader_settings(settings, limits, whole=whole)
-    if get or chosen.get("readonly", "0") not in ("", "0"):
-        settings["readonly"] = chosen.get("readonly") or "2" if not get else "2"
+    readonly = "2" if get else chosen.get("readonly", "0")
+    if readonly not in ("", "0"):
+        settings["readonly"] = readonly
     return settings
 
 
@@ -60,10 +61,10 @@ def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) 
         "max_execution_time": limits.execution_seconds,
         "max_memory_usage": limits.query_memory_bytes,
         "max_result_rows": limits.result_rows,
-        "max_result_bytes": min(limits.result_bytes, limits.whole_result_bytes)
-        if whole
-        else limits.result_bytes,
+        "max_result_bytes": limits.result_bytes,
     }
+    if whole:
+        caps |= {name: min(cap, caps[name]) for name, cap in _whole_caps(limits).items()}
     result = {"result_overflow_mode": "throw", "timeout_overflow_mode": "throw", "max_parser_depth": "300"}
     result |= {name: _lower(chosen.get(name), cap) for name, cap in caps.items()}
     for name, value in chosen.items():

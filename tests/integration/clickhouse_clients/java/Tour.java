@@ -43,7 +43,7 @@ public class Tour {
         try {
           statement.executeQuery("SELECT nope FROM java_tour");
         } catch (SQLException error) {
-          System.out.println("error " + error.getErrorCode());
+          System.out.println("error " + (error.getMessage().contains("UNKNOWN_IDENTIFIER") ? "UNKNOWN_IDENTIFIER" : error.getMessage()));
         }
       }
       ResultSet tables = connection.getMetaData().getTables(null, "default", "java_tour", null);
