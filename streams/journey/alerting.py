@@ -1,0 +1,157 @@
+"""The life of an alert, as one table.
+
+The fold says of each break whether it is active or cleared; a break it no longer knows is absent; an instance that
+belongs to somebody else now has moved; and past start + lifetime an active break is expired. What the alert becomes
+follows from that and from what it was. A pair that is not in the table changes nothing, and only a change is written.
+
+An alert that was told as firing is told when it ends, with two exceptions: one that moved goes on elsewhere under the
+same `dedup_key`, and one that was resolved already has nothing to say when the break turns out never to have been.
+One that fires and clears in the same breath is nobody's trouble, unless it continues an alert that was told under
+another customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from schemas.records import AlertState, BreakKind
+from schemas.records import Run as RunKind
+from streams.journey.compile import CompiledDefinition
+from streams.journey.fold import Run, due_at
+from streams.journey.values import AlertRecord, Book, Finding
+
+Verdict = Literal["active", "cleared", "absent", "moved", "expired"]
+
+
+class Transition(NamedTuple):
+    becomes: AlertState
+    told: bool
+    reason: str
+
+
+TRANSITIONS: Final[dict[tuple[Verdict, AlertState | None], Transition]] = {
+    ("active", None): Transition("firing", True, "fired"),
+    ("active", "resolved"): Transition("firing", True, "fired_again"),
+    ("active", "withdrawn"): Transition("firing", True, "fired_again"),
+    ("active", "moved"): Transition("firing", True, "came_back"),
+    ("cleared", None): Transition("resolved", False, "cleared_at_once"),
+    ("cleared", "firing"): Transition("resolved", True, "cleared"),
+    ("cleared", "withdrawn"): Transition("resolved", False, "cleared"),
+    ("cleared", "moved"): Transition("resolved", True, "cleared"),
+    ("absent", "firing"): Transition("withdrawn", True, "withdrawn"),
+    ("absent", "resolved"): Transition("withdrawn", False, "withdrawn"),
+    ("moved", "firing"): Transition("moved", False, "moved"),
+    ("expired", "firing"): Transition("resolved", True, "expired"),
+    ("expired", "moved"): Transition("resolved", True, "expired"),
+    ("expired", None): Transition("resolved", False, "expired"),
+    ("expired", "withdrawn"): Transition("resolved", False, "expired"),
+}
+
+
+class Move(NamedTuple):
+    """One change of one alert."""
+
+    record: AlertRecord
+    notify: bool
+    reason: str
+
+
+def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
+    found: list[Finding] = []
+    for step, due, cleared_at in run.late or ():
+        found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due, due, cleared_at))
+    if run.missed:
+        for step in definition.deadlines:
+            if run.missed >> step.index & 1 and step.if_missing == "break":
+                due = due_at(definition, run, step)
+                assert due is not None, "a missed step has a deadline"
+                found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due, due, None))
+    for episode in run.episodes or ():
+        rule = episode.rule
+        kind: BreakKind = "repeated" if rule.score is None else "low_score"
+        found.append(
+            Finding(
+                rule.name,
+                kind,
+                rule.step,
+                episode.occurrence,
+                rule.severity,
+                episode.cause_at,
+                None,
+                episode.cleared_at,
+            )
+        )
+    if len(found) > 1:
+        found.sort(key=lambda finding: (finding.cause_at, finding.name, finding.occurrence))
+    return found
+
+
+def moves(found: list[Finding], book: Book, expired: bool, continues: bool, log_time: int) -> list[Move]:
+    """What changes in the book; the book itself stays as it was. First what the fold found, then what it found no
+    more.
+    """
+    changed: list[Move] = []
+    for finding in found:
+        verdict: Verdict = "cleared" if finding.cleared_at is not None else "expired" if expired else "active"
+        known = book.get((finding.name, finding.occurrence))
+        _move(changed, verdict, finding, known, continues, log_time)
+    if book:
+        present = {(finding.name, finding.occurrence) for finding in found}
+        for key in sorted(key for key in book if key not in present):
+            _move(changed, "absent", book[key].finding, book[key], continues, log_time)
+    return changed
+
+
+def farewells(book: Book, moved: bool, log_time: int) -> list[Move]:
+    """The instance exists no more."""
+    changed: list[Move] = []
+    for key in sorted(book):
+        _move(changed, "moved" if moved else "absent", book[key].finding, book[key], False, log_time)
+    return changed
+
+
+def _move(
+    changed: list[Move], verdict: Verdict, finding: Finding, known: AlertRecord | None, continues: bool, log_time: int
+) -> None:
+    transition = TRANSITIONS.get((verdict, known.state if known is not None else None))
+    if transition is None:
+        return
+    becomes, told, reason = transition
+    fired_at = log_time if known is None or becomes == "firing" else known.fired_at
+    changed_at = log_time if known is None else max(known.changed_at, log_time)
+    told = told or (verdict == "cleared" and known is None and continues)
+    changed.append(Move(AlertRecord(finding, becomes, fired_at, changed_at), told, reason))
+
+
+def told(definition: CompiledDefinition, run: RunKind, move: Move) -> tuple[bool, str]:
+    """Whether somebody is to be told, and why or why not."""
+    if not move.notify:
+        return False, move.reason
+    if not definition.live:
+        return False, "shadow"
+    if run in ("replay", "backfill"):
+        return False, run
+    return True, move.reason
+
+
+HEAD: Final = (
+    "# Alert states",
+    "",
+    "Generated from the table in `streams/journey/alerting.py`; a test compares. A bell says that somebody is told.",
+    "The meaning of the words: [journeys](journeys.md).",
+    "",
+    "```mermaid",
+    "stateDiagram-v2",
+)
+
+
+def drawing() -> str:
+    """The table as a Mermaid state diagram, for docs/alert-states.md."""
+    return "\n".join([*HEAD, *_arrows(), "```", ""])
+
+
+def _arrows() -> Iterator[str]:
+    for (verdict, was), (becomes, told, reason) in TRANSITIONS.items():
+        label = verdict if verdict == reason else f"{verdict} ({reason})"
+        yield f"    {was or '[*]'} --> {becomes}: {label}{' 🔔' if told else ''}"

@@ -1,0 +1,243 @@
+"""Definition -> a plan that the fold can follow without looking anything up twice.
+
+Everything that a touchpoint's name decides is decided here, once: which steps it may reach and in which order they
+are tried, whether it is a failure outcome, which breaks count or clear on it. Invariant: compiled values are frozen
+and shared by all journeys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.definition import Break, Catalogue, Definition, Step, duration_ms
+from schemas.identifiers import BUSINESS_KINDS, partition_of
+from schemas.records import BreakKind, Fact, Severity
+from schemas.topics import PARTITIONS
+
+Condition = tuple[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStep:
+    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles."""
+
+    name: str
+    index: int
+    after: int | None
+    depth: int
+    within_ms: int | None
+    if_missing: str
+    kind: BreakKind
+    severity: Severity
+    covers: int
+    arrives_within_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A break that counts touchpoints (`score` is None), or one that looks at a score."""
+
+    name: str
+    index: int
+    step: str | None
+    severity: Severity
+    at_least: int
+    in_window_ms: int
+    score: str | None
+    below: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a touchpoint of one name may do. Each item with the conditions of its `where`."""
+
+    starts: tuple[tuple[Condition, ...], ...] = ()
+    steps: tuple[tuple[CompiledStep, tuple[Condition, ...]], ...] = ()
+    counts: tuple[tuple[CompiledRule, tuple[Condition, ...]], ...] = ()
+    clears: tuple[tuple[CompiledRule, tuple[Condition, ...]], ...] = ()
+    fails: bool = False
+
+
+NOTHING = Plan()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledDefinition:
+    """`kind` is the business key of its instances, None for the customer; `joint`: touchpoints without key count."""
+
+    name: str
+    version: int
+    owner: str
+    live: bool
+    kind: str | None
+    joint: bool
+    plans: Mapping[str, Plan]
+    steps: tuple[CompiledStep, ...]
+    deadlines: tuple[CompiledStep, ...]
+    rules: tuple[CompiledRule, ...]
+    scores: tuple[CompiledRule, ...]
+    score_facts: frozenset[str]
+    success: int
+    complete: int
+    grace_ms: int
+    lifetime_ms: int
+    latest_ms: int
+    """From the start to the last moment at which a deadline may fire or the lifetime ends."""
+    partitions: Mapping[str, int]
+    """Of the topic `alerts`, by break name."""
+
+    def relevant(self, name: str, facts: Mapping[str, Fact] | None) -> bool:
+        return name in self.plans or (bool(facts) and not self.score_facts.isdisjoint(facts or ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """All definitions, and what other stages need to know of them: the facts and the key kinds to carry along.
+
+    `ranks` says what the cap on kept touchpoints spares, by name: 2 a start, 1 a step or failure outcome.
+    """
+
+    definitions: tuple[CompiledDefinition, ...]
+    by_kind: Mapping[str, tuple[CompiledDefinition, ...]]
+    joint: tuple[CompiledDefinition, ...]
+    names: Mapping[str, tuple[CompiledDefinition, ...]]
+    joint_names: frozenset[str]
+    joint_facts: frozenset[str]
+    ranks: Mapping[str, int]
+    facts: frozenset[str]
+    kinds: frozenset[str]
+
+
+def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue) -> Compiled:
+    found = tuple(_compile(d, catalogue) for d in sorted(definitions, key=lambda d: (d.journey, d.version)))
+    kinds = [kind for kind in BUSINESS_KINDS if any(d.kind == kind for d in found)]
+    joint = tuple(d for d in found if d.joint)
+    names = sorted({name for d in found for name in d.plans})
+    return Compiled(
+        definitions=found,
+        by_kind={kind: tuple(d for d in found if d.kind == kind) for kind in kinds},
+        joint=joint,
+        names={name: tuple(d for d in found if name in d.plans) for name in names},
+        joint_names=frozenset(name for d in joint for name in d.plans),
+        joint_facts=frozenset(fact for d in joint for fact in d.score_facts),
+        ranks={name: max(_rank(d.plans[name]) for d in found if name in d.plans) for name in names},
+        facts=frozenset(fact for d in found for fact in d.score_facts) | _where_facts(found),
+        kinds=frozenset(kinds),
+    )
+
+
+def _rank(plan: Plan) -> int:
+    return 2 if plan.starts else 1 if plan.steps or plan.fails else 0
+
+
+def _where_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
+    plans = [plan for d in found for plan in d.plans.values()]
+    wheres = [where for plan in plans for where in plan.starts]
+    wheres += [where for plan in plans for _, where in plan.steps]
+    wheres += [where for plan in plans for _, where in plan.counts]
+    return frozenset(word for where in wheres for word, _ in where if word != "channel")
+
+
+def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition:
+    names = list(definition.steps)
+    steps = tuple(_step(name, names, definition, catalogue) for name in names)
+    rules = tuple(_rule(index, name, rule) for index, (name, rule) in enumerate(definition.breaks.items()))
+    kind = None if definition.instance.key == "customer" else definition.instance.key
+    grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
+    breaks = [*definition.steps, *definition.breaks]
+    return CompiledDefinition(
+        name=definition.journey,
+        version=definition.version,
+        owner=definition.owner,
+        live=definition.mode == "live",
+        kind=kind,
+        joint=kind is None or definition.instance.if_absent == "only_open_one",
+        plans=_plans(definition, steps, rules),
+        steps=steps,
+        deadlines=tuple(step for step in steps if step.within_ms is not None),
+        rules=rules,
+        scores=tuple(rule for rule in rules if rule.score is not None),
+        score_facts=frozenset(rule.score for rule in rules if rule.score is not None),
+        success=names.index(definition.outcome.success),
+        complete=(1 << len(steps)) - 1,
+        grace_ms=grace,
+        lifetime_ms=lifetime,
+        latest_ms=lifetime + grace + max((step.arrives_within_ms for step in steps), default=0),
+        partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
+    )
+
+
+def _touchpoints(step: Step) -> list[str]:
+    return [step.touchpoint] if step.touchpoint is not None else list(step.any_of or ())
+
+
+def _before(name: str, definition: Definition) -> list[str]:
+    """The steps before this one, nearest first. A circle, which the loader refuses, is an error and not an endless
+    loop.
+    """
+    found: list[str] = []
+    while (name := definition.steps[name].after) != "start":
+        if name in found or name not in definition.steps:
+            raise ValueError(f"{definition.journey}: step {name!r} is unknown or comes after itself")
+        found.append(name)
+    return found
+
+
+def _step(name: str, names: list[str], definition: Definition, catalogue: Catalogue) -> CompiledStep:
+    step, before = definition.steps[name], _before(name, definition)
+    known = [catalogue.touchpoints[word] for word in _touchpoints(step) if word in catalogue.touchpoints]
+    return CompiledStep(
+        name=name,
+        index=names.index(name),
+        after=names.index(before[0]) if before else None,
+        depth=len(before),
+        within_ms=duration_ms(step.within) if step.within is not None else None,
+        if_missing=step.if_missing,
+        kind="missing_step" if step.handoff is None else "handoff_lost",
+        severity=step.severity,
+        covers=sum(1 << names.index(word) for word in (name, *before)),
+        arrives_within_ms=max(
+            (duration_ms(entry.arrives_within) for entry in known if entry.arrives_within), default=0
+        ),
+    )
+
+
+def _rule(index: int, name: str, rule: Break) -> CompiledRule:
+    return CompiledRule(
+        name=name,
+        index=index,
+        step=rule.about if rule.score is not None else rule.cleared_by,
+        severity=rule.severity,
+        at_least=rule.at_least or 1,
+        in_window_ms=duration_ms(rule.in_window) if rule.in_window is not None else 0,
+        score=rule.score,
+        below=rule.below if rule.below is not None else 0.0,
+    )
+
+
+def _plans(
+    definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]
+) -> dict[str, Plan]:
+    names = {definition.start.touchpoint, *definition.outcome.failure}
+    names.update(word for step in definition.steps.values() for word in _touchpoints(step))
+    names.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint is not None)
+    tried = sorted(steps, key=lambda step: (step.depth, step.name))
+    return {name: _plan(name, definition, tried, rules) for name in sorted(names)}
+
+
+def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: tuple[CompiledRule, ...]) -> Plan:
+    start = definition.start
+    reached = {
+        step.name: tuple(definition.steps[step.name].where.items())
+        for step in tried
+        if name in _touchpoints(definition.steps[step.name])
+    }
+    breaks = [(rule, definition.breaks[rule.name]) for rule in rules if rule.score is None]
+    return Plan(
+        starts=(tuple(start.where.items()),) if name == start.touchpoint else (),
+        steps=tuple((step, reached[step.name]) for step in tried if step.name in reached),
+        counts=tuple((rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name),
+        clears=tuple((rule, reached[said.cleared_by]) for rule, said in breaks if said.cleared_by in reached),
+        fails=name in definition.outcome.failure,
+    )

@@ -1,0 +1,67 @@
+"""What track reads of the records on `touchpoints`: only the fields it needs, the rest is skipped unread.
+
+A Resolved touchpoint carries its properties and context; decoding them for journeys that never look at them would
+cost more than the fold. The contract is schemas.records; a test compares every field here with it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.records import At, Fact
+
+DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class EntryView(msgspec.Struct, frozen=True, gc=False):
+    touchpoint_id: str
+    name: str
+    occurred_at: int
+    sequence: int
+    log_time: int
+    channel: str
+    keys: dict[str, str]
+    facts: dict[str, Fact]
+
+
+class ResolvedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="touchpoint"):
+    at: At
+    touchpoint_id: str
+    customer_id: str | None
+    rev: int
+    name: str
+    channel: str
+    occurred_at: int
+    log_time: int
+    sequence: int
+    too_late: bool
+    keys: dict[str, str]
+    facts: dict[str, Fact]
+
+
+class AttachView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="attach"):
+    at: At
+    customer_id: str
+    scope: str
+    entries: list[EntryView]
+    rev: int
+    moved_from: str | None = None
+
+
+class DetachView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="detach"):
+    at: At
+    customer_id: str
+    scope: str
+    touchpoint_ids: list[str]
+    rev: int
+    moved_to: str | None = None
+
+
+class TickView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tick"):
+    at: At
+    log_time: int
+
+
+decode = msgspec.json.Decoder(ResolvedView | AttachView | DetachView | TickView).decode

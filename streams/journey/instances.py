@@ -1,0 +1,128 @@
+"""Which touchpoints form which instance.
+
+A `Scope` is what one customer has under one heading: "customer", or one business key. A `Unit` is what has to be
+folded together: for a definition keyed by a business key one scope; for a `joint` one (instances of the customer, or
+touchpoints without key that join the only open instance) everything of the customer. `Unit.take` is the fast path,
+`Unit.refold` starts from nothing; both place touchpoints with `_place`.
+
+Invariant: `Scope.kept` is sorted by the order, and what it keeps is a function of the set it was given, whatever the
+arrival order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+
+from schemas.identifiers import BUSINESS_KINDS, journey_id_of
+from streams.journey.compile import CompiledDefinition
+from streams.journey.fold import Run, advance, is_open, starts
+from streams.journey.values import Book, Kept, Order, order_of
+
+CUSTOMER = "customer"
+KIND_BITS = {kind: 1 << index for index, kind in enumerate(BUSINESS_KINDS)}
+
+
+class Scope:
+    __slots__ = ("customer", "gone", "kept", "key", "truncated", "units")
+
+    def __init__(self, customer: str, key: str) -> None:
+        self.customer, self.key = customer, key
+        self.kept: list[Kept] = []
+        self.gone: dict[str, tuple[int, int]] | None = None
+        self.truncated = False
+        self.units: tuple[Unit, ...] = ()
+
+    @property
+    def of_key(self) -> bool:
+        return self.key != CUSTOMER
+
+    def find(self, touchpoint_id: str) -> int:
+        for index, kept in enumerate(self.kept):
+            if kept.touchpoint_id == touchpoint_id:
+                return index
+        return -1
+
+    def rev_of(self, touchpoint_id: str, found: int) -> int:
+        if found >= 0:
+            return self.kept[found].rev
+        return self.gone[touchpoint_id][0] if self.gone and touchpoint_id in self.gone else -1
+
+    def insert(self, kept: Kept) -> bool:
+        """True when it is the last in the order."""
+        if not self.kept or order_of(self.kept[-1]) < order_of(kept):
+            self.kept.append(kept)
+            return True
+        self.kept.insert(bisect_left(self.kept, order_of(kept), key=order_of), kept)
+        return False
+
+    def drop_excess(self, most: int, ranks: Mapping[str, int]) -> list[Kept]:
+        """Make room by the page's rule: lowest rank first, among equals the oldest. A function of the set."""
+        dropped = []
+        while len(self.kept) > most:
+            worst = min(range(len(self.kept)), key=lambda index: (ranks.get(self.kept[index].name, 0), index))
+            dropped.append(self.kept.pop(worst))
+            self.truncated = True
+        return dropped
+
+
+class Unit:
+    """`attic`: alerts of instances that exist no more, by anchor, and how long to keep them; they may come back."""
+
+    __slots__ = ("attic", "customer", "definition", "last", "runs", "scopes")
+
+    def __init__(self, definition: CompiledDefinition, customer: str) -> None:
+        self.definition, self.customer = definition, customer
+        self.scopes: tuple[Scope, ...] = ()
+        self.runs: list[Run] = []
+        self.last: Order | None = None
+        self.attic: dict[str, tuple[Book, int]] | None = None
+
+    def wants(self, kept: Kept, scope: Scope) -> bool:
+        definition = self.definition
+        if not definition.relevant(kept.name, kept.facts):
+            return False
+        return scope.of_key or definition.kind is None or not kept.kinds & KIND_BITS[definition.kind]
+
+    def take(self, kept: Kept, scope: Scope) -> Run | None:
+        """Fold a touchpoint that comes after all others in the order. The run that it touched, if any."""
+        self.last = order_of(kept)
+        run = self._place(kept, scope)
+        if run is not None:
+            advance(self.definition, run, kept)
+        return run
+
+    def in_order(self, kept: Kept) -> bool:
+        return self.last is None or order_of(kept) > self.last
+
+    def refold(self) -> list[Run]:
+        """Fold everything kept again. The former runs are returned, untouched."""
+        former, self.runs, self.last = self.runs, [], None
+        everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
+        if len(self.scopes) > 1:
+            everything.sort(key=lambda pair: order_of(pair[0]))
+        for kept, scope in everything:
+            self.take(kept, scope)
+        return former
+
+    def _place(self, kept: Kept, scope: Scope) -> Run | None:
+        if scope.of_key:
+            return self._of_key(scope.key)
+        definition, at = self.definition, kept.occurred_at
+        if definition.kind is None:
+            if self.runs and is_open(definition, self.runs[-1], at):
+                return self.runs[-1]
+            return self._new(f"start:{kept.touchpoint_id}") if starts(definition, kept) else None
+        candidates = [run for run in self.runs if is_open(definition, run, at)]
+        return candidates[0] if len(candidates) == 1 else None
+
+    def _of_key(self, key: str) -> Run:
+        for run in self.runs:
+            if run.anchor == key:
+                return run
+        return self._new(key)
+
+    def _new(self, anchor: str) -> Run:
+        run = Run(anchor, journey_id_of(self.definition.name, self.customer, anchor))
+        self.runs.append(run)
+        return run

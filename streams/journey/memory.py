@@ -1,0 +1,258 @@
+"""Who has what: scopes and units by customer, kept in step with the changelog.
+
+Units that stand alone (a definition keyed by a business key) belong to their scope; joint ones to the customer, fed
+by several scopes. Every change here is noted in the ledger at once; the rest of the state follows from it by a re-
+fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from sys import intern
+
+from msgspec import structs
+
+from streams.journey.compile import Compiled, CompiledDefinition
+from streams.journey.eviction import SLOTS, clusters, minutes, slot_of
+from streams.journey.fold import Run
+from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
+from streams.journey.ledger import Ledger, StoredBook, book_of
+from streams.journey.values import Book, Kept, order_of
+
+Address = tuple[str, str]
+
+
+class Household:
+    """The joint units of one customer and the scopes that feed them: looked at together."""
+
+    __slots__ = ("scopes", "units")
+
+    def __init__(self) -> None:
+        self.scopes: list[Scope] = []
+        self.units: list[Unit] = []
+
+
+class Slot:
+    """The customers of one minute of the day: `alone` are scopes with units of their own, the others live in
+    households.
+    """
+
+    __slots__ = ("alone", "households")
+
+    def __init__(self) -> None:
+        self.alone: dict[Address, Scope] = {}
+        self.households: dict[str, Household] = {}
+
+
+class Memory:
+    """`retention_ms`: how long after its last moment something is remembered."""
+
+    def __init__(self, compiled: Compiled, ledger: Ledger, retention_ms: int) -> None:
+        self._compiled, self._ledger, self._retention_ms = compiled, ledger, retention_ms
+        self._slots = [Slot() for _ in range(SLOTS)]
+        self._joint_kinds = frozenset(d.kind for d in compiled.joint)
+
+    def __len__(self) -> int:
+        """Scopes, for measurements."""
+        return sum(len(slot.alone) + sum(len(h.scopes) for h in slot.households.values()) for slot in self._slots)
+
+    def serves(self, key: str, kept: Kept) -> bool:
+        """Whether any definition folds this touchpoint under this heading."""
+        if key == CUSTOMER:
+            return any(
+                d.relevant(kept.name, kept.facts) and (d.kind is None or not kept.kinds & KIND_BITS[d.kind])
+                for d in self._compiled.joint
+            )
+        return any(d.relevant(kept.name, kept.facts) for d in self._of(key))
+
+    def _of(self, key: str) -> tuple[CompiledDefinition, ...]:
+        return self._compiled.joint if key == CUSTOMER else self._compiled.by_kind.get(key.partition(":")[0], ())
+
+    def find(self, customer: str, key: str) -> Scope | None:
+        slot = self._slots[slot_of(customer)]
+        if self._is_alone(key):
+            return slot.alone.get((customer, key))
+        household = slot.households.get(customer)
+        if household is not None:
+            for scope in household.scopes:
+                if scope.key == key:
+                    return scope
+        return None
+
+    def scope(self, customer: str, key: str) -> Scope:
+        found = self.find(customer, key)
+        if found is not None:
+            return found
+        scope, slot = Scope(customer, key), self._slots[slot_of(customer)]
+        if self._is_alone(key):
+            slot.alone[customer, key] = scope
+            scope.units = tuple(self._fed(Unit(d, customer), scope) for d in self._of(key))
+        else:
+            household = slot.households.setdefault(customer, Household())
+            household.scopes.append(scope)
+            scope.units = tuple(self._joint(household, d, scope) for d in self._of(key))
+        return scope
+
+    def _is_alone(self, key: str) -> bool:
+        return key != CUSTOMER and key.partition(":")[0] not in self._joint_kinds
+
+    def _joint(self, household: Household, definition: CompiledDefinition, scope: Scope) -> Unit:
+        if definition.joint:
+            for unit in household.units:
+                if unit.definition is definition:
+                    return self._fed(unit, scope)
+        unit = Unit(definition, scope.customer)
+        household.units.append(unit)
+        return self._fed(unit, scope)
+
+    @staticmethod
+    def _fed(unit: Unit, scope: Scope) -> Unit:
+        unit.scopes = (*unit.scopes, scope)
+        return unit
+
+    # -- touchpoints -------------------------------------------------------------------------------
+
+    def keep(self, scope: Scope, kept: Kept, found: int) -> bool:
+        """True when it replaces another version of itself."""
+        if found >= 0:
+            del scope.kept[found]
+        if scope.gone and scope.gone.pop(kept.touchpoint_id, None) is not None:
+            self._ledger.gone(scope.customer, scope.key, kept.touchpoint_id, None)
+        scope.insert(kept)
+        self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, kept)
+        return found >= 0
+
+    def let_go(self, scope: Scope, found: int, rev: int) -> None:
+        kept = scope.kept.pop(found)
+        gone = (rev, max(kept.occurred_at, kept.log_time))
+        if scope.gone is None:
+            scope.gone = {}
+        scope.gone[kept.touchpoint_id] = gone
+        self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
+        self._ledger.gone(scope.customer, scope.key, kept.touchpoint_id, gone)
+
+    def drop_excess(self, scope: Scope, most: int) -> bool:
+        if len(scope.kept) <= most:
+            return False
+        was = scope.truncated
+        for kept in scope.drop_excess(most, self._compiled.ranks):
+            self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
+        if not was:
+            self._ledger.truncated(scope.customer, scope.key, True)
+        return True
+
+    # -- alerts ------------------------------------------------------------------------------------
+
+    def store_book(self, unit: Unit, run: Run) -> None:
+        missed = [step.name for step in unit.definition.steps if run.missed >> step.index & 1]
+        self._ledger.book(unit.definition.name, unit.customer, run.anchor, missed, 0, run.alerts)
+
+    def to_attic(self, unit: Unit, run: Run, until: int) -> None:
+        if run.alerts:
+            unit.attic = {**(unit.attic or {}), run.anchor: (run.alerts, until)}
+        if run.alerts or run.missed:
+            self._ledger.book(unit.definition.name, unit.customer, run.anchor, [], until, run.alerts)
+
+    def from_attic(self, unit: Unit, anchor: str) -> Book | None:
+        found = unit.attic.pop(anchor, None) if unit.attic else None
+        return found[0] if found is not None else None
+
+    # -- the end of a life -------------------------------------------------------------------------
+
+    def evict(self, before: int, w: int) -> None:
+        limit = w - self._retention_ms
+        for minute in minutes(before, w):
+            slot = self._slots[minute]
+            for address, scope in list(slot.alone.items()):
+                self._clear_out((scope,), scope.units, limit)
+                if self._is_empty(scope):
+                    del slot.alone[address]
+            for customer, household in list(slot.households.items()):
+                self._clear_out(household.scopes, household.units, limit)
+                self._shrink(household)
+                if not household.scopes:
+                    del slot.households[customer]
+
+    def _clear_out(self, scopes: Sequence[Scope], units: Sequence[Unit], limit: int) -> None:
+        """Forget what nothing can concern any more: its last moment lies before `limit`."""
+        dead: set[int] = set()
+        for cluster in clusters(scopes, units):
+            if cluster.until < limit:
+                dead |= cluster.members
+                for unit, run in cluster.runs:
+                    self._forget_run(unit, run)
+        for scope in scopes:
+            self._forget_touchpoints(scope, dead, limit)
+        for unit in units:
+            self._forget_attic(unit, limit)
+
+    def _forget_run(self, unit: Unit, run: Run) -> None:
+        unit.runs.remove(run)
+        if run.ticket is not None:
+            run.ticket.run = None
+        if run.alerts or run.missed:
+            self._ledger.book(unit.definition.name, unit.customer, run.anchor, [], 0, None)
+
+    def _forget_touchpoints(self, scope: Scope, dead: set[int], limit: int) -> None:
+        for kept in scope.kept:
+            if id(kept) in dead:
+                self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
+        scope.kept = [kept for kept in scope.kept if id(kept) not in dead]
+        for touchpoint_id, (_, last) in list((scope.gone or {}).items()):
+            if scope.gone is not None and last < limit:
+                del scope.gone[touchpoint_id]
+                self._ledger.gone(scope.customer, scope.key, touchpoint_id, None)
+
+    def _forget_attic(self, unit: Unit, limit: int) -> None:
+        for anchor, (_, until) in list((unit.attic or {}).items()):
+            if unit.attic is not None and until < limit:
+                del unit.attic[anchor]
+                self._ledger.book(unit.definition.name, unit.customer, anchor, [], 0, None)
+
+    def _is_empty(self, scope: Scope) -> bool:
+        if scope.kept or scope.gone or any(unit.attic for unit in scope.units):
+            return False
+        if scope.truncated:
+            self._ledger.truncated(scope.customer, scope.key, False)
+        return True
+
+    def _shrink(self, household: Household) -> None:
+        for scope in [scope for scope in household.scopes if self._is_empty(scope)]:
+            household.scopes.remove(scope)
+            for unit in scope.units:
+                unit.scopes = tuple(other for other in unit.scopes if other is not scope)
+        household.units = [unit for unit in household.units if unit.scopes]
+
+    # -- after a restart ---------------------------------------------------------------------------
+
+    def restore(
+        self,
+        entries: Mapping[Address, list[Kept]],
+        gone: Mapping[Address, dict[str, tuple[int, int]]],
+        truncated: set[Address],
+    ) -> Iterator[Unit]:
+        """Bring the stored touchpoints back; the units that have to be folded."""
+        for address in sorted({*entries, *gone, *truncated}):
+            scope = self.scope(*address)
+            scope.kept = sorted(map(_shared, entries.get(address, ())), key=order_of)
+            scope.gone = gone.get(address)
+            scope.truncated = address in truncated
+        for slot in self._slots:
+            for scope in slot.alone.values():
+                yield from scope.units
+            for household in slot.households.values():
+                yield from household.units
+
+    def restore_attics(self, books: Mapping[tuple[str, str, str], StoredBook]) -> None:
+        """The books that no run took."""
+        for (name, customer, anchor), stored in books.items():
+            key = CUSTOMER if anchor.startswith("start:") else anchor
+            scope = self.find(customer, key)
+            for unit in scope.units if scope is not None else ():
+                if unit.definition.name == name and stored.alerts:
+                    unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}
+
+
+def _shared(kept: Kept) -> Kept:
+    """Names and channels once in memory, not once per touchpoint."""
+    return structs.replace(kept, name=intern(kept.name), channel=intern(kept.channel))

@@ -1,0 +1,197 @@
+"""What leaves track: snapshots of journeys and changes of alerts, as records of schemas.records, and the first line
+for people.
+
+The first line needs no query: who, which journey and step, how late or what happened, and the last three touchpoints.
+It names the customer by the beginning of the id and the business key; never an identifier of a person, a device or a
+contact.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from schemas.fast import encode, fast_type
+from schemas.identifiers import alert_id_of, dedup_key_of, journey_id_of, partition_of
+from schemas.records import Alert, At, BreakState, Journey, StepState, Witness
+from schemas.records import Run as RunKind
+from schemas.topics import PARTITIONS
+from streams.journey.alerting import Move, findings, told
+from streams.journey.compile import CompiledDefinition
+from streams.journey.fold import Run, due_at, status_of
+from streams.journey.instances import CUSTOMER
+from streams.journey.values import Finding
+from streams.stage import Effect
+
+EVIDENCE = 3
+DAY_MS = 86_400_000
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last one a date can name."""
+_JOURNEY, _STEP, _BREAK = fast_type(Journey), fast_type(StepState), fast_type(BreakState)
+_ALERT, _WITNESS = fast_type(Alert), fast_type(Witness)
+
+
+def journey_effect(
+    definition: CompiledDefinition,
+    run: Run,
+    customer: str,
+    at: At,
+    kind: RunKind,
+    log_time: int,
+    truncated: bool,
+    exists: bool,
+) -> Effect:
+    """A snapshot; of an instance that exists no more, the last one."""
+    start = run.start
+    assert start is not None, "an instance without a start is not reported"
+    breaks = [_BREAK(**finding._asdict()) for finding in findings(definition, run)] if exists else []
+    journey = _JOURNEY(
+        at=at,
+        run=kind,
+        journey_id=run.journey_id,
+        definition=definition.name,
+        version=definition.version,
+        customer_id=customer,
+        anchor=run.anchor,
+        status=status_of(definition, run) if exists else "moved",
+        started_at=start.occurred_at,
+        ended_at=_ended_at(definition, run),
+        steps=_steps(definition, run, exists),
+        breaks=breaks,
+        touchpoint_ids=[kept.touchpoint_id for kept in run.members] if exists else [],
+        truncated=truncated,
+        log_time=log_time,
+    )
+    return Effect("journeys", partition_of(customer, PARTITIONS), customer.encode(), encode(journey))
+
+
+def _ended_at(definition: CompiledDefinition, run: Run) -> int | None:
+    if run.ended_at is None and run.expired and run.start is not None:
+        return run.start.occurred_at + definition.lifetime_ms
+    return run.ended_at
+
+
+def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepState]:
+    if not exists:
+        return [_STEP(step=step.name, status="waiting") for step in definition.steps]
+    states = []
+    for step in definition.steps:
+        due = due_at(definition, run, step)
+        kept = run.reached[step.index]
+        if kept is not None:
+            states.append(
+                _STEP(
+                    step=step.name,
+                    status="reached",
+                    due_at=due,
+                    reached_at=kept.occurred_at,
+                    touchpoint_id=kept.touchpoint_id,
+                    channel=kept.channel,
+                )
+            )
+        elif run.settled >> step.index & 1:
+            states.append(_STEP(step=step.name, status="skipped", due_at=due))
+        elif run.missed >> step.index & 1:
+            states.append(_STEP(step=step.name, status="missed", due_at=due))
+        else:
+            states.append(_STEP(step=step.name, status="waiting", due_at=due))
+    return states
+
+
+def alert_effect(
+    definition: CompiledDefinition, run: Run, customer: str, at: At, kind: RunKind, log_time: int, move: Move
+) -> Effect:
+    record, finding = move.record, move.record.finding
+    notify, reason = told(definition, kind, move)
+    incident = f"{definition.name}/{finding.name}"
+    alert = _ALERT(
+        at=at,
+        run=kind,
+        alert_id=alert_id_of(run.journey_id, finding.name, finding.occurrence),
+        dedup_key=dedup_key_of(definition.name, run.anchor, finding.name, finding.occurrence),
+        continues=continues(definition, run, finding),
+        incident=incident,
+        state=record.state,
+        notify=notify,
+        reason=reason,
+        definition=definition.name,
+        version=definition.version,
+        owner=definition.owner,
+        severity=finding.severity,
+        kind=finding.kind,
+        break_name=finding.name,
+        step=finding.step,
+        occurrence=finding.occurrence,
+        journey_id=run.journey_id,
+        customer_id=customer,
+        anchor=run.anchor,
+        cause_at=finding.cause_at,
+        due_at=finding.due_at,
+        cleared_at=finding.cleared_at,
+        fired_at=record.fired_at,
+        changed_at=record.changed_at,
+        cause_log_time=log_time,
+        evidence=[
+            _WITNESS(
+                touchpoint_id=kept.touchpoint_id, name=kept.name, channel=kept.channel, occurred_at=kept.occurred_at
+            )
+            for kept in run.members[-EVIDENCE:]
+        ],
+        first_line=first_line(definition, run, customer, move, log_time),
+    )
+    return Effect("alerts", definition.partitions[finding.name], incident.encode(), encode(alert))
+
+
+def continues(definition: CompiledDefinition, run: Run, finding: Finding) -> str | None:
+    """The alert of the same break under the customer from whom the start came."""
+    if run.start is None or run.start.moved_from is None:
+        return None
+    before = journey_id_of(definition.name, run.start.moved_from, run.anchor)
+    return alert_id_of(before, finding.name, finding.occurrence)
+
+
+def first_line(definition: CompiledDefinition, run: Run, customer: str, move: Move, log_time: int) -> str:
+    short = f"{CUSTOMER} {customer[:8]}"
+    who = short if definition.kind is None else f"{run.anchor} ({short})"
+    last = ", ".join(
+        f"{kept.name} {kept.channel} {clock(kept.occurred_at, log_time)}" for kept in run.members[-EVIDENCE:]
+    )
+    return f"{who}: {definition.name}, {_what(move, log_time)}. Last: {last}."
+
+
+def _what(move: Move, log_time: int) -> str:
+    finding, state = move.record.finding, move.record.state
+    if finding.due_at is not None:
+        until = finding.cleared_at if finding.cleared_at is not None else max(log_time, finding.due_at)
+        subject = f"step {finding.step} {'is' if state == 'firing' else 'was'} {span(until - finding.due_at)} late"
+        subject += f" (due {clock(finding.due_at, log_time)} UTC)"
+    else:
+        times = f", for the {finding.occurrence}. time" if finding.occurrence > 1 else ""
+        subject = f"{finding.name} at step {finding.step} since {clock(finding.cause_at, log_time)} UTC{times}"
+    if state == "firing":
+        return subject
+    if state == "withdrawn":
+        return (
+            f"withdrawn: step {finding.step} is not late after all"
+            if finding.due_at
+            else f"withdrawn: {finding.name}"
+        )
+    if state == "moved":
+        return f"{subject}, goes on under another customer"
+    if move.reason == "expired":
+        return f"{subject}, given up: the journey's time is over"
+    cleared = finding.cleared_at if finding.cleared_at is not None else log_time
+    return f"{subject}, over at {clock(cleared, log_time)} UTC"
+
+
+def clock(at: int, now: int) -> str:
+    """Hours and minutes, UTC; with the date when it is not the day of `now`."""
+    moment = datetime.fromtimestamp(min(max(at, 0), LAST_MS) // 1000, UTC)
+    return moment.strftime("%H:%M" if at // DAY_MS == now // DAY_MS else "%Y-%m-%d %H:%M")
+
+
+def span(ms: int) -> str:
+    """Rounded down to what a person would say."""
+    for unit, size in (("d", DAY_MS), ("h", 3_600_000), ("min", 60_000)):
+        if ms >= 2 * size or (ms >= size and unit == "min"):
+            return f"{ms // size} {unit}"
+    return f"{ms // 1000} s"

@@ -1,0 +1,310 @@
+"""The stage `track` of one partition: customers' touchpoints in, snapshots of journeys and changes of alerts out.
+
+What it holds is a function of its log. A record changes a `Scope` (what one customer has under one heading); the
+units that fold this scope advance, if the touchpoints come last in the order, or fold again; every run that was
+touched is then judged and its alerts written. Nothing looks at batches: a snapshot leaves in `flush` under the
+position of the last record that changed it, an alert at once.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from sys import intern
+from typing import Final, NamedTuple
+
+from schemas.fast import encode, fast_type
+from schemas.records import At, DeadLetter
+from schemas.records import Run as RunKind
+from schemas.topics import DAY_MS, PARTITIONS
+from streams.journey.alerting import Move, farewells, findings, moves
+from streams.journey.compile import Compiled
+from streams.journey.deadlines import Agenda, judge, keep_until, next_fire
+from streams.journey.eviction import is_firing
+from streams.journey.fold import Run, Ticket
+from streams.journey.inputs import DECODE_ERRORS, AttachView, DetachView, EntryView, ResolvedView, TickView, decode
+from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
+from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
+from streams.journey.memory import Memory
+from streams.journey.snapshot import alert_effect, journey_effect
+from streams.journey.values import Kept
+from streams.stage import Change, Effect, LogRecord, Position, Upstream
+
+STAGE: Final = "track"
+HORIZON_MS: Final = 3 * DAY_MS
+ENTRIES_MAX: Final = 500
+
+
+class UnreadableRecord(ValueError):
+    """A record on our own topic that we cannot read: another version wrote it, or somebody who should not."""
+
+
+class Dirty(NamedTuple):
+    """A snapshot to write: of this run, under this position."""
+
+    at: At
+    log_time: int
+    unit: Unit
+    run: Run
+    exists: bool
+
+
+class Track:
+    """Implements streams.stage.Stage. `horizon_ms`: how late a touchpoint may arrive; `entries_max`: kept per scope."""
+
+    def __init__(
+        self,
+        partition: int,
+        compiled: Compiled,
+        run: RunKind,
+        *,
+        horizon_ms: int = HORIZON_MS,
+        entries_max: int = ENTRIES_MAX,
+    ) -> None:
+        self.partition, self.compiled, self.run = partition, compiled, run
+        self._entries_max = entries_max
+        self._ledger = Ledger()
+        self._upstream = Upstream()
+        self._memory = Memory(compiled, self._ledger, 2 * horizon_ms + DAY_MS)
+        self._agenda: Agenda[Ticket] = Agenda()
+        self._dirty: dict[str, Dirty] = {}
+        self._w = 0
+        self._offset = 0
+        self._ordinal = 0
+
+    # -- the stage ---------------------------------------------------------------------------------
+
+    def apply(self, record: LogRecord, out: list[Effect]) -> None:
+        try:
+            value = decode(record.value or b"")
+        except DECODE_ERRORS as error:
+            where = f"touchpoints, partition {self.partition}, offset {record.offset}"
+            advice = "Find out who wrote it; `touchline quarantine` gives it up."
+            raise UnreadableRecord(f"{where}: not a record of this version ({error}). {advice}") from error
+        if not self._upstream.is_new(Position(*value.at)):
+            return
+        self._offset, self._ordinal = record.offset, 0
+        if isinstance(value, ResolvedView):
+            self._resolved(value, out)
+        elif isinstance(value, AttachView):
+            self._attach(value, out)
+        elif isinstance(value, DetachView):
+            self._detach(value, out)
+        else:
+            self._tick(value, out)
+
+    def flush(self, out: list[Effect]) -> None:
+        for at, log_time, unit, run, exists in self._dirty.values():
+            truncated = any(scope.truncated for scope in unit.scopes)
+            out.append(journey_effect(unit.definition, run, unit.customer, at, self.run, log_time, truncated, exists))
+        self._dirty.clear()
+
+    def changes(self) -> list[Change]:
+        meta = Meta(self._upstream.dump(), self._w) if self._upstream.changed else None
+        self._upstream.changed = False
+        return self._ledger.take(meta)
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        stored = read(entries)
+        self._upstream.load(stored.meta.upstream)
+        self._w = stored.meta.w
+        for unit in self._memory.restore(stored.entries, stored.gone, stored.truncated):
+            unit.refold()
+            for run in unit.runs:
+                if run.start is not None:
+                    self._recall(unit, run, stored.books.pop((unit.definition.name, unit.customer, run.anchor), None))
+        self._memory.restore_attics(stored.books)
+
+    def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
+        letter = fast_type(DeadLetter)(
+            at=(STAGE, self.partition, record.offset, 0),
+            run=self.run,
+            failure="quarantined",
+            field=None,
+            detail=reason,
+            source=STAGE,
+            topic="touchpoints",
+            partition=self.partition,
+            offset=record.offset,
+            log_time=record.timestamp,
+            headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
+            payload=b64encode(record.value or b"").decode(),
+        )
+        out.append(Effect("dead_letters", self.partition % PARTITIONS, None, encode(letter)))
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
+        compiled = self.compiled
+        if value.name not in compiled.joint_names and (
+            not value.facts or compiled.joint_facts.isdisjoint(value.facts)
+        ):
+            return
+        if value.too_late or value.customer_id is None:
+            return
+        kept = _kept(value, value.rev, None, compiled.facts)
+        self._insert(value.customer_id, CUSTOMER, [kept], value.log_time, out)
+
+    def _attach(self, value: AttachView, out: list[Effect]) -> None:
+        facts = self.compiled.facts
+        kept = [_kept(entry, value.rev, value.moved_from, facts) for entry in value.entries]
+        log_time = max((entry.log_time for entry in kept), default=self._w)
+        if value.moved_from is not None:
+            log_time = max(log_time, self._w)
+        self._insert(value.customer_id, value.scope, kept, log_time, out)
+
+    def _detach(self, value: DetachView, out: list[Effect]) -> None:
+        scope = self._memory.find(value.customer_id, value.scope)
+        if scope is None:
+            return
+        gone = set()
+        for touchpoint_id in value.touchpoint_ids:
+            found = scope.find(touchpoint_id)
+            if found >= 0 and value.rev > scope.kept[found].rev:
+                gone.add(touchpoint_id)
+                self._memory.let_go(scope, found, value.rev)
+        if gone:
+            moved = gone if value.moved_to is not None else set()
+            for unit in scope.units:
+                self._refold(unit, moved, self._w, out)
+
+    def _tick(self, value: TickView, out: list[Effect]) -> None:
+        before, self._w = self._w, max(self._w, value.log_time)
+        due = [
+            (at, ticket.run, ticket) for at, ticket in self._agenda.due(self._w, self._when) if ticket.run is not None
+        ]
+        for _, run, ticket in sorted(due, key=lambda item: (item[0], item[1].journey_id)):
+            ticket.at = None
+            assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
+            self._settle(ticket.unit, run, False, self._w, out)
+        self._memory.evict(before, self._w)
+
+    # -- one scope ---------------------------------------------------------------------------------
+
+    def _insert(self, customer: str, key: str, entries: Sequence[Kept], log_time: int, out: list[Effect]) -> None:
+        entries = [kept for kept in entries if self._memory.serves(key, kept)]
+        if not entries:
+            return
+        scope = self._memory.scope(customer, key)
+        added, again = [], False
+        for kept in entries:
+            found = scope.find(kept.touchpoint_id)
+            if kept.rev <= scope.rev_of(kept.touchpoint_id, found):
+                continue
+            again |= self._memory.keep(scope, kept, found)
+            added.append(kept)
+        if not added:
+            return
+        again |= self._memory.drop_excess(scope, self._entries_max)
+        if len(added) > 1:
+            added.sort(key=lambda kept: (kept.occurred_at, kept.sequence, kept.touchpoint_id))
+        for unit in scope.units:
+            wanted = [kept for kept in added if unit.wants(kept, scope)]
+            if again or (wanted and not unit.in_order(wanted[0])):
+                self._refold(unit, set(), log_time, out)
+                continue
+            touched = [unit.take(kept, scope) for kept in wanted]
+            for run in dict.fromkeys(touched):
+                if run is not None:
+                    self._settle(unit, run, True, log_time, out)
+
+    def _refold(self, unit: Unit, moved: set[str], log_time: int, out: list[Effect]) -> None:
+        """`moved`: touchpoints that went to another customer; an instance without its start went with them."""
+        former = {run.anchor: run for run in unit.refold() if run.start is not None}
+        held = {anchor: run.members for anchor, run in former.items()}
+        for run in unit.runs:
+            if run.start is not None and run.anchor in former:
+                run.inherit(former.pop(run.anchor))
+        for old in former.values():
+            self._farewell(unit, old, old.start is not None and old.start.touchpoint_id in moved, log_time, out)
+        for run in unit.runs:
+            self._settle(unit, run, held.get(run.anchor) != run.members, log_time, out)
+
+    # -- one run -----------------------------------------------------------------------------------
+
+    def _settle(self, unit: Unit, run: Run, touched: bool, log_time: int, out: list[Effect]) -> None:
+        """Judge a run at W, write what changed of its alerts, and note when to look again."""
+        if run.start is None:
+            return
+        definition = unit.definition
+        if run.alerts is None and unit.attic:
+            run.alerts = self._memory.from_attic(unit, run.anchor)
+        judged = judge(definition, run, self._w)
+        found = findings(definition, run) if run.missed or run.late or run.episodes else []
+        changed: list[Move] = []
+        if found or run.alerts:
+            continued = run.start.moved_from is not None
+            changed = moves(found, run.alerts or {}, run.expired, continued, log_time)
+        for move in changed:
+            self._alert(unit, run, move, log_time, out)
+        if judged or changed:
+            self._memory.store_book(unit, run)
+        if touched or judged or changed:
+            self._mark(unit, run, log_time, True)
+        self._schedule(unit, run)
+
+    def _farewell(self, unit: Unit, run: Run, moved: bool, log_time: int, out: list[Effect]) -> None:
+        for move in farewells(run.alerts or {}, moved, log_time):
+            self._alert(unit, run, move, log_time, out)
+        if run.ticket is not None:
+            run.ticket.run = None
+        self._memory.to_attic(unit, run, keep_until(unit.definition, run, False))
+        self._mark(unit, run, log_time, False)
+
+    def _alert(self, unit: Unit, run: Run, move: Move, log_time: int, out: list[Effect]) -> None:
+        finding = move.record.finding
+        if run.alerts is None:
+            run.alerts = {}
+        run.alerts[finding.name, finding.occurrence] = move.record
+        out.append(alert_effect(unit.definition, run, unit.customer, self._position(), self.run, log_time, move))
+
+    def _mark(self, unit: Unit, run: Run, log_time: int, exists: bool) -> None:
+        self._dirty.pop(run.journey_id, None)
+        self._dirty[run.journey_id] = Dirty(self._position(), log_time, unit, run, exists)
+
+    def _position(self) -> At:
+        self._ordinal += 1
+        return (STAGE, self.partition, self._offset, self._ordinal - 1)
+
+    def _schedule(self, unit: Unit, run: Run) -> None:
+        fire = next_fire(unit.definition, run, is_firing(run))
+        if fire is None:
+            return
+        ticket = run.ticket
+        if ticket is None:
+            ticket = run.ticket = Ticket(run, unit)
+        if ticket.at is None or fire < ticket.at:
+            ticket.at = fire
+            self._agenda.put(fire, ticket)
+
+    def _when(self, ticket: Ticket, at: int) -> int | None:
+        run = ticket.run
+        if run is None or ticket.at != at:
+            return None
+        assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
+        ticket.at = next_fire(ticket.unit.definition, run, is_firing(run))
+        return ticket.at
+
+    def _recall(self, unit: Unit, run: Run, stored: StoredBook | None) -> None:
+        """After a restart: what was judged before, and where the run stands in the agenda."""
+        if stored is not None:
+            missed = set(stored.missed)
+            run.alerts = book_of(stored) or None
+            run.missed = sum(1 << step.index for step in unit.definition.steps if step.name in missed)
+        judge(unit.definition, run, self._w)
+        self._schedule(unit, run)
+
+
+def _kept(entry: EntryView | ResolvedView, rev: int, moved_from: str | None, needed: frozenset[str]) -> Kept:
+    return Kept(
+        entry.touchpoint_id,
+        intern(entry.name),
+        entry.occurred_at,
+        entry.sequence,
+        entry.log_time,
+        intern(entry.channel),
+        {name: value for name, value in entry.facts.items() if name in needed} if entry.facts else None,
+        sum(KIND_BITS[kind] for kind in entry.keys if kind in KIND_BITS) if entry.keys else 0,
+        rev,
+        moved_from,
+    )

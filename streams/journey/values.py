@@ -1,0 +1,60 @@
+"""Frozen values of the core: a touchpoint as it is kept, a break as it is found, an alert as it is remembered."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.records import AlertState, BreakKind, Fact, Severity
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A touchpoint as long as a journey may need it, and its form in the changelog.
+
+    `kinds`: bits of the key kinds it carries. `facts`: None when there are none.
+    """
+
+    touchpoint_id: str
+    name: str
+    occurred_at: int
+    sequence: int
+    log_time: int
+    channel: str
+    facts: dict[str, Fact] | None
+    kinds: int
+    rev: int
+    moved_from: str | None
+
+
+Order = tuple[int, int, str]
+
+
+def order_of(kept: Kept) -> Order:
+    return (kept.occurred_at, kept.sequence, kept.touchpoint_id)
+
+
+class Finding(NamedTuple):
+    """A break of one instance as the fold sees it."""
+
+    name: str
+    kind: BreakKind
+    step: str | None
+    occurrence: int
+    severity: Severity
+    cause_at: int
+    due_at: int | None
+    cleared_at: int | None
+
+
+class AlertRecord(NamedTuple):
+    """What is remembered of an alert. `fired_at` and `changed_at` are log times."""
+
+    finding: Finding
+    state: AlertState
+    fired_at: int
+    changed_at: int
+
+
+Book = dict[tuple[str, int], AlertRecord]
+"""The alerts of one instance, by break name and occurrence."""

@@ -1,0 +1,207 @@
+"""Touchpoints and records for the tests of the journeys, written short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from schemas.definition import Catalogue, Definition
+from schemas.fast import encode
+from schemas.records import Attach, Detach, Entry, Fact, Resolved, Tick
+from schemas.touchpoint import Identifiers
+from streams.journey.compile import Compiled, compile_definitions
+from streams.journey.track import Track
+from streams.stage import Effect
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+NOON = 1_772_366_400_000
+"""2026-03-01 12:00 UTC."""
+
+COLLECT: dict[str, Any] = {
+    "journey": "click_and_collect",
+    "version": 1,
+    "mode": "live",
+    "owner": "team-checkout",
+    "instance": {"key": "order_id", "if_absent": "ignore"},
+    "start": {"touchpoint": "order_placed", "where": {"fulfilment": "pickup"}},
+    "steps": {
+        "approved": {"touchpoint": "order_approved", "if_missing": "nothing", "within": "5m"},
+        "paid": {"any_of": ["payment_captured", "invoice_accepted"], "within": "10m", "severity": "critical"},
+        "ready": {"touchpoint": "ready_for_pickup", "after": "paid", "within": "8h"},
+        "collected": {
+            "touchpoint": "picked_up",
+            "where": {"channel": "store"},
+            "after": "ready",
+            "within": "7d",
+            "handoff": {"from": "web", "to": "store"},
+        },
+        "answered": {"touchpoint": "feedback_given", "after": "collected", "within": "2d", "if_missing": "count"},
+    },
+    "outcome": {"success": "collected", "failure": ["order_cancelled", "order_refunded"]},
+    "breaks": {
+        "payment_trouble": {
+            "touchpoint": "payment_declined",
+            "at_least": 3,
+            "in_window": "10m",
+            "cleared_by": "paid",
+            "severity": "critical",
+        },
+        "bad_pickup": {"score": "csat", "below": 3, "about": "collected"},
+    },
+    "grace": "1m",
+    "lifetime": "10d",
+}
+CATALOGUE = Catalogue.model_validate(
+    {
+        "touchpoints": {
+            "picked_up": {
+                "owner": "team-stores",
+                "impact": {"stage": "fulfilment", "mode": "control", "criticality": "high"},
+                "arrives_within": "20m",
+            }
+        }
+    }
+)
+
+
+def compiled(*changes: Mapping[str, Any]) -> Compiled:
+    """The definition above, once for each set of changes."""
+    return compile_definitions([Definition.model_validate({**COLLECT, **change}) for change in changes or ({},)], CATALOGUE)
+
+
+def touch(
+    name: str,
+    at: int,
+    *,
+    tid: str = "",
+    channel: str = "web",
+    order: str | None = "7",
+    log: int | None = None,
+    sequence: int = 0,
+    **facts: Fact,
+) -> Entry:
+    return Entry(
+        touchpoint_id=tid or f"{name}@{at}",
+        name=name,
+        occurred_at=at,
+        sequence=sequence,
+        log_time=at if log is None else log,
+        channel=channel,
+        keys={"order_id": order} if order is not None else {},
+        facts=facts,
+    )
+
+
+def placed(at: int = NOON, **more: Any) -> Entry:
+    return touch("order_placed", at, **({"fulfilment": "pickup"} | more))
+
+
+@dataclass
+class Record:
+    offset: int
+    value: bytes | None
+    timestamp: int = 0
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Log:
+    """Writes the log of one partition of `touchpoints`; every record has a position and, unless given, a greater rev."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._rev = 0
+
+    def _next(self) -> dict[str, Any]:
+        self._rev += 1
+        return {"at": ("resolve", 0, self._rev, 0), "run": "live"}
+
+    def _append(self, value: object) -> None:
+        self.records.append(Record(len(self.records), encode(value)))
+
+    def attach(self, *entries: Entry, customer: str = "c1", scope: str = "order_id:7", moved_from: str | None = None) -> None:
+        self._append(
+            Attach(
+                **self._next(), customer_id=customer, scope=scope, entries=list(entries), rev=self._rev,
+                attributed_by="business_key", moved_from=moved_from,
+            )  # fmt: skip
+        )
+
+    def detach(
+        self, *ids: str, customer: str = "c1", scope: str = "order_id:7", moved_to: str | None = None
+    ) -> None:
+        self._append(
+            Detach(
+                **self._next(), customer_id=customer, scope=scope, touchpoint_ids=list(ids), rev=self._rev,
+                moved_to=moved_to,
+            )  # fmt: skip
+        )
+
+    def resolved(self, entry: Entry, customer: str | None = "c1", too_late: bool = False) -> None:
+        same = entry.model_dump()
+        self._append(
+            Resolved(
+                **self._next(), **same, message_id=entry.touchpoint_id, customer_id=customer, attributed_by="user_id",
+                rev=self._rev, origin="user_id:u", declared=True, source="shop", occurred_at_sent=entry.occurred_at,
+                sent_at=None, received_at=None, too_late=too_late, identifiers=Identifiers(user_id="u"), subject=None,
+                properties={"deep": {"er": [1, 2]}}, context={},
+            )  # fmt: skip
+        )
+
+    def tick(self, w: int) -> None:
+        self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w))
+
+
+@dataclass
+class Outcome:
+    """What a stage wrote, decoded, and the latest of each."""
+
+    effects: list[Effect] = field(default_factory=list)
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(effect.value) for effect in self.effects if effect.topic == "alerts"]
+
+    @property
+    def journeys(self) -> dict[str, dict[str, Any]]:
+        found = [msgspec.json.decode(effect.value) for effect in self.effects if effect.topic == "journeys"]
+        return {journey["journey_id"]: journey for journey in found}
+
+    @property
+    def told(self) -> list[tuple[str, str, str, bool]]:
+        return [(alert["break_name"], alert["state"], alert["reason"], alert["notify"]) for alert in self.alerts]
+
+    @property
+    def final(self) -> dict[tuple[str, str, str, int], str]:
+        return {
+            (alert["customer_id"], alert["anchor"], alert["break_name"], alert["occurrence"]): alert["state"]
+            for alert in self.alerts
+        }
+
+    def journey(self) -> dict[str, Any]:
+        (journey,) = self.journeys.values()
+        return journey
+
+    def step(self, name: str) -> dict[str, Any]:
+        (step,) = [step for step in self.journey()["steps"] if step["step"] == name]
+        return dict(step)
+
+
+def play(log: Log, stage: Track, cuts: Iterable[int] = ()) -> Outcome:
+    """Feed a stage; a batch ends after the records at `cuts`, and at the end."""
+    outcome, ends = Outcome(), set(cuts)
+    for record in log.records:
+        stage.apply(record, outcome.effects)
+        if record.offset in ends:
+            stage.flush(outcome.effects)
+    stage.flush(outcome.effects)
+    return outcome
+
+
+def run(log: Log, *changes: Mapping[str, Any]) -> Outcome:
+    return play(log, Track(0, compiled(*changes), "live"))
