@@ -23,9 +23,9 @@ _CODE: Final = re.compile(r"Code: (\d+)\. ?DB::Exception.*", re.DOTALL)
 _CACHED_STATEMENTS: Final = 512
 _CACHED_CHARS: Final = 16_384
 _ADVICE: Final = {
-    241: "the memory limit of the embedded ClickHouse; ask for less at a time, or start it with more memory",
-    243: "the disk is full; free space where the data directory is",
-    396: "a limit of the reply; add LIMIT or a filter, or use a format that streams, such as JSONEachRow or CSV",
+    241: "Ask for less at a time, or start the embedded ClickHouse with a higher memory limit.",
+    243: "The disk is full: free space where the data directory is, then try again.",
+    396: "Add LIMIT or a filter, or use a format that streams, such as JSONEachRow or CSV.",
 }
 
 
@@ -210,7 +210,7 @@ def _as_engine_error(error: RuntimeError) -> EngineError:
     if found is None:
         return EngineError(str(error), INTERNAL)
     code = int(found[1])
-    advice = f"\nThis is {_ADVICE[code]}." if code in _ADVICE else ""
+    advice = f"\n{_ADVICE[code]}" if code in _ADVICE else ""
     return EngineError(found[0].strip() + advice, code)
 
 

@@ -13,6 +13,10 @@ _READER_MAY_SET: Final = re.compile(
     r"output_format_(?!schema)\w+|date_time_output_format|format_csv_delimiter|join_use_nulls|extremes"
     r"|max_block_size|max_threads|session_timezone|prefer_column_name_to_alias|log_comment"
 )
+# Clients send these with every statement (JDBC: async_insert); none changes what a read answers.
+_ABOUT_WRITES: Final = re.compile(
+    r"(wait_for_)?async_insert\w*|insert_\w+|input_format_\w+|date_time_input_format|http_\w+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) 
     for name, value in chosen.items():
         if _READER_MAY_SET.fullmatch(name):
             result[name] = value
-        elif name not in result:
+        elif name not in result and not _ABOUT_WRITES.fullmatch(name):
             raise SettingRefused(
                 f"Cannot modify '{name}' setting in readonly mode; leave it out or use the writer"
             )

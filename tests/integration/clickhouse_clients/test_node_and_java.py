@@ -36,14 +36,18 @@ def test_node_client(clickhouse: RunningClickHouse, tmp_path: Path) -> None:
     }
 
 
+def class_path(directory: Path) -> str:
+    shutil.copy(HERE / "java" / "pom.xml", directory)
+    run("mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath", cwd=directory)
+    return (directory / "classpath").read_text()
+
+
 def test_java_client(clickhouse: RunningClickHouse, tmp_path: Path) -> None:
-    for name in ("pom.xml", "Tour.java"):
-        shutil.copy(HERE / "java" / name, tmp_path)
-    run("mvn", "-q", "-B", "dependency:build-classpath", "-Dmdep.outputFile=classpath", cwd=tmp_path)
-    classpath = (tmp_path / "classpath").read_text()
+    tour = str(HERE / "java" / "Tour.java")
+    classpath = class_path(tmp_path)
     login = (clickhouse.url.removeprefix("http:"), clickhouse.writer_user, clickhouse.writer_password)
     for compress in ("true", "false"):
-        said = run("java", "-cp", classpath, "Tour.java", *login, compress, cwd=tmp_path).splitlines()
+        said = run("java", "-cp", classpath, tour, *login, compress, cwd=tmp_path).splitlines()
         assert said == [
             "version 26",
             "selected 1 1700000000042 it's 42",
@@ -55,3 +59,11 @@ def test_java_client(clickhouse: RunningClickHouse, tmp_path: Path) -> None:
             "column ts",
             "column name",
         ]
+
+
+def test_java_client_of_the_reader(clickhouse: RunningClickHouse, tmp_path: Path) -> None:
+    """BI tools come this way; the driver sends settings with each statement that a reader cannot change."""
+    reader = str(HERE / "java" / "Reader.java")
+    login = (clickhouse.url.removeprefix("http:"), clickhouse.bi_user, clickhouse.bi_password)
+    said = run("java", "-cp", class_path(tmp_path), reader, *login, cwd=tmp_path).splitlines()
+    assert said == ["selected 45", "schema default", "refused"]
