@@ -1,0 +1,83 @@
+"""The border: from the bytes of one record of touchpoints.raw to a touchpoint, or to the reason why not.
+
+Pure, and never raises for what others may send. Collector and resolve call the same function, so nobody hears
+"accepted" and finds a dead letter. Limits: TOUCHPOINT_BYTES_MAX, checked.DEPTH_MAX (both a `size_violation`),
+integers of 64 bits with sign.
+
+The contract is schemas.touchpoint (format `touchline`) or schemas.segment (format `segment`); an input that
+pydantic refuses is refused here too and the other way round (tests/contract). Keys that occur twice: see
+schemas.fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from schemas.checked import DEPTH_MAX
+from schemas.decoded import Decoded, Failure, Hints, Invalid, decoded, read_hints, violation_of
+from schemas.fast import fast_shape_decoder
+from schemas.segment import SegmentItem, from_segment
+from schemas.times import to_ms
+from schemas.touchpoint import Touchpoint
+
+__all__ = ["TOUCHPOINT_BYTES_MAX", "Decoded", "Failure", "Invalid", "decode_touchpoint"]
+
+TOUCHPOINT_BYTES_MAX: Final = 32 * 1024
+
+_decode_touchline = fast_shape_decoder(Touchpoint)
+_decode_segment = fast_shape_decoder(SegmentItem)
+
+
+def decode_touchpoint(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> Decoded | Invalid:
+    if value is None or len(value) > TOUCHPOINT_BYTES_MAX:
+        return _refuse_size(value)
+    hints = read_hints(headers)
+    if type(hints) is Invalid:
+        return hints
+    assert type(hints) is Hints
+    try:
+        if hints.format == "segment":
+            return from_segment(_decode_segment(value), value, hints)
+        return _from_touchline(_decode_touchline(value), value, hints)
+    except msgspec.ValidationError as error:
+        return violation_of(error)
+    except msgspec.DecodeError as error:
+        return Invalid("malformed", None, str(error))
+    except UnicodeDecodeError:
+        return Invalid("malformed", None, "not UTF-8")
+    except RecursionError:
+        return Invalid("size_violation", None, f"nested deeper than {DEPTH_MAX} levels")
+
+
+def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | Invalid:
+    field = "occurred_at"
+    try:
+        occurred_at, sent_at = to_ms(item.occurred_at), None
+        if item.sent_at is not None:
+            field = "sent_at"
+            sent_at = to_ms(item.sent_at)
+    except ValueError as error:
+        return Invalid("contract_violation", field, str(error))
+    return decoded(
+        hints,
+        value,
+        item.message_id,
+        item.name,
+        occurred_at,
+        sent_at,
+        item.sequence,
+        item.channel,
+        item.identifiers,
+        item.subject,
+        item.properties,
+        item.context,
+    )
+
+
+def _refuse_size(value: bytes | None) -> Invalid:
+    if value is None:
+        return Invalid("malformed", None, "a record without a value")
+    return Invalid("size_violation", None, f"{len(value)} bytes; a touchpoint has at most {TOUCHPOINT_BYTES_MAX}")

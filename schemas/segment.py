@@ -1,0 +1,204 @@
+"""Segment's tracking API (RudderStack's too): the contract of one item, and what it means as a touchpoint.
+
+Unknown fields are allowed, because SDKs add some; nulls count as absent. Decisions:
+- The clock of the act is `originalTimestamp`, else `timestamp`; without both it is the header `received_at`.
+- Without messageId the id follows from the content, and from the time of receipt if the item has no time of
+its own. Segment's API would make one up; we keep the bytes as they came.
+- A repeated request may differ in `sentAt`, `_metadata` and `writeKey` only (browser SDKs), so these do not
+make another touchpoint.
+- Traits of `identify`, else `context.traits`, give email, phone and loyalty_card; those of `group` are the group's.
+- Numbers are accepted as userId, groupId, previousId and as business keys, and become text.
+- `alias` joins nobody: previousId is kept as a property.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from pydantic import ConfigDict, Field
+
+from schemas.checked import JsonObject
+from schemas.decoded import Decoded, Hints, Invalid, decoded
+from schemas.fast import fast_type
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
+from schemas.times import to_ms
+from schemas.touchpoint import Contract, Identifiers, Time
+
+INT64: Final = {"ge": -(2**63), "le": 2**63 - 1}
+Id = Annotated[str, Field(max_length=200)] | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None
+Text100 = Annotated[str, Field(max_length=100)] | None
+
+
+class SegmentItem(Contract):
+    """One item of a batch, or the body of a single call."""
+
+    model_config = ConfigDict(**{**Contract.model_config, "extra": "ignore"})
+
+    type: Literal["track", "identify", "page", "screen", "group", "alias"]
+    message_id: Annotated[Text100, Field(alias="messageId")] = None
+    user_id: Annotated[Id, Field(alias="userId")] = None
+    anonymous_id: Annotated[Id, Field(alias="anonymousId")] = None
+    previous_id: Annotated[Id, Field(alias="previousId")] = None
+    group_id: Annotated[Id, Field(alias="groupId")] = None
+    event: Text100 = None
+    name: Annotated[str, Field(max_length=1000)] | None = None
+    properties: JsonObject | None = None
+    traits: JsonObject | None = None
+    context: JsonObject | None = None
+    timestamp: Time | None = None
+    original_timestamp: Annotated[Time | None, Field(alias="originalTimestamp")] = None
+    sent_at: Annotated[Time | None, Field(alias="sentAt")] = None
+    channel: Text100 = None
+
+
+NAMES: Final = {
+    "identify": "identified",
+    "page": "page_viewed",
+    "screen": "screen_viewed",
+    "group": "grouped",
+    "alias": "aliased",
+}
+CHANNELS: Final = {"browser": "web", "mobile": "app"}
+_CAMEL: Final = {"order_id": "orderId", "receipt_id": "receiptId", "ticket_id": "ticketId", "claim_id": "claimId"}
+_CAMEL_CONTACT: Final = {"email": "email", "phone": "phone", "loyalty_card": "loyaltyCard"}
+_VOLATILE: Final = ("sentAt", "_metadata", "writeKey")
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_GAP: Final = re.compile(r"[\W_]+")
+
+_identifiers = fast_type(Identifiers)
+
+
+class _Fault(Exception):
+    """Carries the Invalid to the one place that returns it."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.invalid = Invalid("contract_violation", field, detail)
+
+
+@lru_cache(4_096)
+def snake_case(text: str) -> str:
+    """ "Order Completed", "orderCompleted" -> order_completed. Empty if nothing is left."""
+    return _GAP.sub("_", _HUMP.sub("_", text)).strip("_").lower()
+
+
+def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Invalid:
+    try:
+        occurred_at = _occurred_at(item, hints)
+        properties = item.properties or {}
+        context = item.context or {}
+        traits = item.traits if item.type == "identify" else context.get("traits")
+        return decoded(
+            hints,
+            _content(value),
+            item.message_id or _message_id(item, value, hints),
+            _name(item),
+            occurred_at,
+            _time("sentAt", item.sent_at),
+            0,
+            _channel(item, properties),
+            _identified(item, properties, context, traits if isinstance(traits, dict) else {}),
+            None,
+            _properties(item, properties),
+            context,
+        )
+    except _Fault as fault:
+        return fault.invalid
+
+
+def _time(field: str, text: str | None) -> int | None:
+    try:
+        return None if text is None else to_ms(text)
+    except ValueError as error:
+        raise _Fault(field, str(error)) from None
+
+
+def _occurred_at(item: SegmentItem, hints: Hints) -> int:
+    original, given = _time("originalTimestamp", item.original_timestamp), _time("timestamp", item.timestamp)
+    for moment in (original, given, hints.received_at):
+        if moment is not None:
+            return moment
+    raise _Fault("timestamp", "missing, and the record has no header received_at")
+
+
+def _name(item: SegmentItem) -> str:
+    if item.type != "track":
+        return NAMES[item.type]
+    name = snake_case(item.event or "")
+    if not 0 < len(name) <= 100:
+        raise _Fault("event", "a track item needs an event of 1 to 100 characters, with a letter or digit")
+    return name
+
+
+def _message_id(item: SegmentItem, value: bytes, hints: Hints) -> str:
+    digest = blake2b(_content(value), digest_size=16)
+    if item.timestamp is None and item.original_timestamp is None:
+        digest.update(b"\x00%d" % (hints.received_at or 0))
+    return f"content-{digest.hexdigest()}"
+
+
+def _content(value: bytes) -> bytes:
+    """The bytes, or without what changes when a request is repeated."""
+    if b'"sentAt"' not in value and b'"_metadata"' not in value and b'"writeKey"' not in value:
+        return value
+    fields = msgspec.json.decode(value)
+    for name in _VOLATILE:
+        fields.pop(name, None)
+    return msgspec.json.encode(fields)
+
+
+def _channel(item: SegmentItem, properties: dict[str, Any]) -> str | None:
+    channel = properties.get("channel")
+    if isinstance(channel, str) and 0 < len(channel) <= 40:
+        return channel
+    return CHANNELS.get(item.channel or "")
+
+
+def _identified(
+    item: SegmentItem, properties: dict[str, Any], context: dict[str, Any], traits: dict[str, Any]
+) -> Identifiers:
+    device = context.get("device")
+    found: dict[str, str | None] = {
+        "user_id": _text("userId", item.user_id),
+        "anonymous_id": _text("anonymousId", item.anonymous_id),
+        "device_id": _text("context.device.id", device.get("id")) if isinstance(device, dict) else None,
+    }
+    for kind in CONTACT_KINDS if traits else ():
+        found[kind] = _either("traits", traits, kind, _CAMEL_CONTACT[kind])
+    for kind in BUSINESS_KINDS if properties else ():
+        found[kind] = _either("properties", properties, kind, _CAMEL[kind])
+    return _identifiers(**found)
+
+
+def _either(where: str, fields: dict[str, Any], snake: str, camel: str) -> str | None:
+    value = _text(f"{where}.{snake}", fields.get(snake))
+    return value if value is not None else _text(f"{where}.{camel}", fields.get(camel))
+
+
+def _text(field: str, value: object) -> str | None:
+    """Text and whole numbers name something; anything else, also the empty text, does not."""
+    if type(value) is int:
+        return str(value)
+    if type(value) is not str or not value:
+        return None
+    if len(value) > 200:
+        raise _Fault(field, "an identifier has at most 200 characters")
+    return value
+
+
+def _properties(item: SegmentItem, properties: dict[str, Any]) -> dict[str, Any]:
+    match item.type:
+        case "page" | "screen" if item.name is not None and "name" not in properties:
+            return {"name": item.name} | properties
+        case "identify" | "group" if item.traits:
+            lifted = {*_CAMEL_CONTACT, *_CAMEL_CONTACT.values()} if item.type == "identify" else set()
+            properties = properties | {key: value for key, value in item.traits.items() if key not in lifted}
+    if item.type == "group" and item.group_id is not None:
+        return properties | {"group_id": str(item.group_id)}
+    if item.type == "alias" and item.previous_id is not None:
+        return properties | {"previous_id": str(item.previous_id)}
+    return properties
