@@ -1,0 +1,138 @@
+"""`python -m sinks.clickhouse load | migrate`. Where Kafka and ClickHouse are: sinks/settings.py."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from time import time
+from typing import Final
+
+import stamina
+import structlog
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from prometheus_client import CollectorRegistry
+
+from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from sinks.clickhouse.errors import MigrationError, Rejected, Unavailable
+from sinks.clickhouse.loader import TOPICS, Loader
+from sinks.clickhouse.metrics import LoaderMetrics
+from sinks.clickhouse.migrate import ClickHouseDatabase, migrate
+from sinks.clickhouse.statements import Target
+from sinks.clickhouse.store import Address, ClickHouseStore, connect, parse_address
+from sinks.clickhouse.view_builder import definition_views
+from sinks.health import Checks, HealthServer
+from sinks.log_reader import KafkaLog, KafkaOptions
+from sinks.settings import ClickHouseSettings, LoaderSettings
+
+STALLED_SECONDS: Final = 180.0
+START_SECONDS: Final = 600.0
+
+log = structlog.get_logger()
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sinks.clickhouse", description="Load Touchline's topics into ClickHouse.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("load", "migrate, then load until a signal comes"),
+        ("migrate", "create or update tables and views, then end"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--journeys", type=Path, help="folder of journey definitions; their views are created")
+        command.add_argument(
+            "--touchpoints", type=Path, default=Path("touchpoints.yaml"), help="the touchpoint catalogue"
+        )
+    return parser
+
+
+def run_migrations(address: Address, cluster: str | None, views: Sequence[str]) -> None:
+    """Raises Unavailable, Rejected or MigrationError."""
+    client = connect(address)
+    try:
+        target = Target(address.database, cluster)
+        for name in migrate(ClickHouseDatabase(client, target), target, views=views):
+            log.info("migration applied", name=name, database=address.database)
+    finally:
+        client.close()
+
+
+def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequence[str]) -> None:
+    """Runs until `stop`. While Kafka or ClickHouse do not answer at the start it waits for them, ready to be asked why."""
+    registry = CollectorRegistry()
+    metrics = LoaderMetrics(registry)
+    starting = ["starting: waits for ClickHouse and Kafka"]
+    loader: Loader | None = None
+
+    def unhealthy() -> list[str]:
+        age = time() - loader.last_step_at if loader else 0.0
+        return [f"no round for {age:.0f} s"] if age > STALLED_SECONDS else []
+
+    def unready() -> list[str]:
+        return loader.unready() if loader else starting
+
+    health = HealthServer(
+        settings.touchline_health_host, settings.touchline_loader_port, Checks(unhealthy, unready), registry
+    )
+    health.start()
+    log.info("loader starts", health_port=health.port, clickhouse=str(address))
+    try:
+        for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=START_SECONDS, wait_max=5.0):
+            with attempt:
+                run_migrations(address, settings.clickhouse_cluster, views)
+        for attempt in stamina.retry_context(
+            on=(KafkaConnectionError, KafkaTimeoutError), attempts=None, timeout=START_SECONDS, wait_max=5.0
+        ):
+            with attempt:
+                kafka = KafkaLog(_options(settings))
+        store = ClickHouseStore(address)
+        loader = Loader(kafka, store, metrics, prefix=settings.touchline_topic_prefix)
+        while not stop.is_set():
+            loader.step()
+        loader.close()
+        store.close()
+    finally:
+        health.stop()
+
+
+def _options(settings: LoaderSettings) -> KafkaOptions:
+    prefix = settings.touchline_topic_prefix
+    return KafkaOptions(
+        bootstrap=settings.kafka_bootstrap_servers,
+        group=prefix + settings.touchline_loader_group,
+        topics=tuple(prefix + topic for topic in TOPICS),
+        instance=settings.touchline_instance,
+        security=settings.security(),
+    )
+
+
+def _views(journeys: Path, touchpoints: Path, target: Target) -> list[str]:
+    """Raises DefinitionError."""
+    return definition_views(load_definitions(journeys, load_catalogue(touchpoints)), target)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    given = arguments().parse_args(argv)
+    try:
+        clickhouse = ClickHouseSettings()
+        address = parse_address(clickhouse.clickhouse_url.get_secret_value())
+        target = Target(address.database, clickhouse.clickhouse_cluster)
+        views = _views(given.journeys, given.touchpoints, target) if given.journeys else []
+        if given.command == "migrate":
+            run_migrations(address, clickhouse.clickhouse_cluster, views)
+            return 0
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        load(LoaderSettings(), address, stop, views)
+    except (ValueError, DefinitionError, MigrationError, Unavailable, Rejected, KafkaError) as error:
+        print(f"error: {error or type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""SQL files as templates and lists of statements. Pure.
+
+One source serves one server and a replicated cluster: `${on_cluster}`, `${replicated}` and `${dedup_window}` differ, the
+text does not. A cluster has one shard: the loader writes to any replica, and rows are not spread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+DEDUP_BLOCKS: Final = 20_000
+"""Inserts that ClickHouse remembers per table: with 12 partitions and 2 inserts a second, about a quarter of an hour."""
+DEDUP_SECONDS: Final = 7 * 86_400
+_CLUSTER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
+_PIECES: Final = re.compile(
+    r"""(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)|(?P<end>;)|(?P<rest>.)""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where tables are created. `cluster` None: one server, nothing replicated."""
+
+    database: str
+    cluster: str | None = None
+
+
+def variables(target: Target) -> dict[str, str]:
+    """Raises ValueError for a cluster's name that is none."""
+    if target.cluster is None:
+        window = f"non_replicated_deduplication_window = {DEDUP_BLOCKS}"
+        return {"database": target.database, "on_cluster": "", "replicated": "", "dedup_window": window}
+    if not _CLUSTER.fullmatch(target.cluster):
+        raise ValueError(f"{target.cluster!r} is no name of a cluster; letters, digits, _ and - only")
+    window = (
+        f"replicated_deduplication_window = {DEDUP_BLOCKS}, replicated_deduplication_window_seconds = {DEDUP_SECONDS}"
+    )
+    on_cluster = f"ON CLUSTER '{target.cluster}'"
+    return {"database": target.database, "on_cluster": on_cluster, "replicated": "Replicated", "dedup_window": window}
+
+
+def render(text: str, target: Target) -> list[str]:
+    """The statements of a file for a target. Raises KeyError for an unknown variable, ValueError for a lonely `$`."""
+    return split(Template(text).substitute(variables(target)))
+
+
+def split(text: str) -> list[str]:
+    """The statements of a text, without comments. A semicolon in quotes ends nothing."""
+    return [statement for statement in _statements(text) if statement]
+
+
+def _statements(text: str) -> Iterator[str]:
+    current: list[str] = []
+    for piece in _PIECES.finditer(text):
+        if piece.lastgroup == "end":
+            yield "".join(current).strip()
+            current = []
+        elif piece.lastgroup == "comment":
+            current.append(" ")
+        else:
+            current.append(piece.group())
+    yield "".join(current).strip()
