@@ -1,0 +1,90 @@
+"""The three stages of the product, wired: what a worker runs.
+
+The fingerprint covers everything that can change an answer: definitions, catalogue, horizon, run, and the version of the
+code. State that was
+left unclean by another fingerprint is not continued (`streams.checkpoint`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from schemas.control import control_headers
+from schemas.definition import Catalogue, Definition
+from schemas.fast import encode, fast_type
+from schemas.records import Beat, Run
+from schemas.topics import PARTITIONS
+from streams.identity.limits import Limits
+from streams.identity.resolve import Resolve, ResolveConfig
+from streams.journey.compile import compile_definitions
+from streams.journey.track import Track
+from streams.pace.keep_time import KeepTime
+from streams.settings import StageSpec
+from streams.stage import Effect
+
+STATE_VERSION: Final = 1
+"""Grows with each change of code that may answer differently or store state differently."""
+
+_beat = fast_type(Beat)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`beats_here`: no collector beats, so the owner of a raw partition does."""
+
+    definitions: Sequence[Definition]
+    catalogue: Catalogue
+    control_secret: bytes
+    run: Run
+    horizon_ms: int
+    beats_here: bool = False
+
+    def fingerprint(self) -> str:
+        digest = blake2b(f"{STATE_VERSION}|{self.run}|{self.horizon_ms}".encode(), digest_size=16)
+        for definition in sorted(self.definitions, key=lambda one: (one.journey, one.version)):
+            digest.update(definition.model_dump_json().encode())
+        digest.update(self.catalogue.model_dump_json().encode())
+        return digest.hexdigest()
+
+    def stages(self) -> list[StageSpec]:
+        compiled = compile_definitions(self.definitions, self.catalogue)
+        config = ResolveConfig(
+            catalogue=self.catalogue,
+            control_secret=self.control_secret,
+            facts=compiled.facts,
+            run=self.run,
+            limits=Limits(horizon_ms=self.horizon_ms),
+        )
+        return [
+            StageSpec(
+                "resolve",
+                "touchpoints.raw",
+                "resolve.changelog",
+                PARTITIONS,
+                lambda partition: Resolve(partition, PARTITIONS, config),
+                beat=self._beat if self.beats_here else None,
+            ),
+            StageSpec(
+                "keep_time",
+                "progress",
+                "keep_time.changelog",
+                1,
+                lambda _: KeepTime(PARTITIONS, PARTITIONS, self.control_secret),
+            ),
+            StageSpec(
+                "track",
+                "touchpoints",
+                "track.changelog",
+                PARTITIONS,
+                lambda partition: Track(partition, compiled, self.run, horizon_ms=self.horizon_ms),
+            ),
+        ]
+
+    def _beat(self, partition: int) -> Effect:
+        """Live, the broker's time at the append is the beat's log time."""
+        value = encode(_beat(log_time=0))
+        headers = control_headers("beat", partition, value, self.control_secret)
+        return Effect("touchpoints.raw", partition, None, value, headers)
