@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
+from types import NoneType
 from typing import Annotated, Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -19,6 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 DEPTH_MAX: Final = 20
 """Levels of a touchpoint; the touchpoint itself is the first."""
 INT_MAX: Final = 2**63 - 1
+_PLAIN: Final = frozenset((str, bool, NoneType))
 
 
 class TooDeep(ValueError):
@@ -58,7 +60,7 @@ def check_tree(tree: dict[str, Any]) -> None:
         for container in level:
             for value in container.values() if type(container) is dict else container:
                 kind = type(value)
-                if kind is str or kind is bool or value is None:
+                if kind in _PLAIN:
                     continue
                 if kind is int:
                     if not -INT_MAX - 1 <= value <= INT_MAX:

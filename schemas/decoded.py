@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final, Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas.checked import TooDeep, check_tree
 from schemas.fast import fast_type
 from schemas.identifiers import BUSINESS_KINDS, touchpoint_id_of
-from schemas.placeholders import is_placeholder
+from schemas.placeholders import PLAIN_STARTS, is_placeholder
 from schemas.touchpoint import Identifiers, Subject
 
 Failure = Literal["malformed", "contract_violation", "size_violation", "unsupported_format"]
@@ -19,7 +20,9 @@ Failure = Literal["malformed", "contract_violation", "size_violation", "unsuppor
 KINDS: Final = tuple(Identifiers.model_fields)
 NO_IDENTIFIERS: Final = fast_type(Identifiers)()
 SOURCE_MAX: Final = 100
-_TIME_HEADER: Final = re.compile(rb"[0-9]{1,15}")
+CHANNEL_MAX: Final = 40
+TIME_DIGITS_MAX: Final = 15
+_NO_KEYS: Final = (None,) * len(BUSINESS_KINDS)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _PLACE: Final = re.compile(r"(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>[A-Za-z0-9_.\[\]]*)`", re.DOTALL)
 
@@ -59,7 +62,7 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     context: dict[str, Any]
 
 
-class Hints(NamedTuple):
+class Hints(msgspec.Struct, frozen=True, gc=False):
     """What the record's headers say about the touchpoint."""
 
     format: str
@@ -77,25 +80,32 @@ def read_hints(headers: Iterable[tuple[str, bytes | None]]) -> Hints | Invalid:
     given = dict(headers)
     if not given:
         return NO_HEADERS
-    kind, channel, sent, received = map(given.get, ("format", "channel", "sent_at", "received_at"))
-    try:
-        source = (given.get("source") or b"kafka").decode("ascii")
-        label = None if channel is None else channel.decode("ascii")
-    except UnicodeDecodeError:
-        return Invalid("contract_violation", "header source or channel", "not ASCII")
-    if len(source) > SOURCE_MAX or (label is not None and not 0 < len(label) <= 40):
-        return Invalid("contract_violation", "header source or channel", "empty or too long")
-    for name, value in (("header sent_at", sent), ("header received_at", received)):
-        if value is not None and _TIME_HEADER.fullmatch(value) is None:
-            return Invalid("contract_violation", name, "not milliseconds since the epoch")
+    origin = _origin(given.get("format"), given.get("source"), given.get("channel"))
+    if isinstance(origin, Invalid):
+        return origin
+    sent, received = given.get("sent_at"), given.get("received_at")
+    if sent is not None and not (sent.isdigit() and len(sent) <= TIME_DIGITS_MAX):
+        return Invalid("contract_violation", "header sent_at", "not milliseconds since the epoch")
+    if received is not None and not (received.isdigit() and len(received) <= TIME_DIGITS_MAX):
+        return Invalid("contract_violation", "header received_at", "not milliseconds since the epoch")
+    form, source, channel = origin
+    return Hints(
+        form, source, channel, None if sent is None else int(sent), None if received is None else int(received)
+    )
+
+
+@lru_cache(1_024)
+def _origin(kind: bytes | None, source: bytes | None, channel: bytes | None) -> tuple[str, str, str | None] | Invalid:
+    """Format, source, channel. The same few in almost every record."""
+    for name, value, longest in (("header source", source, SOURCE_MAX), ("header channel", channel, CHANNEL_MAX)):
+        if value is not None and not (0 < len(value) <= longest and value.isascii()):
+            return Invalid("contract_violation", name, f"not ASCII of 1 to {longest} characters")
     if kind is not None and kind not in (b"touchline", b"segment"):
         return Invalid("unsupported_format", "header format", "the formats are touchline and segment")
-    return Hints(
-        "touchline" if kind is None else kind.decode(),
-        source,
-        label,
-        None if sent is None else int(sent),
-        None if received is None else int(received),
+    return (
+        (kind or b"touchline").decode(),
+        (source or b"kafka").decode(),
+        None if channel is None else channel.decode(),
     )
 
 
@@ -122,13 +132,14 @@ def decoded(
     except ValueError as error:
         failure: Failure = "size_violation" if isinstance(error, TooDeep) else "contract_violation"
         return Invalid(failure, "properties or context", str(error))
-    usable = usable_of(identifiers)
+    usable, keys = usable_of(identifiers)
     user_id = device = None
     if usable:
         user_id = usable.get("user_id")
-        kind = "anonymous_id" if "anonymous_id" in usable else "device_id" if "device_id" in usable else None
-        if kind is not None:
-            routing = device = f"{kind}:{usable[kind]}"
+        if (value := usable.get("anonymous_id")) is not None:
+            routing = device = "anonymous_id:" + value
+        elif (value := usable.get("device_id")) is not None:
+            routing = device = "device_id:" + value
         else:  # Apart from the devices, `usable` has the order of the routing.
             first = next(iter(usable))
             routing = f"{first}:{usable[first]}"
@@ -151,19 +162,26 @@ def decoded(
         routing,
         device,
         user_id,
-        {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable} if usable else {},
+        keys,
         subject,
         properties,
         context,
     )
 
 
-def usable_of(identifiers: Identifiers) -> dict[str, str]:
-    """Without placeholders, in the order of the declaration."""
+def usable_of(identifiers: Identifiers) -> tuple[dict[str, str], dict[str, str]]:
+    """All without placeholders, in the order of the declaration; and the business keys among them."""
     if identifiers is NO_IDENTIFIERS:
-        return {}
-    values = msgspec.structs.astuple(identifiers)  # type: ignore[arg-type]  # a Struct that is typed as its model
-    return {kind: value for kind, value in zip(KINDS, values) if value is not None and not is_placeholder(value)}
+        return {}, {}
+    values: tuple[str | None, ...] = msgspec.structs.astuple(identifiers)  # type: ignore[arg-type]  # a Struct, typed as its model
+    usable = {
+        kind: value
+        for kind, value in zip(KINDS, values)
+        if value is not None and (value[0] in PLAIN_STARTS or not is_placeholder(value))
+    }
+    if values[-len(BUSINESS_KINDS) :] == _NO_KEYS:
+        return usable, {}
+    return usable, {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable}
 
 
 def violation_of(error: msgspec.ValidationError, prefix: str = "") -> Invalid:

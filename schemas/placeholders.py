@@ -42,6 +42,9 @@ PLACEHOLDERS: Final = frozenset(
     )
 )
 
+PLAIN_STARTS: Final = frozenset("bchjklmopqrsvwxyzBCHJKLMOPQRSVWXYZ123456789")
+"""No text that is a placeholder starts with one of these, trimmed or not: the quick way out of the hot path."""
+
 
 def is_placeholder(value: str) -> bool:
     text = value.strip()
