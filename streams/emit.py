@@ -1,0 +1,104 @@
+"""Effects go out through one shared idempotent producer, in batches per target partition, in order; `last` ones last.
+
+`send` returns when every effect is acknowledged by all replicas. It retries through an outage for as long as it lasts
+(the caller's queue is bounded, so memory is too); an error that a retry cannot mend is raised, and must end the
+process: nothing of the batch may be acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError, RecordTooLargeError
+
+from streams.metrics import WorkerMetrics
+from streams.settings import WorkerSettings
+from streams.stage import Effect
+
+log = logging.getLogger(__name__)
+
+Target = tuple[str, int]
+
+
+def by_target(effects: Iterable[Effect]) -> dict[Target, list[Effect]]:
+    """Grouped by topic and partition, in the order given: it holds where it can be seen, within one log."""
+    groups: dict[Target, list[Effect]] = {}
+    for effect in effects:
+        group = groups.get((effect.topic, effect.partition))
+        if group is None:
+            groups[effect.topic, effect.partition] = [effect]
+        else:
+            group.append(effect)
+    return groups
+
+
+class Emitter:
+    """Shared by all partitions of a worker. Each has one call in flight, so one batch per partition is on its way."""
+
+    def __init__(self, settings: WorkerSettings, metrics: WorkerMetrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=settings.effect_batch_bytes,
+            max_request_size=8 * settings.effect_batch_bytes,
+            retry_backoff_ms=50,
+            **settings.kafka,
+        )
+
+    async def start(self) -> None:
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def send(self, effects: Sequence[Effect]) -> None:
+        groups = by_target(effect for effect in effects if not effect.last)
+        await self._send_groups(groups)
+        if len(last := [effect for effect in effects if effect.last]):
+            await self._send_groups(by_target(last))
+
+    async def _send_groups(self, groups: dict[Target, list[Effect]]) -> None:
+        if len(groups) == 1:
+            ((target, effects),) = groups.items()
+            await self._send_group(target, effects)
+        elif groups:
+            await asyncio.gather(*(self._send_group(target, effects) for target, effects in groups.items()))
+
+    async def _send_group(self, target: Target, effects: list[Effect]) -> None:
+        topic, partition = self._settings.physical(target[0]), target[1]
+        batch, futures = self._producer.create_batch(), []
+        for effect in effects:
+            if (
+                batch.append(timestamp=None, key=effect.key, value=effect.value, headers=list(effect.headers))
+                is not None
+            ):
+                continue
+            futures.append(await self._enqueue(batch, topic, partition))
+            batch = self._producer.create_batch()
+            if batch.append(timestamp=None, key=effect.key, value=effect.value, headers=list(effect.headers)) is None:
+                raise RecordTooLargeError(
+                    f"an effect for topic {topic}, partition {partition} has {len(effect.value)} bytes, "
+                    f"the limit is {self._settings.effect_batch_bytes}: raise it, or refuse such input"
+                )
+        futures.append(await self._enqueue(batch, topic, partition))
+        for future in futures:
+            await future
+        self._metrics.effects.labels(target[0]).inc(len(effects))
+
+    async def _enqueue(self, batch: object, topic: str, partition: int) -> asyncio.Future[object]:
+        while True:
+            try:
+                future: asyncio.Future[object] = await self._producer.send_batch(batch, topic, partition=partition)
+                return future
+            except KafkaTimeoutError:  # not enqueued: the batch before it waits for the broker
+                self._metrics.outage_retries.inc()
+                log.warning(
+                    "topic %s, partition %d: Kafka takes no records; the batch is kept and tried again",
+                    topic,
+                    partition,
+                )
