@@ -170,8 +170,12 @@ def test_replies_carry_what_clients_look_for(clickhouse: RunningClickHouse, tabl
         ("SELECT nope", 404, "47"),
         ("SELECT 1 FROM nope", 404, "60"),
         ("SELEC 1", 400, "62"),
+        ("SELECT 1; SELECT 2", 400, "62"),
+        (f"SELECT {'(' * 2000}1{')' * 2000}", 400, "306"),
         ("SELECT 1 SETTINGS nope = 1", 404, "115"),
         ("SELECT 1 FORMAT Nope", 404, "73"),
+        ("SELECT 1 FORMAT DataFrame", 404, "73"),
+        ("SELECT 1 FORMAT ArrowTable", 404, "73"),
         ("INSERT INTO nope FORMAT CSV\n1\n", 404, "60"),
         ("SELECT throwIf(1)", 500, "395"),
         ("SELECT {a:UInt8}", 400, "456"),
@@ -184,6 +188,8 @@ def test_errors_have_a_status_a_code_and_a_text(
     reply = ask(clickhouse, sql)
     assert (reply.status, reply.code) == (status, code), reply
     assert reply.text.startswith(f"Code: {code}. DB::Exception: ")
+    assert reply.text.count("DB::Exception") == 1
+    assert "formatQuerySingleLine" not in reply.text
 
 
 def test_a_bad_row_stores_nothing_of_its_batch(clickhouse: RunningClickHouse, table: str) -> None:

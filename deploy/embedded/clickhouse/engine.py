@@ -20,6 +20,9 @@ from deploy.embedded.clickhouse.connection import Connection, Result, connect
 INTERNAL: Final = 1002
 ACCESS_DENIED: Final = 497
 _CODE: Final = re.compile(r"Code: (\d+)\. ?DB::Exception.*", re.DOTALL)
+# What this module asks the engine is no business of the client's.
+_OWN_QUESTION: Final = re.compile(r": In scope SELECT formatQuerySingleLine\('.*'\)(?=\. \()", re.DOTALL)
+_REPEATED: Final = re.compile(r"^(?:Code: \d+\. DB::Exception: )+(?=Code: )")
 _CACHED_STATEMENTS: Final = 512
 _CACHED_CHARS: Final = 16_384
 _ADVICE: Final = {
@@ -211,7 +214,8 @@ def _as_engine_error(error: RuntimeError) -> EngineError:
         return EngineError(str(error), INTERNAL)
     code = int(found[1])
     advice = f"\n{_ADVICE[code]}" if code in _ADVICE else ""
-    return EngineError(found[0].strip() + advice, code)
+    text = _REPEATED.sub("", _OWN_QUESTION.sub("", found[0].strip()))
+    return EngineError(text + advice, code)
 
 
 def _first_line(error: RuntimeError) -> str:

@@ -5,6 +5,7 @@ the sum of their blocks; some repeat a header in each, which is cut from all but
 Parquet, ...) have a footer or an index and are answered in one piece, up to a limit.
 """
 
+import re
 from typing import Final
 
 _TYPES: Final = {
@@ -32,6 +33,16 @@ _LINES: Final = {
     "jsoncompacteachrowwithnamesandtypes": 2,
 }
 _VECTORS: Final = {"rowbinarywithnames": 1, "rowbinarywithnamesandtypes": 2}
+
+
+_NAME: Final = re.compile(r"[A-Za-z]\w{0,63}")
+# Not formats of the engine: its Python binding would answer with objects of Python.
+_OF_THE_BINDING: Final = frozenset({"dataframe", "datastore", "arrowtable", "debug"})
+
+
+def is_known(name: str) -> bool:
+    """Whether the engine may be asked for it. It refuses names that it does not have."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in _OF_THE_BINDING
 
 
 def content_type(name: str) -> str:

@@ -169,7 +169,7 @@ def _explained(statement: Statement) -> Iterator[str]:
     kind = statement.nodes[0].name
     inner = next((node for node in statement.nodes[1:] if node.depth == 1), None)
     if not _EXPLAINS.fullmatch(kind) or inner is None or inner.type not in SELECTS:
-        yield "this user can explain a SELECT only"
+        yield "this user can explain a SELECT only, and without options"
 
 
 def _sources(statement: Statement) -> Iterator[str]:

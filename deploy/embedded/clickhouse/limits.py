@@ -69,7 +69,7 @@ def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) 
     }
     if whole:
         caps |= {name: min(cap, caps[name]) for name, cap in _whole_caps(limits).items()}
-    result = {"result_overflow_mode": "throw", "timeout_overflow_mode": "throw", "max_parser_depth": "300"}
+    result = {"result_overflow_mode": "throw", "timeout_overflow_mode": "throw"}
     result |= {name: _lower(chosen.get(name), cap) for name, cap in caps.items()}
     for name, value in chosen.items():
         if _READER_MAY_SET.fullmatch(name):

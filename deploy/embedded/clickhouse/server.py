@@ -30,6 +30,7 @@ MAX_BODY_BYTES: Final = 128 << 20
 SMALL_BODY_BYTES: Final = 16 << 10  # read on the event loop; a larger one might hold it up
 SEND_SECONDS: Final = 60.0
 READONLY: Final = 164
+UNKNOWN_FORMAT: Final = 73
 _T = TypeVar("_T")
 
 
@@ -134,6 +135,8 @@ class Server:
         self, request: Request, statement: syntax.Statement, role: Role, query_id: str, started: float
     ) -> _Job:
         chosen = request.insert_format or statement.format or request.default_format
+        if not formats.is_known(chosen):
+            raise EngineError(f"Unknown format {chosen[:40]!r}; use one of system.formats", UNKNOWN_FORMAT)
         settings = settings_of(
             role,
             request.settings,
