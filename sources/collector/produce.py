@@ -112,6 +112,10 @@ class RawLog:
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
 
+    @property
+    def partitions(self) -> int:
+        return len(self._lanes)
+
     def problem(self, partitions: Iterable[int] | None = None) -> str | None:
         """Why these partitions (all of them when None) take nothing now."""
         if not self._log.ready:
