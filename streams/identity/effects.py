@@ -1,0 +1,189 @@
+"""What `resolve` writes, each with its position: (resolve, partition, raw offset, ordinal within that record).
+
+Only records on raw can cause further ones on raw, so hops are counted here: a touchpoint as it came has depth 0, a forwarded one 1, evidence 2.
+Nothing at depth `HOPS` may write to raw again; `keep_time` flushes exactly that many rounds. Two suffice: a touchpoint is forwarded at most once,
+its owner (and only it) tells its keys' owners, and a key's owner re-attributes only touchpoints that carry nothing but keys, which claim
+nothing and so have nothing to tell (streams.identity.keys).
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from schemas.control import control_headers, forwarded_headers
+from schemas.fast import encode, fast_decoder, fast_type
+from schemas.identifiers import partition_of
+from schemas.records import (
+    At,
+    Attach,
+    AttributedBy,
+    Counts,
+    DeadLetter,
+    Detach,
+    Entry,
+    Evidence,
+    Progress,
+    Resolved,
+    Run,
+)
+from streams.identity.totals import Totals
+from streams.stage import Effect, LogRecord
+
+HOPS = 2
+MOVE_AT_ONCE = 200
+"""Touchpoints in one Attach or Detach, so that no record outgrows the broker's limit."""
+CUSTOMER_SCOPE = "customer"
+NAME = "resolve"
+
+Failure = Literal["malformed", "contract_violation", "size_violation", "unsupported_format", "unauthentic_control", "quarantined"]
+
+make_entry = fast_type(Entry)
+make_resolved = fast_type(Resolved)
+_attach = fast_type(Attach)
+_detach = fast_type(Detach)
+_evidence = fast_type(Evidence)
+_progress = fast_type(Progress)
+_counts = fast_type(Counts)
+_dead_letter = fast_type(DeadLetter)
+decode_entry = fast_decoder(Entry)
+
+
+class TooManyHops(Exception):
+    """A bug: ticks would overtake what this record causes."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _place(routing: str, partitions: int) -> tuple[int, bytes]:
+    return partition_of(routing, partitions), routing.encode()
+
+
+class Emission:
+    """The effects of one raw record, numbered in the order in which they are added."""
+
+    __slots__ = ("_depth", "_offset", "_ordinal", "_out", "_partition", "_partitions", "_run", "_secret")
+
+    def __init__(self, partition: int, partitions: int, run: Run, secret: bytes) -> None:
+        self._partition, self._partitions, self._run, self._secret = partition, partitions, run, secret
+        self._offset = self._ordinal = self._depth = 0
+        self._out: list[Effect] = []
+
+    def begin(self, offset: int, depth: int, out: list[Effect]) -> None:
+        self._offset, self._depth, self._out, self._ordinal = offset, depth, out, 0
+
+    def at(self) -> At:
+        at = (NAME, self._partition, self._offset, self._ordinal)
+        self._ordinal += 1
+        return at
+
+    # -- on touchpoints
+
+    def resolved(self, resolved: Resolved) -> None:
+        partition, key = _place(resolved.customer_id or resolved.origin, self._partitions)
+        self._out.append(Effect("touchpoints", partition, key, encode(resolved)))
+
+    def move(
+        self, scope: str, old: str | None, new: str | None, entries: Sequence[bytes], ids: Sequence[str], by: AttributedBy
+    ) -> None:
+        """These touchpoints change hands: from nobody (attach), to nobody (detach), or from one customer to another."""
+        for start in range(0, len(ids), MOVE_AT_ONCE):
+            if old is not None:
+                self._detach(scope, old, new, ids[start : start + MOVE_AT_ONCE])
+        for start in range(0, len(entries), MOVE_AT_ONCE):
+            if new is not None:
+                self._attach(scope, old, new, entries[start : start + MOVE_AT_ONCE], by)
+
+    def _attach(self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy) -> None:
+        record = _attach(
+            at=self.at(),
+            run=self._run,
+            customer_id=new,
+            scope=scope,
+            entries=[decode_entry(entry) for entry in entries],
+            rev=self._offset,
+            attributed_by=by,
+            moved_from=old,
+        )
+        partition, key = _place(new, self._partitions)
+        self._out.append(Effect("touchpoints", partition, key, encode(record)))
+
+    def _detach(self, scope: str, old: str, new: str | None, ids: Sequence[str]) -> None:
+        record = _detach(
+            at=self.at(),
+            run=self._run,
+            customer_id=old,
+            scope=scope,
+            touchpoint_ids=list(ids),
+            rev=self._offset,
+            moved_to=new,
+        )
+        partition, key = _place(old, self._partitions)
+        self._out.append(Effect("touchpoints", partition, key, encode(record)))
+
+    # -- on touchpoints.raw
+
+    def evidence(self, key: str, entry: Entry, customer_id: str | None) -> None:
+        record = _evidence(
+            at=self.at(),
+            key=key,
+            entry=entry,
+            customer_id=customer_id,
+            origin_partition=self._partition,
+            rev=self._offset,
+        )
+        value = encode(record)
+        partition, routing = _place(key, self._partitions)
+        self._to_raw(partition, routing, value, control_headers("evidence", partition, value, self._secret))
+
+    def forward(self, record: LogRecord, routing: str, log_time: int) -> None:
+        """Re-produce a touchpoint where it belongs, as it came; it keeps its log time."""
+        partition, key = _place(routing, self._partitions)
+        value = record.value or b""
+        if self._depth:
+            raise TooManyHops(f"{self._where()}: a touchpoint that was forwarded once does not belong here either")
+        headers = forwarded_headers(record.headers, partition, value, self._secret, log_time, self.at())
+        self._to_raw(partition, key, value, headers)
+
+    def _to_raw(self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
+        if self._depth >= HOPS:
+            raise TooManyHops(f"{self._where()}: {self._depth} hops from its arrival, and it would cause one more for partition {partition}")
+        self._out.append(Effect("touchpoints.raw", partition, key, value, headers))
+
+    def _where(self) -> str:
+        return f"touchpoints.raw, partition {self._partition}, offset {self._offset}"
+
+    # -- on progress and dead_letters
+
+    def progress(self, totals: Totals, mark: tuple[int, int] | None) -> None:
+        counts = _counts(
+            read=totals.read,
+            resolved=totals.resolved,
+            duplicates=totals.duplicates,
+            dead_letters=totals.dead_letters,
+            forwarded=totals.forwarded,
+            too_late=totals.too_late,
+            suppressed=totals.suppressed,
+        )
+        record = _progress(at=self.at(), log_time=totals.log_time, mark=mark, counts=counts)
+        self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
+
+    def dead_letter(self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int) -> None:
+        """`detail` names no value. The payload is the bytes as they came."""
+        headers = {name: (value or b"").decode("ascii", "backslashreplace") for name, value in record.headers}
+        letter = _dead_letter(
+            at=self.at(),
+            run=self._run,
+            failure=failure,
+            field=field,
+            detail=detail,
+            source=headers.get("source", "kafka"),
+            topic="touchpoints.raw",
+            partition=self._partition,
+            offset=record.offset,
+            log_time=log_time,
+            headers=headers,
+            payload=b64encode(record.value or b"").decode(),
+        )
+        self._out.append(Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter)))

@@ -1,0 +1,85 @@
+"""Rule 4: whose is a business key? The customer of its earliest claim, a pure function of the touchpoints that carry it.
+
+A claim names a person or device; what carries only keys never claims, so a change of owner can never change another
+key: chains of evidence end here. Claims change hands with a greater rev and are never taken back.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+import msgspec
+
+from streams.identity.limits import Limits
+
+
+class Claim(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
+    """An on-time touchpoint that carries the key; the first three fields are the order. `customer_id` None: it waits, claims nothing.
+
+    `rev` is the raw offset of the evidence's cause in its partition. `local`: routed by this very key, so it follows the key's owner.
+    """
+
+    occurred_at: int
+    sequence: int
+    touchpoint_id: str
+    rev: int
+    customer_id: str | None
+    local: bool
+    log_time: int
+    entry: bytes
+
+
+class Change(NamedTuple):
+    """What one claim did to its key. `new`: not known before. `dropped`: no longer remembered."""
+
+    old_owner: str | None
+    new_owner: str | None
+    new: bool
+    stale: bool = False
+    dropped: Claim | None = None
+
+
+class Key:
+    """`claims` is sorted by the order."""
+
+    __slots__ = ("claims", "due", "latest", "owner")
+
+    def __init__(self) -> None:
+        self.claims: list[Claim] = []
+        self.owner: str | None = None
+        self.latest = 0
+        self.due = -1
+
+
+def find(key: Key, occurred_at: int, sequence: int, touchpoint_id: str) -> tuple[int, bool]:
+    """Where it is, or belongs; and whether it is there."""
+    index = bisect_left(key.claims, Claim(occurred_at, sequence, touchpoint_id, -1, None, False, 0, b""))
+    return index, index < len(key.claims) and key.claims[index].touchpoint_id == touchpoint_id
+
+
+def take(key: Key, claim: Claim, limits: Limits) -> Change:
+    """Add a claim, or replace it by its greater rev."""
+    index, known = find(key, claim.occurred_at, claim.sequence, claim.touchpoint_id)
+    old = key.owner
+    dropped: Claim | None = None
+    if known:
+        if claim.rev <= key.claims[index].rev:
+            return Change(old, old, new=False, stale=True)
+        key.claims[index] = claim
+    else:
+        key.claims.insert(index, claim)
+        if len(key.claims) > limits.kept:
+            dropped = _drop(key)
+    key.owner = owner_of(key)
+    return Change(old, key.owner, new=not known, dropped=dropped)
+
+
+def owner_of(key: Key) -> str | None:
+    return next((claim.customer_id for claim in key.claims if claim.customer_id is not None), None)
+
+
+def _drop(key: Key) -> Claim:
+    """The one that occurred first goes, but the claim that decides stays."""
+    first_is_owner = key.claims[0].customer_id is not None
+    return key.claims.pop(1 if first_is_owner else 0)

@@ -1,0 +1,259 @@
+"""The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
+
+Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business key,
+`h|<routing>` clock offset and kiosk days where there are any, `s` everything else. A touchpoint id has a fixed length, so any routing
+text can be told from it. Everything that is not stored follows from what is: a restored state goes on with the same effects.
+
+Eviction happens on marks only and depends on W and on what is stored, never on when we looked: an identifier is examined
+at one fixed minute of each hour (its phase, so that hours do not begin with a stall), and loses what is out of retention at that minute.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections.abc import Iterable
+from zlib import crc32
+
+import msgspec
+
+from streams.identity.device import Kept, Tail, marker_before, new_tail
+from streams.identity.keys import Claim, Key, owner_of
+from streams.identity.limits import DAY_MS, MINUTE_MS, Limits
+from streams.identity.totals import Totals
+from streams.stage import Change, Upstream
+
+_ID_LENGTH = 32
+_TOTALS_KEY = b"s"
+
+
+class Header(msgspec.Struct, array_like=True, gc=False):
+    offset_ms: int
+    kiosk: list[int]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_kept = msgspec.msgpack.Decoder(Kept).decode
+_decode_claim = msgspec.msgpack.Decoder(Claim).decode
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+_decode_totals = msgspec.msgpack.Decoder(Totals).decode
+
+
+class State:
+    """Whoever changes an entry says so (`kept_changed`, `claim_changed`, `header_changed`); totals are stored every time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.tails: dict[str, Tail] = {}
+        self.keys: dict[str, Key] = {}
+        self.seen: set[str] = set()
+        self.upstream = Upstream()
+        self.totals = Totals()
+        self._changed: dict[bytes, Kept | Claim | Header | None] = {}
+        self._stored_totals = b""
+        self._buckets: dict[int, dict[tuple[bool, str], None]] = {}
+        self._minutes: list[int] = []
+
+    # -- tails
+
+    def tail(self, routing: str) -> Tail:
+        tail = self.tails.get(routing)
+        if tail is None:
+            tail = self.tails[routing] = new_tail(routing)
+        return tail
+
+    def remember(self, routing: str, tail: Tail, kept: Kept) -> None:
+        """The touchpoint was just put into one of the tail's lists: note it, and drop what is too much."""
+        self.seen.add(kept.touchpoint_id)
+        self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
+        ends_at = _ends_at(kept, self.limits)
+        if ends_at < tail.earliest or tail.earliest == 0:
+            tail.earliest = ends_at
+            self._schedule_tail(routing, tail)
+        for kepts in (tail.entries, tail.late):
+            if len(kepts) > self.limits.kept:
+                dropped = kepts.pop(0)
+                self.totals.dropped += 1
+                self._forget(routing, dropped)
+                if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
+                    tail.marker = None
+
+    def kept_changed(self, routing: str, kept: Kept) -> None:
+        self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
+
+    def header_changed(self, routing: str, tail: Tail) -> None:
+        self._changed[b"h|" + routing.encode()] = Header(tail.offset_ms, sorted(tail.kiosk))
+
+    def _forget(self, routing: str, kept: Kept) -> None:
+        self.seen.discard(kept.touchpoint_id)
+        self._changed[_tail_key(routing, kept.touchpoint_id)] = None
+
+    # -- business keys
+
+    def key(self, name: str) -> Key:
+        key = self.keys.get(name)
+        if key is None:
+            key = self.keys[name] = Key()
+        return key
+
+    def claim_changed(self, name: str, key: Key, claim: Claim, dropped: Claim | None) -> None:
+        self._changed[_claim_key(name, claim.touchpoint_id)] = claim
+        if dropped is not None:
+            self.totals.dropped += 1
+            self._changed[_claim_key(name, dropped.touchpoint_id)] = None
+            key.latest = _latest(key)
+        else:
+            key.latest = max(key.latest, claim.occurred_at, claim.log_time)
+        if key.due < 0:
+            self._schedule_key(name, key)
+
+    # -- eviction
+
+    def evict(self, log_time: int) -> None:
+        """Forget what W = `log_time` has left behind."""
+        minute = log_time // MINUTE_MS
+        while self._minutes and self._minutes[0] <= minute:
+            due = heapq.heappop(self._minutes)
+            for is_key, name in self._buckets.pop(due):
+                if is_key:
+                    self._examine_key(name, minute)
+                else:
+                    self._examine_tail(name, due, minute)
+
+    def _examine_tail(self, routing: str, due: int, minute: int) -> None:
+        tail = self.tails.get(routing)
+        if tail is None or tail.due != due:
+            return
+        ends = [_ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts]
+        tail.earliest = min(ends)
+        if _examined_at(tail.earliest, routing) <= minute:
+            self._evict_tail(routing, tail, minute * MINUTE_MS)
+        if routing in self.tails:
+            self._schedule_tail(routing, tail)
+
+    def _evict_tail(self, routing: str, tail: Tail, now: int) -> None:
+        limits = self.limits
+        for kepts in (tail.entries, tail.late):
+            over = [kept for kept in kepts if _ends_at(kept, limits) <= now]
+            if over:
+                kepts[:] = [kept for kept in kepts if _ends_at(kept, limits) > now]
+            for kept in over:
+                self._forget(routing, kept)
+        if not tail.entries and not tail.late:
+            if tail.offset_ms or tail.kiosk:
+                self._changed[b"h|" + routing.encode()] = None
+            del self.tails[routing]
+            return
+        tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
+        days = frozenset(day for day in tail.kiosk if (day + 2) * DAY_MS + 3 * limits.horizon_ms > now)
+        if days != tail.kiosk:
+            tail.kiosk = days
+            self.header_changed(routing, tail)
+        tail.earliest = min(_ends_at(kept, limits) for kepts in (tail.entries, tail.late) for kept in kepts)
+
+    def _examine_key(self, name: str, minute: int) -> None:
+        key = self.keys.get(name)
+        if key is None:
+            return
+        if _examined_at(key.latest + self.limits.key_kept_ms, name) > minute:
+            self._schedule_key(name, key)
+            return
+        for claim in key.claims:
+            self._changed[_claim_key(name, claim.touchpoint_id)] = None
+        del self.keys[name]
+
+    def _schedule_tail(self, routing: str, tail: Tail) -> None:
+        tail.due = _examined_at(tail.earliest, routing)
+        self._schedule(tail.due, (False, routing))
+
+    def _schedule_key(self, name: str, key: Key) -> None:
+        key.due = _examined_at(key.latest + self.limits.key_kept_ms, name)
+        self._schedule(key.due, (True, name))
+
+    def _schedule(self, minute: int, what: tuple[bool, str]) -> None:
+        bucket = self._buckets.get(minute)
+        if bucket is None:
+            bucket = self._buckets[minute] = {}
+            heapq.heappush(self._minutes, minute)
+        bucket[what] = None
+
+    # -- changelog
+
+    def changes(self) -> list[Change]:
+        changes: list[Change] = [(key, None if value is None else _encode(value)) for key, value in self._changed.items()]
+        self._changed.clear()
+        self.totals.upstream = self.upstream.dump()
+        totals = _encode(self.totals)
+        if totals != self._stored_totals:
+            self._stored_totals = totals
+            changes.append((_TOTALS_KEY, totals))
+        return changes
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        headers: dict[str, Header] = {}
+        for raw_key, value in entries:
+            name = raw_key[2:].decode()
+            if raw_key == _TOTALS_KEY:
+                self.totals = _decode_totals(value)
+                self._stored_totals = value
+                self.upstream.load(self.totals.upstream)
+            elif raw_key.startswith(b"t|"):
+                kept = _decode_kept(value)
+                tail = self.tail(name[: -_ID_LENGTH - 1])
+                (tail.late if kept.too_late else tail.entries).append(kept)
+                self.seen.add(kept.touchpoint_id)
+            elif raw_key.startswith(b"k|"):
+                self.key(name[: -_ID_LENGTH - 1]).claims.append(_decode_claim(value))
+            elif raw_key.startswith(b"h|"):
+                headers[name] = _decode_header(value)
+            else:
+                raise ValueError(f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: written by another version?")
+        self._derive(headers)
+
+    def _derive(self, headers: dict[str, Header]) -> None:
+        for routing, tail in self.tails.items():
+            header = headers.get(routing)
+            if header is not None:
+                tail.offset_ms, tail.kiosk = header.offset_ms, frozenset(header.kiosk)
+            tail.entries.sort()
+            tail.late.sort()
+            tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
+            tail.earliest = min(_ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts)
+            self._schedule_tail(routing, tail)
+        for name, key in self.keys.items():
+            key.claims.sort()
+            key.owner = owner_of(key)
+            key.latest = _latest(key)
+            self._schedule_key(name, key)
+
+
+def put(kepts: list[Kept], kept: Kept) -> None:
+    if not kepts or kepts[-1] < kept:
+        kepts.append(kept)
+    else:
+        insort(kepts, kept)
+
+
+def _tail_key(routing: str, touchpoint_id: str) -> bytes:
+    return f"t|{routing}|{touchpoint_id}".encode()
+
+
+def _claim_key(name: str, touchpoint_id: str) -> bytes:
+    return f"k|{name}|{touchpoint_id}".encode()
+
+
+def _latest(key: Key) -> int:
+    return max(max(claim.occurred_at, claim.log_time) for claim in key.claims)
+
+
+def _ends_at(kept: Kept, limits: Limits) -> int:
+    """A login moves what occurred up to H after it, so markers are kept that much longer."""
+    last = kept.log_time if kept.log_time > kept.occurred_at else kept.occurred_at
+    is_plain = kept.user_id is None and not kept.ends
+    return last + limits.kept_ms + (0 if is_plain else limits.horizon_ms)
+
+
+def _examined_at(ends_at: int, name: str) -> int:
+    """The first minute since the epoch, at the name's phase of the hour, that is not before `ends_at`."""
+    minute = -(-ends_at // MINUTE_MS)
+    return minute + (crc32(name.encode()) - minute) % 60

@@ -1,0 +1,1 @@
+"""How far log time has come: the stage `keep_time`."""

@@ -1,0 +1,148 @@
+"""What must hold after every schedule, judged from the logs alone, as a receiver sees them."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from tests.simulated.expected import Expected, Rules, expect
+from tests.simulated.log import Logs, Record
+
+Json = dict[str, Any]
+
+
+def new_records(log: list[Record]) -> Iterator[tuple[Record, Json]]:
+    """Drop what was seen before: not above the highest position of its source partition."""
+    highest: dict[tuple[str, int], tuple[int, int]] = {}
+    for record in log:
+        body: Json = json.loads(record.value)
+        source, partition, offset, ordinal = body["at"]
+        if (offset, ordinal) > highest.get((source, partition), (-1, -1)):
+            highest[source, partition] = (offset, ordinal)
+            yield record, body
+
+
+class Ledger:
+    """What `touchpoints` says in the end: who has which touchpoints, as their own and under which business key."""
+
+    def __init__(self, logs: Logs, partitions: int) -> None:
+        self.resolved: dict[str, Json] = {}
+        self.holders: defaultdict[tuple[str, str], dict[str, Json]] = defaultdict(dict)
+        self._last_word: dict[str, tuple[int, str]] = {}
+        for partition in range(partitions):
+            for _, body in new_records(logs.read("touchpoints", partition)):
+                getattr(self, "_" + body["type"])(body)
+
+    def _touchpoint(self, body: Json) -> None:
+        assert body["touchpoint_id"] not in self.resolved, "resolved twice"
+        self.resolved[body["touchpoint_id"]] = body
+        self._speaks(body["touchpoint_id"], body)
+        if body["customer_id"] is not None:
+            held = self.holders["customer", body["customer_id"]]
+            assert body["touchpoint_id"] not in held, "moved before it was resolved"
+            held[body["touchpoint_id"]] = body
+
+    def _attach(self, body: Json) -> None:
+        held = self.holders[body["scope"], body["customer_id"]]
+        for entry in body["entries"]:
+            held[entry["touchpoint_id"]] = entry
+            if body["scope"] == "customer":
+                self._speaks(entry["touchpoint_id"], body)
+
+    def _detach(self, body: Json) -> None:
+        held = self.holders[body["scope"], body["customer_id"]]
+        for touchpoint_id in body["touchpoint_ids"]:
+            assert touchpoint_id in held, f"detached from {body['scope']} of a customer who never had it"
+            del held[touchpoint_id]
+
+    def _tick(self, body: Json) -> None:
+        pass
+
+    def _speaks(self, touchpoint_id: str, body: Json) -> None:
+        rev, _ = self._last_word.get(touchpoint_id, (-1, ""))
+        assert rev != body["rev"], "two words of one rev on one touchpoint"
+        if body["rev"] > rev:
+            self._last_word[touchpoint_id] = (body["rev"], body["attributed_by"])
+
+    def attributed_by(self, touchpoint_id: str) -> str:
+        return self._last_word[touchpoint_id][1]
+
+
+def check(logs: Logs, partitions: int, rules: Rules) -> Expected:
+    expected = expect([logs.read("touchpoints.raw", partition) for partition in range(partitions)], rules)
+    ledger = Ledger(logs, partitions)
+    check_nothing_lost(logs, expected, ledger, partitions)
+    check_attribution(expected, ledger)
+    check_keys(expected, ledger)
+    check_ticks(logs, partitions)
+    return expected
+
+
+def check_nothing_lost(logs: Logs, expected: Expected, ledger: Ledger, partitions: int) -> None:
+    assert ledger.resolved.keys() == expected.customers.keys(), "resolved touchpoints are not those that arrived"
+    assert {key for key, body in ledger.resolved.items() if body["too_late"]} == expected.too_late
+    counts: dict[int, Json] = {}
+    for _, body in new_records(logs.read("progress", 0)):
+        counts[body["at"][1]] = body["counts"]
+    for partition, tally in enumerate(expected.tallies):
+        assert {name: counts[partition][name] for name in vars(tally)} == vars(tally), f"counts of partition {partition}"
+        assert tally.read == tally.resolved + tally.duplicates + tally.dead_letters + tally.forwarded
+        letters = [body for _, body in new_records(logs.read("dead_letters", partition))]
+        assert len(letters) == tally.dead_letters
+        raw = logs.read("touchpoints.raw", partition)
+        assert all(b64decode(letter["payload"]) == raw[letter["offset"]].value for letter in letters)
+
+
+def check_attribution(expected: Expected, ledger: Ledger) -> None:
+    holders: defaultdict[str, list[str]] = defaultdict(list)
+    for (scope, customer), held in ledger.holders.items():
+        if scope == "customer":
+            for touchpoint_id in held:
+                holders[touchpoint_id].append(customer)
+    for touchpoint_id, (customer, by) in expected.customers.items():
+        said = (holders[touchpoint_id], ledger.attributed_by(touchpoint_id))
+        assert said == ([customer] if customer else [], by), f"{touchpoint_id}: {said}, expected {(customer, by)}"
+
+
+def check_keys(expected: Expected, ledger: Ledger) -> None:
+    held = {holder: ids.keys() for holder, ids in ledger.holders.items() if holder[0] != "customer" and ids}
+    due = {(key, owner): ids for key, (owner, ids) in expected.keyed.items() if owner is not None}
+    assert held == due
+    for (scope, _), entries in ledger.holders.items():
+        for entry in entries.values():
+            full = ledger.resolved[entry["touchpoint_id"]]
+            for name in ("occurred_at", "sequence", "name", "log_time", "channel", "keys", "facts"):
+                assert entry[name] == full[name], f"{scope}: an entry differs from its touchpoint in {name}"
+
+
+def check_ticks(logs: Logs, partitions: int) -> int:
+    """tick(W) lies behind every effect of what arrived by W. Returns the last W."""
+    raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
+    last = -1
+    for partition in range(partitions):
+        ticked = -1
+        for _, body in new_records(logs.read("touchpoints", partition)):
+            if body["type"] == "tick":
+                assert body["log_time"] > ticked, "ticks must rise"
+                ticked = body["log_time"]
+            else:
+                arrived = arrived_at(raw, body["at"][1], body["at"][2])
+                assert arrived > ticked, f"touchpoints, partition {partition}: behind tick {ticked}, but its cause arrived at {arrived}"
+        last = max(last, ticked)
+    newest = max((arrived_at(raw, p, o) for p, log in enumerate(raw) for o, record in enumerate(log) if not record.header("control")), default=0)
+    assert last >= newest, "time stands still"
+    return last
+
+
+def arrived_at(raw: list[list[Record]], partition: int, offset: int) -> int:
+    """Log time of the touchpoint that this raw record follows from."""
+    record = raw[partition][offset]
+    control = record.header("control")
+    if control == b"evidence":
+        _, origin, cause, _ = json.loads(record.value)["at"]
+        return arrived_at(raw, origin, cause)
+    carried = record.header("log_time") if control == b"forwarded" else None
+    return record.timestamp if carried is None else int(carried)
