@@ -8,7 +8,9 @@ TOLERANCE_MS = 10 * MINUTE_MS
 
 
 def offset_after(offset_ms: int, sent_at: int | None, received_at: int | None) -> int:
-    """Delays on the way are not a wrong clock: only a skew far from the offset replaces it, to the nearest minute."""
+    """Delays on the way are not a wrong clock: only a skew far from the offset replaces it, to the nearest
+    minute.
+    """
     if sent_at is None or received_at is None:
         return offset_ms
     skew_ms = received_at - sent_at

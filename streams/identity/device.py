@@ -1,8 +1,8 @@
 """Rule 2: whose are the touchpoints of one device? A pure function of its on-time touchpoints in the order.
 
-A marker (login or logout) changes only what lies between its two neighbouring markers; a day that becomes a kiosk day may
-change everything on the device. A plain touchpoint changes only itself. So the cost follows what can change: appending a plain touchpoint
-looks at the last marker and nothing else.
+A marker (login or logout) changes only what lies between its two neighbouring markers; a day that becomes a
+kiosk day may change everything on the device. A plain touchpoint changes only itself. So the cost follows
+what can change: appending a plain touchpoint looks at the last marker and nothing else.
 
 Kiosk days only ever grow with the set, so the verdict is kept and outlives the touchpoints that caused it.
 """
@@ -21,9 +21,11 @@ from streams.identity.limits import DAY_MS, Limits
 
 
 class Kept(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
-    """A touchpoint in the tail of its routing identifier. The first three fields are the order; ids are unique.
+    """A touchpoint in the tail of its routing identifier. The first three fields are the order; ids are
+    unique.
 
-    `entry` is the JSON of its records.Entry, empty where it can never move: with a user_id, on a user or contact, without identifier.
+    `entry` is the JSON of its records.Entry, empty where it can never move: with a user_id, on a user or
+    contact, without identifier.
     """
 
     occurred_at: int
@@ -42,7 +44,9 @@ Rule = Literal["user_id", "device", "contact", "business_key", "subject"]
 
 
 class Tail:
-    """What the owner of one routing identifier remembers. `entries` (on time) and `late` are sorted by the order."""
+    """What the owner of one routing identifier remembers. `entries` (on time) and `late` are sorted by the
+    order.
+    """
 
     __slots__ = ("customer_id", "due", "earliest", "entries", "kiosk", "late", "marker", "offset_ms", "rule")
 
@@ -98,7 +102,9 @@ def user_between(occurred_at: int, before: Kept | None, after: Kept | None, limi
     return user
 
 
-def owner_between(kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits) -> str | None:
+def owner_between(
+    kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits
+) -> str | None:
     if kept.user_id is not None:
         return customer_of_user(kept.user_id)
     if tail.kiosk and kept.occurred_at // DAY_MS in tail.kiosk:
@@ -108,7 +114,9 @@ def owner_between(kept: Kept, before: Kept | None, after: Kept | None, tail: Tai
 
 
 def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, list[Moved]]:
-    """Add an on-time touchpoint; returns it with its customer, and the older ones that changed hands, in the order."""
+    """Add an on-time touchpoint; returns it with its customer, and the older ones that changed hands, in the
+    order.
+    """
     entries = tail.entries
     if not entries or entries[-1] < kept:
         index = len(entries)
@@ -172,10 +180,7 @@ def marker_from(entries: Sequence[Kept], index: int, kiosk: Container[int]) -> K
 
 def add_late(tail: Tail, kept: Kept) -> Kept:
     """A touchpoint that is evidence for nothing: kept only to know it again."""
-    if kept.user_id is not None:
-        kept = _owned(kept, customer_of_user(kept.user_id))
-    else:
-        kept = _owned(kept, tail.customer_id)
+    kept = _owned(kept, tail.customer_id if kept.user_id is None else customer_of_user(kept.user_id))
     insort(tail.late, kept)
     return kept
 
@@ -197,7 +202,9 @@ def _owned(kept: Kept, customer_id: str | None) -> Kept:
 
 
 def _neighbourhood(entries: Sequence[Kept], index: int, kiosk: Container[int]) -> tuple[int, int]:
-    """From the marker before `index` to the one after it; they themselves only where they are logouts that name no user."""
+    """From the marker before `index` to the one after it; they themselves only where they are logouts that
+    name no user.
+    """
     low = index
     while low > 0 and not is_marker(entries[low - 1], kiosk):
         low -= 1
@@ -214,19 +221,22 @@ def _neighbourhood(entries: Sequence[Kept], index: int, kiosk: Container[int]) -
 def _is_kiosk_day(entries: Sequence[Kept], index: int, limits: Limits) -> bool:
     """Did the entry at `index` make its day a kiosk day?"""
     kept = entries[index]
-    start = kept.occurred_at // DAY_MS * DAY_MS
-    if len(entries) > limits.kiosk_touchpoints and _end(entries, start + DAY_MS) - _end(entries, start) > limits.kiosk_touchpoints:
+    user_id, day = kept.user_id, kept.occurred_at // DAY_MS
+    is_crowded = len(entries) > limits.kiosk_touchpoints
+    if user_id is not None and not is_crowded:
+        for near in (index - 1, index + 1):
+            known = 0 <= near < len(entries) and entries[near].user_id == user_id
+            if known and entries[near].occurred_at // DAY_MS == day:
+                return False
+    low, high = _occurred_before(entries, day * DAY_MS), _occurred_before(entries, (day + 1) * DAY_MS)
+    if high - low > limits.kiosk_touchpoints:
         return True
-    user_id = kept.user_id
     if user_id is None:
         return False
-    for near in (index - 1, index + 1):
-        if 0 <= near < len(entries) and entries[near].user_id == user_id and entries[near].occurred_at // DAY_MS == start // DAY_MS:
-            return False
-    day = entries[_end(entries, start) : _end(entries, start + DAY_MS)]
-    return len({other.user_id for other in day if other.user_id is not None}) > limits.kiosk_users
+    return (
+        len({other.user_id for other in entries[low:high] if other.user_id is not None}) > limits.kiosk_users
+    )
 
 
-def _end(entries: Sequence[Kept], occurred_at: int) -> int:
-    """How many entries occurred before `occurred_at`."""
+def _occurred_before(entries: Sequence[Kept], occurred_at: int) -> int:
     return bisect_left(entries, occurred_at, key=lambda kept: kept.occurred_at)

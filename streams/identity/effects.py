@@ -1,9 +1,11 @@
-"""What `resolve` writes, each with its position: (resolve, partition, raw offset, ordinal within that record).
+"""What `resolve` writes, each with its position: (resolve, partition, raw offset, ordinal within that
+record).
 
-Only records on raw can cause further ones on raw, so hops are counted here: a touchpoint as it came has depth 0, a forwarded one 1, evidence 2.
-Nothing at depth `HOPS` may write to raw again; `keep_time` flushes exactly that many rounds. Two suffice: a touchpoint is forwarded at most once,
-its owner (and only it) tells its keys' owners, and a key's owner re-attributes only touchpoints that carry nothing but keys, which claim
-nothing and so have nothing to tell (streams.identity.keys).
+Only records on raw can cause further ones on raw, so hops are counted here: a touchpoint as it came has depth
+0, a forwarded one 1, evidence 2. Nothing at depth `HOPS` may write to raw again; `keep_time` flushes exactly
+that many rounds. Two suffice: a touchpoint is forwarded at most once, its owner (and only it) tells its keys'
+owners, and a key's owner re-attributes only touchpoints that carry nothing but keys, which claim nothing and
+so have nothing to tell (streams.identity.keys).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
+from schemas import decoded
 from schemas.control import control_headers, forwarded_headers
 from schemas.fast import encode, fast_decoder, fast_type
 from schemas.identifiers import partition_of
@@ -38,7 +41,7 @@ MOVE_AT_ONCE = 200
 CUSTOMER_SCOPE = "customer"
 NAME = "resolve"
 
-Failure = Literal["malformed", "contract_violation", "size_violation", "unsupported_format", "unauthentic_control", "quarantined"]
+Failure = decoded.Failure | Literal["unauthentic_control", "quarantined"]
 
 make_entry = fast_type(Entry)
 make_resolved = fast_type(Resolved)
@@ -85,9 +88,17 @@ class Emission:
         self._out.append(Effect("touchpoints", partition, key, encode(resolved)))
 
     def move(
-        self, scope: str, old: str | None, new: str | None, entries: Sequence[bytes], ids: Sequence[str], by: AttributedBy
+        self,
+        scope: str,
+        old: str | None,
+        new: str | None,
+        entries: Sequence[bytes],
+        ids: Sequence[str],
+        by: AttributedBy,
     ) -> None:
-        """These touchpoints change hands: from nobody (attach), to nobody (detach), or from one customer to another."""
+        """These touchpoints change hands: from nobody (attach), to nobody (detach), or from one customer to
+        another.
+        """
         for start in range(0, len(ids), MOVE_AT_ONCE):
             if old is not None:
                 self._detach(scope, old, new, ids[start : start + MOVE_AT_ONCE])
@@ -95,7 +106,9 @@ class Emission:
             if new is not None:
                 self._attach(scope, old, new, entries[start : start + MOVE_AT_ONCE], by)
 
-    def _attach(self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy) -> None:
+    def _attach(
+        self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy
+    ) -> None:
         record = _attach(
             at=self.at(),
             run=self._run,
@@ -142,13 +155,19 @@ class Emission:
         partition, key = _place(routing, self._partitions)
         value = record.value or b""
         if self._depth:
-            raise TooManyHops(f"{self._where()}: a touchpoint that was forwarded once does not belong here either")
+            raise TooManyHops(
+                f"{self._where()}: a touchpoint that was forwarded once does not belong here either"
+            )
         headers = forwarded_headers(record.headers, partition, value, self._secret, log_time, self.at())
         self._to_raw(partition, key, value, headers)
 
-    def _to_raw(self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
+    def _to_raw(
+        self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]
+    ) -> None:
         if self._depth >= HOPS:
-            raise TooManyHops(f"{self._where()}: {self._depth} hops from its arrival, and it would cause one more for partition {partition}")
+            raise TooManyHops(
+                f"{self._where()}: {self._depth} hops from its arrival, it would cause one more"
+            )
         self._out.append(Effect("touchpoints.raw", partition, key, value, headers))
 
     def _where(self) -> str:
@@ -169,7 +188,9 @@ class Emission:
         record = _progress(at=self.at(), log_time=totals.log_time, mark=mark, counts=counts)
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 
-    def dead_letter(self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int) -> None:
+    def dead_letter(
+        self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int
+    ) -> None:
         """`detail` names no value. The payload is the bytes as they came."""
         headers = {name: (value or b"").decode("ascii", "backslashreplace") for name, value in record.headers}
         letter = _dead_letter(
@@ -186,4 +207,6 @@ class Emission:
             headers=headers,
             payload=b64encode(record.value or b"").decode(),
         )
-        self._out.append(Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter)))
+        self._out.append(
+            Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter))
+        )

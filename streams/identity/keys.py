@@ -1,7 +1,8 @@
-"""Rule 4: whose is a business key? The customer of its earliest claim, a pure function of the touchpoints that carry it.
+"""Rule 4: whose is a business key? The customer of its earliest claim, a pure function of the touchpoints
+that carry it.
 
-A claim names a person or device; what carries only keys never claims, so a change of owner can never change another
-key: chains of evidence end here. Claims change hands with a greater rev and are never taken back.
+A claim names a person or device; what carries only keys never claims, so a change of owner can never change
+another key: chains of evidence end here. Claims change hands with a greater rev and are never taken back.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from streams.identity.limits import Limits
 
 
 class Claim(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
-    """An on-time touchpoint that carries the key; the first three fields are the order. `customer_id` None: it waits, claims nothing.
+    """An on-time touchpoint that carries the key; the first three fields are the order. `customer_id` None:
+    it waits, claims nothing.
 
-    `rev` is the raw offset of the evidence's cause in its partition. `local`: routed by this very key, so it follows the key's owner.
+    `rev` is the raw offset of the evidence's cause in its partition. `local`: routed by this very key, so it
+    follows the key's owner.
     """
 
     occurred_at: int

@@ -1,4 +1,6 @@
-"""Every bound of `resolve` in one place. A changed value is a changed stage: it starts only after a clean stop."""
+"""Every bound of `resolve` in one place. A changed value is a changed stage: it starts only after a clean
+stop.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`kiosk_*`: more than this many within one UTC day on one device make it a kiosk day. `kept`: touchpoints per identifier."""
+    """`kiosk_*`: more than this many within one UTC day on one device make it a kiosk day. `kept`:
+    touchpoints per identifier.
+    """
 
     horizon_ms: int = 72 * HOUR_MS
     login_ms: int = 72 * HOUR_MS
@@ -25,5 +29,7 @@ class Limits:
 
     @property
     def kept_ms(self) -> int:
-        """A touchpoint can still move until its latest possible login arrived (2 H); one day more keeps its kiosk day whole."""
+        """A touchpoint can still move until its latest possible login arrived (2 H); one day more keeps its
+        kiosk day whole.
+        """
         return 2 * self.horizon_ms + DAY_MS

@@ -1,8 +1,9 @@
-"""The owner of identifiers at work: a touchpoint or a piece of evidence comes in, and everything it changes goes out.
+"""The owner of identifiers at work: a touchpoint or a piece of evidence comes in, and everything it changes
+goes out.
 
-For one touchpoint the effects come in this order: the touchpoint itself, evidence for its keys, moves of older ones, evidence for the keys of
-those. Only the owner of its routing identifier ever says whose a touchpoint is, so its revs (raw offsets of one partition) can be
-compared.
+For one touchpoint the effects come in this order: the touchpoint itself, evidence for its keys, moves of
+older ones, evidence for the keys of those. Only the owner of its routing identifier ever says whose a
+touchpoint is, so its revs (raw offsets of one partition) can be compared.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from schemas.definition import Catalogue
 from schemas.fast import encode
 from schemas.records import AttributedBy, Entry, Evidence, Fact, Run
 from streams.identity.clock import offset_after
-from streams.identity.device import Kept, Moved, Tail, add_late, customer_of_user, place
+from streams.identity.device import Kept, Moved, Tail, add_late, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, make_entry, make_resolved
 from streams.identity.keys import Change, Claim, Key, take
 from streams.identity.state import State, put
@@ -33,9 +34,13 @@ class Known(NamedTuple):
 class Owner:
     """`facts`: properties that journeys look at."""
 
-    def __init__(self, state: State, emission: Emission, catalogue: Catalogue, facts: frozenset[str], run: Run) -> None:
+    def __init__(
+        self, state: State, emission: Emission, catalogue: Catalogue, facts: frozenset[str], run: Run
+    ) -> None:
         self._state, self._emission, self._run = state, emission, run
-        self._known = {name: Known(entry.channel, entry.ends_session) for name, entry in catalogue.touchpoints.items()}
+        self._known = {
+            name: Known(entry.channel, entry.ends_session) for name, entry in catalogue.touchpoints.items()
+        }
         self._facts = facts
 
     def touchpoint(self, decoded: Decoded, log_time: int, offset: int) -> bool:
@@ -80,7 +85,9 @@ class Owner:
         if too_late:
             kept = add_late(tail, kept)
             state.remember(routing, tail, kept)
-            self._resolved(decoded, entry, tail, kept.customer_id, kept.user_id, known is not None, True, offset)
+            self._resolved(
+                decoded, entry, tail, kept.customer_id, kept.user_id, known is not None, True, offset
+            )
         elif on_device:
             self._on_device(decoded, entry, tail, kept, known is not None, offset)
         else:
@@ -93,7 +100,9 @@ class Owner:
                 self._tell(entry, tail.customer_id, None)
         return too_late
 
-    def _on_device(self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int) -> None:
+    def _on_device(
+        self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int
+    ) -> None:
         state, routing = self._state, decoded.routing
         kiosk = tail.kiosk
         kept, moved = place(tail, kept, state.limits)
@@ -114,7 +123,9 @@ class Owner:
         for (old_customer, new_customer), kepts in groups.items():
             by: AttributedBy = "device" if new_customer == tail.customer_id else "login"
             ids = [kept.touchpoint_id for kept in kepts]
-            self._emission.move(CUSTOMER_SCOPE, old_customer, new_customer, [kept.entry for kept in kepts], ids, by)
+            self._emission.move(
+                CUSTOMER_SCOPE, old_customer, new_customer, [kept.entry for kept in kepts], ids, by
+            )
         for _, kept in moved:
             entry = decode_entry(kept.entry)
             if entry.keys:
@@ -131,12 +142,23 @@ class Owner:
         """It names no person or device: it follows the key that routes it, and claims nothing."""
         name = decoded.routing
         key = self._state.key(name)
-        claim = Claim(entry.occurred_at, entry.sequence, entry.touchpoint_id, offset, None, True, entry.log_time, encode(entry))
+        claim = Claim(
+            entry.occurred_at,
+            entry.sequence,
+            entry.touchpoint_id,
+            offset,
+            None,
+            True,
+            entry.log_time,
+            encode(entry),
+        )
         change = take(key, claim, self._state.limits)
         self._state.claim_changed(name, key, claim, change.dropped)
         self._resolved(decoded, entry, tail, change.new_owner, None, declared, False, offset)
         if change.new:
-            self._emission.move(name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
+            self._emission.move(
+                name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key"
+            )
         self._tell(entry, None, name)
 
     def evidence(self, evidence: Evidence) -> None:
@@ -160,11 +182,17 @@ class Owner:
         if change.old_owner != change.new_owner:
             self._key_moves(evidence.key, key, claim, change)
         elif change.new:
-            self._emission.move(evidence.key, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
+            self._emission.move(
+                evidence.key, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key"
+            )
 
     def _key_moves(self, name: str, key: Key, cause: Claim, change: Change) -> None:
         old, new = change.old_owner, change.new_owner
-        before = [claim.touchpoint_id for claim in key.claims if not (change.new and claim.touchpoint_id == cause.touchpoint_id)]
+        before = [
+            claim.touchpoint_id
+            for claim in key.claims
+            if not (change.new and claim.touchpoint_id == cause.touchpoint_id)
+        ]
         self._emission.move(name, old, new, [claim.entry for claim in key.claims], before, "business_key")
         routed = [claim for claim in key.claims if claim.local]
         ids = [claim.touchpoint_id for claim in routed]
@@ -173,7 +201,9 @@ class Owner:
     def _facts_of(self, decoded: Decoded) -> dict[str, Fact]:
         wanted = self._facts
         return {
-            name: value for name, value in decoded.properties.items() if name in wanted and isinstance(value, str | int | float)
+            name: value
+            for name, value in decoded.properties.items()
+            if name in wanted and isinstance(value, str | int | float)
         }
 
     def _resolved(

@@ -1,11 +1,12 @@
-"""The stage `resolve`: one raw partition in; touchpoints with their customers, dead letters, evidence and progress out.
+"""The stage `resolve`: one raw partition in; touchpoints with their customers, dead letters, evidence and
+progress out.
 
-The rules are docs/identity.md; the pure functions that answer them are in `device` and `keys`. This file tells records apart, keeps the
-counts, and turns answers into effects. Attribution is a function of the set of on-time touchpoints: whatever order they arrive in,
-the last word on each is the same.
+The rules are docs/identity.md; the pure functions that answer them are in `device` and `keys`. This file
+tells records apart, keeps the counts, and turns answers into effects. Attribution is a function of the set of
+on-time touchpoints: whatever order they arrive in, the last word on each is the same.
 
-Controls are believed only with a right mac for this very partition. Our own records with a right mac that cannot be read are a bug, not bad
-data: they raise.
+Controls are believed only with a right mac for this very partition. Our own records with a right mac that
+cannot be read are a bug, not bad data: they raise.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _decode_beat = fast_decoder(Beat)
 _decode_mark = fast_decoder(Mark)
 _decode_evidence = fast_decoder(Evidence)
 
-NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
+NO_LOG_TIME = (
+    "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,9 @@ class Resolve:
             self._emission.progress(self._state.totals, (mark.log_time, mark.hop))
 
     def _beat(self, record: LogRecord, value: bytes, out: list[Effect]) -> None:
-        """The broker may give the next record the same millisecond, so a live beat covers what came before its own."""
+        """The broker may give the next record the same millisecond, so a live beat covers what came before
+        its own.
+        """
         totals = self._state.totals
         log_time = record.timestamp - 1 if self._live else _decode_beat(value).log_time
         totals.log_time = max(totals.log_time, log_time)

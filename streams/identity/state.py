@@ -1,11 +1,13 @@
 """The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
 
-Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business key,
-`h|<routing>` clock offset and kiosk days where there are any, `s` everything else. A touchpoint id has a fixed length, so any routing
-text can be told from it. Everything that is not stored follows from what is: a restored state goes on with the same effects.
+Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a
+business key, `h|<routing>` clock offset and kiosk days where there are any, `s` everything else. A touchpoint
+id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from
+what is: a restored state goes on with the same effects.
 
-Eviction happens on marks only and depends on W and on what is stored, never on when we looked: an identifier is examined
-at one fixed minute of each hour (its phase, so that hours do not begin with a stall), and loses what is out of retention at that minute.
+Eviction happens on marks only and depends on W and on what is stored, never on when we looked: an identifier
+is examined at one fixed minute of each hour (its phase, so that hours do not begin with a stall), and loses
+what is out of retention at that minute.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ _decode_totals = msgspec.msgpack.Decoder(Totals).decode
 
 
 class State:
-    """Whoever changes an entry says so (`kept_changed`, `claim_changed`, `header_changed`); totals are stored every time."""
+    """Whoever changes an entry says so (`kept_changed`, `claim_changed`, `header_changed`); totals are stored
+    every time.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -180,7 +184,9 @@ class State:
     # -- changelog
 
     def changes(self) -> list[Change]:
-        changes: list[Change] = [(key, None if value is None else _encode(value)) for key, value in self._changed.items()]
+        changes: list[Change] = [
+            (key, None if value is None else _encode(value)) for key, value in self._changed.items()
+        ]
         self._changed.clear()
         self.totals.upstream = self.upstream.dump()
         totals = _encode(self.totals)
@@ -207,7 +213,9 @@ class State:
             elif raw_key.startswith(b"h|"):
                 headers[name] = _decode_header(value)
             else:
-                raise ValueError(f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: written by another version?")
+                raise ValueError(
+                    f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: written by another version?"
+                )
         self._derive(headers)
 
     def _derive(self, headers: dict[str, Header]) -> None:
@@ -218,7 +226,9 @@ class State:
             tail.entries.sort()
             tail.late.sort()
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
-            tail.earliest = min(_ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts)
+            tail.earliest = min(
+                _ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts
+            )
             self._schedule_tail(routing, tail)
         for name, key in self.keys.items():
             key.claims.sort()

@@ -8,7 +8,9 @@ from streams.identity.limits import Limits
 
 
 class TooMuchBadData(Exception):
-    """So much of what arrived lately cannot be processed that going on would bury a mistake in dead letters. Stops the partition."""
+    """So much of what arrived lately cannot be processed that going on would bury a mistake in dead letters.
+    Stops the partition.
+    """
 
     def __init__(self, partition: int, bad: int, of: int) -> None:
         self.partition, self.bad, self.of = partition, bad, of
@@ -20,7 +22,9 @@ class TooMuchBadData(Exception):
 
 
 class Totals(msgspec.Struct, array_like=True):
-    """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no beat yet."""
+    """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no
+    beat yet.
+    """
 
     format_version: int = 1
     log_time: int = -1

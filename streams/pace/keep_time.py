@@ -1,12 +1,15 @@
-"""The stage `keep_time`: from the progress of all raw partitions to ticks, which are the only clock of `track`.
+"""The stage `keep_time`: from the progress of all raw partitions to ticks, which are the only clock of
+`track`.
 
-tick(W) must lie behind every effect of what arrived by W. The least progress alone does not give that: a touchpoint in a foreign partition is
-re-produced (hop 1), and its evidence travels on (hop 2). So W is flushed through raw in rounds: mark(W, k) goes to every raw partition, and
-when all have reported it, whatever was k hops from its arrival lies in the log behind them, because a report lies behind the effects of all that
-was read before it. After `hops` rounds come the ticks.
+tick(W) must lie behind every effect of what arrived by W. The least progress alone does not give that: a
+touchpoint in a foreign partition is re-produced (hop 1), and its evidence travels on (hop 2). So W is flushed
+through raw in rounds: mark(W, k) goes to every raw partition, and when all have reported it, whatever was k
+hops from its arrival lies in the log behind them, because a report lies behind the effects of all that was
+read before it. After `hops` rounds come the ticks.
 
-One round at a time. A partition that never reported holds time back: its backlog may hold anything. A redone report is dropped by its
-position, and a redo of this stage gives the same marks and ticks under the same positions.
+One round at a time. A partition that never reported holds time back: its backlog may hold anything. A redone
+report is dropped by its position, and a redo of this stage gives the same marks and ticks under the same
+positions.
 """
 
 from __future__ import annotations
@@ -127,4 +130,6 @@ class _Emission:
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
 
     def tick(self, partition: int, log_time: int) -> None:
-        self._out.append(Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time))))
+        self._out.append(
+            Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time)))
+        )

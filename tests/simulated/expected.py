@@ -1,4 +1,5 @@
-"""Attribution by brute force, straight from docs/identity.md. Standard library only: it shares no code with what it judges.
+"""Attribution by brute force, straight from docs/identity.md. Standard library only: it shares no code with
+what it judges.
 
 Slow on purpose: every question is answered by looking at the whole set.
 """
@@ -20,10 +21,34 @@ DAY = 24 * HOUR
 DEVICES = ("anonymous_id", "device_id")
 CONTACTS = ("email", "phone", "loyalty_card")
 KEYS = ("order_id", "receipt_id", "ticket_id", "claim_id")
-PLACEHOLDERS = set(
-    "anonymous guest distinctid distinct_id id not_authenticated email undefined true false null none nan nil n/a na anon unknown "
-    "invalid <nil> [] {} 0 -1".split()
-) | {"[object object]"}
+PLACEHOLDERS = {
+    *(
+        "anonymous",
+        "guest",
+        "distinctid",
+        "distinct_id",
+        "id",
+        "not_authenticated",
+        "email",
+        "undefined",
+        "true",
+    ),
+    *(
+        "false",
+        "null",
+        "none",
+        "nan",
+        "nil",
+        "n/a",
+        "na",
+        "anon",
+        "unknown",
+        "invalid",
+        "<nil>",
+        "[object object]",
+    ),
+    *("[]", "{}", "0", "-1"),
+}
 
 
 class Raw(Protocol):
@@ -102,14 +127,13 @@ def expect(raw: Sequence[Iterable[Raw]], rules: Rules) -> Expected:
     result = Expected()
     touchpoints: list[Seen] = []
     for partition, records in enumerate(raw):
-        tally, seen = _read(partition, len(raw), records, rules)
+        tally, resolved = _read(partition, len(raw), records, rules)
         result.tallies.append(tally)
-        touchpoints += seen
+        touchpoints += resolved
     on_time = [seen for seen in touchpoints if seen.log_time - seen.at <= rules.horizon]
     result.too_late = {seen.id for seen in touchpoints} - {seen.id for seen in on_time}
     owners = {key: _key_owner(key, on_time, rules) for key in {key for seen in on_time for key in seen.keys}}
-    for seen in touchpoints:
-        result.customers[seen.id] = _customer(seen, on_time, owners, rules)
+    result.customers = {seen.id: _customer(seen, on_time, owners, rules) for seen in touchpoints}
     for key, owner in owners.items():
         result.keyed[key] = (owner, {seen.id for seen in on_time if key in seen.keys})
     return result
@@ -139,12 +163,22 @@ def _read(partition: int, partitions: int, records: Iterable[Raw], rules: Rules)
         if body is None:
             tally.dead_letters += 1
             continue
-        ids = {kind: value for kind, value in body.get("identifiers", {}).items() if not _is_placeholder(value)}
+        ids = {
+            kind: value for kind, value in body.get("identifiers", {}).items() if not _is_placeholder(value)
+        }
         routing = _routing(ids, body)
         if crc32(routing.encode()) % partitions != partition:
             tally.forwarded += 1
             continue
-        seen = Seen(_id(record.value, body, headers), body["name"], _time(body["occurred_at"]), body.get("sequence", 0), log_time, ids, routing)
+        seen = Seen(
+            id=_id(record.value, body, headers),
+            name=body["name"],
+            at=_time(body["occurred_at"]),
+            sequence=body.get("sequence", 0),
+            log_time=log_time,
+            ids=ids,
+            routing=routing,
+        )
         if seen.id in seen_here:
             tally.duplicates += 1
             continue
@@ -192,7 +226,9 @@ def _routing(ids: dict[str, str], body: dict[str, Any]) -> str:
     return f"{subject['kind']}:{subject['id']}" if subject else f"message:{body['message_id']}"
 
 
-def _customer(x: Seen, on_time: list[Seen], owners: dict[str, str | None], rules: Rules) -> tuple[str | None, str]:
+def _customer(
+    x: Seen, on_time: list[Seen], owners: dict[str, str | None], rules: Rules
+) -> tuple[str | None, str]:
     late = x.log_time - x.at > rules.horizon
     if x.user:
         return customer(f"user_id:{x.user}"), "user_id"
@@ -213,7 +249,8 @@ def _named_user(x: Seen, on_time: list[Seen], rules: Rules) -> str | None:
     if x.at // DAY in kiosk:
         return None
     markers = sorted(
-        (s for s in same if s.name in rules.ends_session or (s.user and s.at // DAY not in kiosk)), key=lambda s: s.order
+        (s for s in same if s.name in rules.ends_session or (s.user and s.at // DAY not in kiosk)),
+        key=lambda s: s.order,
     )
     before = [marker for marker in markers if marker.order < x.order]
     after = [marker for marker in markers if marker.order > x.order]
@@ -227,7 +264,10 @@ def _named_user(x: Seen, on_time: list[Seen], rules: Rules) -> str | None:
 
 def _is_kiosk(day: int, same: list[Seen], rules: Rules) -> bool:
     inside = [seen for seen in same if seen.at // DAY == day]
-    return len({seen.user for seen in inside if seen.user}) > rules.kiosk_users or len(inside) > rules.kiosk_touchpoints
+    return (
+        len({seen.user for seen in inside if seen.user}) > rules.kiosk_users
+        or len(inside) > rules.kiosk_touchpoints
+    )
 
 
 def _key_owner(key: str, on_time: list[Seen], rules: Rules) -> str | None:

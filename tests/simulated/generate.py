@@ -1,4 +1,6 @@
-"""Random histories: few identifiers, so that everything collides; times on a coarse grid, so that the order has ties."""
+"""Random histories: few identifiers, so that everything collides; times on a coarse grid, so that the order
+has ties.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,15 @@ from zlib import crc32
 HOUR_MS = 3_600_000
 START = 1_790_000_000_000
 ENDS_SESSION = ("signed_out",)
-NAMES = ("page_viewed", "order_placed", "payment_captured", "ready_for_pickup", "picked_up", "order_cancelled", "signed_out")
+NAMES = (
+    "page_viewed",
+    "order_placed",
+    "payment_captured",
+    "ready_for_pickup",
+    "picked_up",
+    "order_cancelled",
+    "signed_out",
+)
 ROUTING = ("anonymous_id", "device_id", "user_id", "email", "order_id", "receipt_id", "ticket_id")
 
 
@@ -69,7 +79,9 @@ def history(rng: Random, partitions: int, of: Shape | None = None) -> list[Arriv
             partition = rng.randrange(partitions) if rng.random() < of.foreign else again.partition
             arrivals.append(Arrival(now - last, partition, again.value, again.headers))
         elif rng.random() < of.bad:
-            bad = rng.choice((b"{", b"[]", b'{"message_id": 7}', b'{"format_version": 1, "message_id": "m", "name": "x"}'))
+            bad = rng.choice(
+                (b"{", b"[]", b'{"message_id": 7}', b'{"format_version": 1, "message_id": "m", "name": "x"}')
+            )
             arrivals.append(Arrival(now - last, rng.randrange(partitions), bad))
         else:
             arrivals.append(_touchpoint(rng, number, now, now - last, partitions, of))
@@ -97,7 +109,9 @@ def _touchpoint(rng: Random, number: int, now: int, after_ms: int, partitions: i
         headers += (("sent_at", str(now - skew).encode()), ("received_at", str(now).encode()))
     body["occurred_at"] = rfc3339(occurred_at)
     routing = routing_of(ids, body.get("subject"), body["message_id"])
-    partition = rng.randrange(partitions) if rng.random() < of.foreign else crc32(routing.encode()) % partitions
+    partition = (
+        rng.randrange(partitions) if rng.random() < of.foreign else crc32(routing.encode()) % partitions
+    )
     return Arrival(after_ms, partition, json.dumps(body).encode(), headers)
 
 

@@ -1,9 +1,11 @@
-"""A seeded world that tries to break the stages: every choice comes from one Random, so a seed is a reproduction.
+"""A seeded world that tries to break the stages: every choice comes from one Random, so a seed is a
+reproduction.
 
-Workers read simulated logs and append effects one at a time, in any order that Kafka allows: in order within one target partition, in any
-order between targets, `last` ones after all others. They crash between any two of them, before and after the checkpoint. Zombies go on
-from an old state until their checkpoint is refused. What is checked on the way: a record always has the same effects, byte for byte.
-The laws about the outcome are in `laws`.
+Workers read simulated logs and append effects one at a time, in any order that Kafka allows: in order within
+one target partition, in any order between targets, `last` ones after all others. They crash between any two
+of them, before and after the checkpoint. Zombies go on from an old state until their checkpoint is refused.
+What is checked on the way: a record always has the same effects, byte for byte. The laws about the outcome
+are in `laws`.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ class Worker:
     def deliver(self, count: int) -> None:
         """One batch: its effects are waiting to be sent afterwards."""
         out: list[Effect] = []
-        for record in self._world.logs.read(self.plan.source, self.partition)[self.position : self.position + count]:
+        for record in self._world.logs.read(self.plan.source, self.partition)[
+            self.position : self.position + count
+        ]:
             before = len(out)
             self.stage.apply(record, out)
             self._world.remember(self.plan.name, self.partition, record.offset, tuple(out[before:]))
@@ -125,9 +129,15 @@ class World:
         self.plans = plans
         self.raw_partitions = plans[0].partitions
         self.logs = Logs(START)
-        self._checkpoints = {(plan.name, partition): Checkpoint() for plan in plans for partition in range(plan.partitions)}
+        self._checkpoints = {
+            (plan.name, partition): Checkpoint() for plan in plans for partition in range(plan.partitions)
+        }
         self._effects: dict[tuple[str, int, int], tuple[Effect, ...]] = {}
-        self.workers = [self._start(plan, partition) for plan in plans for partition in range(plan.partitions)]
+        self.workers = [
+            self._start(plan, partition) for plan in plans for partition in range(plan.partitions)
+        ]
+        self._pace = [rng.choice((0.3, 1, 1, 4)) for _ in self.workers]
+        """Some workers are slow: what is sent to them stays under way for long."""
         self._zombies: list[Worker] = []
         self.crashes = 0
         self._actions: dict[Callable[[], None], int] = {
@@ -143,7 +153,9 @@ class World:
     def remember(self, stage: str, partition: int, offset: int, effects: tuple[Effect, ...]) -> None:
         first = self._effects.setdefault((stage, partition, offset), effects)
         if first is not effects and first != effects:
-            raise Diverged(f"{stage}, partition {partition}, offset {offset}:\nfirst {first}\nthen  {effects}")
+            raise Diverged(
+                f"{stage}, partition {partition}, offset {offset}:\nfirst {first}\nthen  {effects}"
+            )
 
     def run(self) -> None:
         actions, weights = list(self._actions), list(self._actions.values())
@@ -171,10 +183,14 @@ class World:
 
     def beat(self, partition: int) -> None:
         value = encode(_beat(log_time=self.logs.now))
-        self.logs.append("touchpoints.raw", partition, None, value, control_headers("beat", partition, value, SECRET))
+        self.logs.append(
+            "touchpoints.raw", partition, None, value, control_headers("beat", partition, value, SECRET)
+        )
 
     def _anyone(self) -> Worker:
-        return self._rng.choice(self.workers + self._zombies)
+        if self._zombies and self._rng.random() < 0.2:
+            return self._rng.choice(self._zombies)
+        return self._rng.choices(self.workers, self._pace)[0]
 
     def _deliver(self) -> None:
         worker = self._anyone()

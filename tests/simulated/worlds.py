@@ -23,7 +23,9 @@ RULES = Rules(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
 def catalogue() -> Catalogue:
     impact = Impact(stage="service", mode="monitor", criticality="low")
     return Catalogue(
-        touchpoints={name: CatalogueEntry(owner="team-web", impact=impact, ends_session=True) for name in ENDS_SESSION}
+        touchpoints={
+            name: CatalogueEntry(owner="team-web", impact=impact, ends_session=True) for name in ENDS_SESSION
+        }
     )
 
 
@@ -65,5 +67,11 @@ def build(rng: Random, weaker: str | None = None, of: Shape | None = None) -> Wo
         StagePlan("keep_time", "progress", 1, partial(keep_time, kind, hops)),
     ]
     faults = rng.choice((0, 1, 1, 3))
-    odds = Odds(beat=rng.choice((1, 4, 8)), deliver=rng.choice((6, 20)), send=rng.choice((6, 20)), crash=faults, zombie=faults)
+    odds = Odds(
+        beat=rng.choice((1, 4, 8)),
+        deliver=rng.choice((6, 20)),
+        send=rng.choice((6, 20)),
+        crash=faults,
+        zombie=faults,
+    )
     return World(rng, plans, history(rng, PARTITIONS, of or shape(rng)), odds)
