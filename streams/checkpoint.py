@@ -115,7 +115,7 @@ def start_at(place: Place, saved: Saved, found: Found, fingerprint: str, accept_
     if mark.fingerprint != fingerprint and not mark.clean and not accept_unclean:
         raise Refused(
             f"{place}: build and configuration {mark.fingerprint} did not stop cleanly at position {mark.position},"
-            f" and {fingerprint} may answer otherwise than what was sent already. Start the former, stop it with SIGTERM, "
+            f" and {fingerprint} may answer otherwise than what was sent. Start the former, stop it with SIGTERM, "
             "then start this one."
         )
     return mark.position

@@ -47,6 +47,7 @@ class Emitter:
             max_batch_size=settings.effect_batch_bytes,
             max_request_size=8 * settings.effect_batch_bytes,
             retry_backoff_ms=50,
+            request_timeout_ms=settings.request_timeout_ms,
             **settings.kafka,
         )
 

@@ -169,6 +169,7 @@ class PartitionRunner:
         self.intake.open(start)
         around.metrics.restore_seconds.labels(*self._labels).set(monotonic() - begun)
         around.metrics.position.labels(*self._labels).set(start)
+        log.info("%s: opened at offset %d with %d entries", place, start, len(saved.entries))
 
     def _mark(self, position: int, *, clean: bool) -> Mark:
         return Mark(position, self._around.topic_ids[self.place.topic], self._around.settings.fingerprint, clean)

@@ -34,6 +34,8 @@ class WorkerSettings:
     fetch_bytes: int = 512 * 1024
     effect_batch_bytes: int = 1024 * 1024
     transaction_timeout_ms: int = 30_000
+    request_timeout_ms: int = 40_000
+    """After so long without the effect topic or its leader the process gives up, and is started again."""
     opening_at_once: int = 4
     """Partitions that restore their state at the same time."""
     quarantine_topic: str = "quarantine"

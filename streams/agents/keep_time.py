@@ -10,7 +10,7 @@ from streams.stage import Stage
 
 NAME: Final = "keep_time"
 SOURCE: Final = "progress"
-CHANGELOG: Final = "keep_time.state"
+CHANGELOG: Final = "keep_time.changelog"
 PARTITIONS: Final = 1
 
 

@@ -10,7 +10,7 @@ from streams.stage import Effect, Stage
 
 NAME: Final = "resolve"
 SOURCE: Final = "touchpoints.raw"
-CHANGELOG: Final = "resolve.state"
+CHANGELOG: Final = "resolve.changelog"
 PARTITIONS: Final = 12
 
 

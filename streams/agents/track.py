@@ -10,7 +10,7 @@ from streams.stage import Stage
 
 NAME: Final = "track"
 SOURCE: Final = "touchpoints"
-CHANGELOG: Final = "track.state"
+CHANGELOG: Final = "track.changelog"
 PARTITIONS: Final = 12
 
 

@@ -35,6 +35,7 @@ class Toy(msgspec.Struct, frozen=True):
     """Pretended work per record."""
     stop_timeout_ms: int = 15_000
     session_timeout_ms: int = 6_000
+    request_timeout_ms: int = 40_000
     health_port: int | None = None
 
 
@@ -75,7 +76,7 @@ class BusyStage(CountStage):
     """Takes its time, as a stage under load does."""
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:
-        for _ in range(self._toy.work_us * 20):
+        for _ in range(self._toy.work_us * 50):
             pass
         super().apply(record, out)
 
@@ -93,6 +94,7 @@ def main() -> None:
         topic_prefix=toy.prefix,
         session_timeout_ms=toy.session_timeout_ms,
         stop_timeout_ms=toy.stop_timeout_ms,
+        request_timeout_ms=toy.request_timeout_ms,
         health_port=toy.health_port,
     )
     stage = BusyStage if toy.work_us else CountStage
