@@ -71,7 +71,8 @@ CATALOGUE = Catalogue.model_validate(
 
 def compiled(*changes: Mapping[str, Any]) -> Compiled:
     """The definition above, once for each set of changes."""
-    return compile_definitions([Definition.model_validate({**COLLECT, **change}) for change in changes or ({},)], CATALOGUE)
+    definitions = [Definition.model_validate({**COLLECT, **change}) for change in changes or ({},)]
+    return compile_definitions(definitions, CATALOGUE)
 
 
 def touch(
@@ -111,7 +112,7 @@ class Record:
 
 
 class Log:
-    """Writes the log of one partition of `touchpoints`; every record has a position and, unless given, a greater rev."""
+    """Writes the log of one partition of `touchpoints`; each record with a position and a greater rev."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
@@ -124,34 +125,35 @@ class Log:
     def _append(self, value: object) -> None:
         self.records.append(Record(len(self.records), encode(value)))
 
-    def attach(self, *entries: Entry, customer: str = "c1", scope: str = "order_id:7", moved_from: str | None = None) -> None:
-        self._append(
-            Attach(
-                **self._next(), customer_id=customer, scope=scope, entries=list(entries), rev=self._rev,
-                attributed_by="business_key", moved_from=moved_from,
-            )  # fmt: skip
-        )
-
-    def detach(
-        self, *ids: str, customer: str = "c1", scope: str = "order_id:7", moved_to: str | None = None
+    def attach(
+        self, *entries: Entry, customer: str = "c1", scope: str = "order_id:7", moved_from: str | None = None
     ) -> None:
-        self._append(
-            Detach(
-                **self._next(), customer_id=customer, scope=scope, touchpoint_ids=list(ids), rev=self._rev,
-                moved_to=moved_to,
-            )  # fmt: skip
-        )
+        more: dict[str, Any] = {"attributed_by": "business_key", "moved_from": moved_from}
+        place: dict[str, Any] = {"customer_id": customer, "scope": scope}
+        self._append(Attach(**self._next(), **place, entries=list(entries), rev=self._rev, **more))
+
+    def detach(self, *ids: str, customer: str = "c1", scope: str = "order_id:7", moved_to: str | None = None) -> None:
+        place: dict[str, Any] = {"customer_id": customer, "scope": scope}
+        self._append(Detach(**self._next(), **place, touchpoint_ids=list(ids), rev=self._rev, moved_to=moved_to))
 
     def resolved(self, entry: Entry, customer: str | None = "c1", too_late: bool = False) -> None:
-        same = entry.model_dump()
-        self._append(
-            Resolved(
-                **self._next(), **same, message_id=entry.touchpoint_id, customer_id=customer, attributed_by="user_id",
-                rev=self._rev, origin="user_id:u", declared=True, source="shop", occurred_at_sent=entry.occurred_at,
-                sent_at=None, received_at=None, too_late=too_late, identifiers=Identifiers(user_id="u"), subject=None,
-                properties={"deep": {"er": [1, 2]}}, context={},
-            )  # fmt: skip
-        )
+        rest: dict[str, Any] = {
+            "message_id": entry.touchpoint_id,
+            "customer_id": customer,
+            "attributed_by": "user_id",
+            "origin": "user_id:u",
+            "declared": True,
+            "source": "shop",
+            "occurred_at_sent": entry.occurred_at,
+            "sent_at": None,
+            "received_at": None,
+            "too_late": too_late,
+            "identifiers": Identifiers(user_id="u"),
+            "subject": None,
+            "properties": {"deep": {"er": [1, 2]}},
+            "context": {},
+        }
+        self._append(Resolved(**self._next(), **entry.model_dump(), rev=self._rev, **rest))
 
     def tick(self, w: int) -> None:
         self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w))

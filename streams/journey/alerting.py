@@ -42,6 +42,7 @@ TRANSITIONS: Final[dict[tuple[Verdict, AlertState | None], Transition]] = {
     ("absent", "firing"): Transition("withdrawn", True, "withdrawn"),
     ("absent", "resolved"): Transition("withdrawn", False, "withdrawn"),
     ("moved", "firing"): Transition("moved", False, "moved"),
+    ("moved", "resolved"): Transition("moved", False, "moved"),
     ("expired", "firing"): Transition("resolved", True, "expired"),
     ("expired", "moved"): Transition("resolved", True, "expired"),
     ("expired", None): Transition("resolved", False, "expired"),
@@ -59,8 +60,8 @@ class Move(NamedTuple):
 
 def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
     found: list[Finding] = []
-    for step, due, cleared_at in run.late or ():
-        found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due, due, cleared_at))
+    for step, due_then, cleared_at in run.late or ():
+        found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due_then, due_then, cleared_at))
     if run.missed:
         for step in definition.deadlines:
             if run.missed >> step.index & 1 and step.if_missing == "break":

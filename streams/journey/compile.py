@@ -216,9 +216,7 @@ def _rule(index: int, name: str, rule: Break) -> CompiledRule:
     )
 
 
-def _plans(
-    definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]
-) -> dict[str, Plan]:
+def _plans(definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]) -> dict[str, Plan]:
     names = {definition.start.touchpoint, *definition.outcome.failure}
     names.update(word for step in definition.steps.values() for word in _touchpoints(step))
     names.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint is not None)

@@ -171,9 +171,7 @@ def _what(move: Move, log_time: int) -> str:
         return subject
     if state == "withdrawn":
         return (
-            f"withdrawn: step {finding.step} is not late after all"
-            if finding.due_at
-            else f"withdrawn: {finding.name}"
+            f"withdrawn: step {finding.step} is not late after all" if finding.due_at else f"withdrawn: {finding.name}"
         )
     if state == "moved":
         return f"{subject}, goes on under another customer"

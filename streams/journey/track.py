@@ -136,9 +136,7 @@ class Track:
 
     def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
         compiled = self.compiled
-        if value.name not in compiled.joint_names and (
-            not value.facts or compiled.joint_facts.isdisjoint(value.facts)
-        ):
+        if value.name not in compiled.joint_names and (not value.facts or compiled.joint_facts.isdisjoint(value.facts)):
             return
         if value.too_late or value.customer_id is None:
             return
