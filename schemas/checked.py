@@ -46,12 +46,11 @@ class Checked:
         return handler(core) | dict(self.schema)
 
 
-def check_tree(tree: dict[str, Any]) -> None:
-    """Integers fit 64 bits with sign, numbers are finite, and no more than DEPTH_MAX levels, counting the
-    touchpoint's own.
+def check_tree(tree: dict[str, Any], depth: int = 1) -> None:
+    """Integers fit 64 bits with sign, numbers are finite, and there are no more than DEPTH_MAX levels, of which
+    `depth` lie above the tree.
     """
     level: list[Any] = [tree]
-    depth = 1
     while level:
         depth += 1
         if depth > DEPTH_MAX:

@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from schemas.checked import DEPTH_MAX
+from schemas.checked import DEPTH_MAX, TooDeep, check_tree
 from schemas.decoded import Decoded, Failure, Hints, Invalid, decoded, read_hints, violation_of
-from schemas.fast import fast_shape_decoder
+from schemas.fast import DepthError, fast_shape_decoder
 from schemas.segment import SegmentItem, from_segment
 from schemas.times import to_ms
 from schemas.touchpoint import Touchpoint
@@ -42,6 +42,8 @@ def decode_touchpoint(value: bytes | None, headers: Iterable[tuple[str, bytes | 
         if hints.format == "segment":
             return from_segment(_decode_segment(value), value, hints)
         return _from_touchline(_decode_touchline(value), value, hints)
+    except DepthError as error:
+        return Invalid("size_violation", None, str(error))
     except msgspec.ValidationError as error:
         return violation_of(error)
     except msgspec.DecodeError as error:
@@ -59,8 +61,14 @@ def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | I
         if item.sent_at is not None:
             field = "sent_at"
             sent_at = to_ms(item.sent_at)
+        if item.properties:
+            field = "properties"
+            check_tree(item.properties)
+        if item.context:
+            field = "context"
+            check_tree(item.context)
     except ValueError as error:
-        return Invalid("contract_violation", field, str(error))
+        return Invalid("size_violation" if isinstance(error, TooDeep) else "contract_violation", field, str(error))
     return decoded(
         hints,
         value,

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from schemas.checked import TooDeep, check_tree
 from schemas.fast import fast_type
 from schemas.identifiers import BUSINESS_KINDS, touchpoint_id_of
 from schemas.placeholders import PLAIN_STARTS, is_placeholder
@@ -122,16 +121,8 @@ def decoded(
     subject: Subject | None,
     properties: dict[str, Any],
     context: dict[str, Any],
-) -> Decoded | Invalid:
+) -> Decoded:
     """The last step of every format. `content` is what makes a duplicate: the bytes as received, as a rule."""
-    try:
-        if properties:
-            check_tree(properties)
-        if context:
-            check_tree(context)
-    except ValueError as error:
-        failure: Failure = "size_violation" if isinstance(error, TooDeep) else "contract_violation"
-        return Invalid(failure, "properties or context", str(error))
     usable, keys = usable_of(identifiers)
     user_id = device = None
     if usable:
@@ -189,7 +180,7 @@ def violation_of(error: msgspec.ValidationError, prefix: str = "") -> Invalid:
     is kept.
     """
     place = _PLACE.fullmatch(str(error))
-    what, path = (place["what"], place["path"]) if place else (str(error), "")
+    what, path = (place["what"], place["path"].replace("[...]", "")) if place else (str(error), "")
     for start, rule in (
         ("Object missing required field `", "missing"),
         ("Object contains unknown field `", "unknown field"),

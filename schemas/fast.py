@@ -31,7 +31,8 @@ from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from schemas.checked import Checked
+from schemas.checked import Checked, TooDeep, check_tree
+from schemas.touchpoint import OpenContract
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
@@ -42,7 +43,12 @@ D = TypeVar("D", bound=BaseModel)
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """msgspec.ValidationError (a DecodeError): JSON that breaks the contract. The others: no JSON, or too deep."""
 
+OPEN_VALIDATORS: Final = OpenContract.__pydantic_decorators__.model_validators.keys()
 SCALARS: Final = (str, int, float, bool, NoneType)
+
+
+class DepthError(msgspec.ValidationError):
+    """JSON that is nested more deeply than the limit."""
 
 
 def fast_type(model: type[M]) -> type[M]:
@@ -62,6 +68,8 @@ def fast_decoder(model: type[M]) -> Callable[[bytes], M]:
             try:
                 if content is not None:
                     check(content)
+            except TooDeep as error:
+                raise DepthError(f"{error} - at `$.{field}`") from None
             except ValueError as error:
                 raise msgspec.ValidationError(f"{error} - at `$.{field}`") from None
         return record
@@ -70,10 +78,30 @@ def fast_decoder(model: type[M]) -> Callable[[bytes], M]:
 
 
 def fast_shape_decoder(model: type[M]) -> Callable[[bytes], M]:
-    """Without the checks that need Python (`schemas.checked`): for a caller that makes them itself, as
-    `schemas.decode`.
+    """Without the checks that need Python (`schemas.checked`), for a caller that makes them itself. An OpenContract
+    keeps its check of the whole.
     """
+    if issubclass(model, OpenContract):
+        return _open_decoder(model)
     return cast(Callable[[bytes], M], msgspec.json.Decoder(_struct(model)).decode)
+
+
+def _open_decoder(model: type[M]) -> Callable[[bytes], M]:
+    """In two steps, because msgspec does not look into fields that it skips."""
+    struct, parse, convert = _struct(model), msgspec.json.Decoder().decode, msgspec.convert
+
+    def decode_open(value: bytes) -> Any:
+        item = parse(value)
+        if type(item) is dict:
+            try:
+                check_tree(item, 0)
+            except TooDeep as error:
+                raise DepthError(str(error)) from None
+            except ValueError as error:
+                raise msgspec.ValidationError(str(error)) from None
+        return convert(item, struct)
+
+    return decode_open
 
 
 @overload
@@ -114,7 +142,7 @@ def _struct(model: type[BaseModel]) -> type[msgspec.Struct]:
     for name, info in model.model_fields.items():
         if tag is not None and name == "type":
             continue
-        kind = _field_type(f"{model.__name__}.{name}", info)
+        kind = _field_type(f"{model.__name__}.{name}", info, issubclass(model, OpenContract))
         fields.append((name, kind) if info.is_required() else (name, kind, _default(info)))
     return msgspec.defstruct(
         model.__name__,
@@ -154,12 +182,13 @@ def _refuse_unfaithful(model: type[BaseModel]) -> None:
         decorators.validators,
         decorators.field_validators,
         decorators.root_validators,
-        decorators.model_validators,
+        decorators.model_validators.keys() - OPEN_VALIDATORS,
     )
+    is_open = config.get("extra") != "forbid" and not issubclass(model, OpenContract)
     changes = ("str_strip_whitespace", "str_to_lower", "str_to_upper")
     faults = {
         "it is not strict": not config.get("strict"),
-        "it keeps unknown fields": config.get("extra") == "allow",
+        "it is open, and no OpenContract": is_open,
         "it allows two names for a field": any(config.get(k) for k in ("populate_by_name", "validate_by_name")),
         "it has validators": any(validators),
         "it changes strings": any(config.get(key) for key in changes),
@@ -189,8 +218,8 @@ def _default(info: FieldInfo) -> Any:
     return info.default
 
 
-def _field_type(where: str, info: FieldInfo) -> Any:
-    if "Any" in str(info.annotation) and not any(isinstance(part, Checked) for part in _parts(info)):
+def _field_type(where: str, info: FieldInfo, is_open: bool) -> Any:
+    if "Any" in str(info.annotation) and not is_open and not any(isinstance(part, Checked) for part in _parts(info)):
         raise TypeError(f"no fast decoder for {where}: pydantic takes NaN in Any; use JsonObject or InnerObject")
     if info.validation_alias is not None and info.validation_alias != info.alias:
         raise TypeError(f"no fast decoder for {where}: a validation alias")

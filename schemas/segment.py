@@ -19,24 +19,20 @@ from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from schemas.checked import JsonObject
 from schemas.decoded import Decoded, Hints, Invalid, decoded
 from schemas.fast import fast_type
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
 from schemas.times import to_ms
-from schemas.touchpoint import Contract, Identifiers, Time
+from schemas.touchpoint import Identifiers, OpenContract, Time
 
-INT64: Final = {"ge": -(2**63), "le": 2**63 - 1}
-Id = Annotated[str, Field(max_length=200)] | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | None
+Id = Annotated[str, Field(max_length=200)] | int | None
 Text100 = Annotated[str, Field(max_length=100)] | None
 
 
-class SegmentItem(Contract):
+class SegmentItem(OpenContract):
     """One item of a batch, or the body of a single call."""
-
-    model_config = ConfigDict(**{**Contract.model_config, "extra": "ignore"})
 
     type: Literal["track", "identify", "page", "screen", "group", "alias"]
     message_id: Annotated[Text100, Field(alias="messageId")] = None
@@ -46,9 +42,9 @@ class SegmentItem(Contract):
     group_id: Annotated[Id, Field(alias="groupId")] = None
     event: Text100 = None
     name: Annotated[str, Field(max_length=1000)] | None = None
-    properties: JsonObject | None = None
-    traits: JsonObject | None = None
-    context: JsonObject | None = None
+    properties: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
     timestamp: Time | None = None
     original_timestamp: Annotated[Time | None, Field(alias="originalTimestamp")] = None
     sent_at: Annotated[Time | None, Field(alias="sentAt")] = None

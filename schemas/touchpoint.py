@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.checked import Checked, JsonObject
+from schemas.checked import Checked, JsonObject, check_tree
 from schemas.times import PATTERN, to_ms
 
 Time = Annotated[str, Field(max_length=35), Checked(to_ms, schema=(("format", "date-time"), ("pattern", PATTERN)))]
@@ -23,6 +23,19 @@ class Contract(BaseModel):
     """Closed: an unknown field is an error that names it, not a silent loss."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class OpenContract(Contract):
+    """Unknown fields are left out. They too are JSON within the limits: nothing is skipped unread."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def check_whole(cls, item: Any) -> Any:
+        if isinstance(item, dict):
+            check_tree(item, 0)
+        return item
 
 
 class Identifiers(Contract):
