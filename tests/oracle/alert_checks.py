@@ -1,0 +1,214 @@
+"""Alerts: their last states against the breaks that exist, their changes against the table, and the view."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from tests.oracle.decode import Touchpoint
+from tests.oracle.definitions import DEFINITIONS, grace_of
+from tests.oracle.expectation import Expectation
+from tests.oracle.fold import BreakFound
+from tests.oracle.journeys import Journey, JourneyKey
+from tests.oracle.report import Report
+from tests.oracle.results import Results, Row
+
+OPEN: Final = ("firing", "acknowledged")
+EXPIRED: Final = "expired"
+BreakKey = tuple[JourneyKey, str, int]
+"""Journey, break, occurrence."""
+
+MAY_FOLLOW: Final = {
+    None: ("firing", "resolved"),
+    "firing": ("resolved", "withdrawn", "moved", "acknowledged"),
+    "acknowledged": ("resolved", "withdrawn", "moved"),
+    "resolved": ("firing", "withdrawn"),
+    "withdrawn": ("firing", "resolved"),
+    "moved": ("firing", "resolved"),
+}
+
+
+def compare_alerts(wanted: Expectation, results: Results, report: Report) -> None:
+    changes: dict[str, list[Row]] = defaultdict(list)
+    for record in results.alerts:
+        changes[record["alert_id"]].append(record)
+    last: dict[BreakKey, Row] = {}
+    related = _Related(wanted)
+    for alert_id, course in changes.items():
+        keys = {_key(record) for record in course}
+        if len(keys) > 1 or min(keys) in last:
+            report.differ("alert", f"alert {alert_id} does not stand for one break: {sorted(keys)[:2]}")
+        last[_key(course[-1])] = course[-1]
+        _check_changes(course, report)
+        _check_earliness(course, report)
+        _check_withdrawals(course, related, report)
+    _check_dedup(results.alerts, report)
+    _compare_last(wanted, last, related, report)
+    _compare_view(changes, results, report)
+    report.figures["alerts"] = len(changes)
+    report.figures["alerts_open"] = sum(course[-1]["state"] in OPEN for course in changes.values())
+    report.figures["alerts_withdrawn"] = sum(
+        any(record["state"] == "withdrawn" for record in course) for course in changes.values()
+    )
+
+
+class _Related:
+    """Which touchpoints may change what is known of a journey."""
+
+    def __init__(self, wanted: Expectation) -> None:
+        self._wanted = wanted
+        self._by_mark: dict[str, list[Touchpoint]] = defaultdict(list)
+        for one in wanted.attribution.touchpoints.values():
+            for kind, value in one.touchpoint.identifiers.items():
+                self._by_mark[f"{kind}:{value}"].append(one.touchpoint)
+            if one.customer is not None:
+                self._by_mark[f"customer:{one.customer}"].append(one.touchpoint)
+
+    def latest(self, change: Row) -> int:
+        """Log time of the last touchpoint that has to do with the journey of this alert."""
+        customer, anchor = change["customer_id"], change["anchor"]
+        marks = {anchor, f"customer:{customer}"}
+        ids = {one["touchpoint_id"] for one in change["evidence"]} | {anchor.removeprefix("start:")}
+        journey = self._wanted.journeys.found.get((change["definition"], customer, anchor))
+        ids |= {x.touchpoint_id for x in journey.members} if journey else set()
+        ids |= {x.touchpoint_id for x in self._by_mark.get(anchor, ())}
+        for name in ids & self._wanted.attribution.touchpoints.keys():
+            x = self._wanted.attribution.touchpoints[name].touchpoint
+            marks |= {f"{kind}:{value}" for kind, value in x.identifiers.items()}
+        return max((x.log_time for mark in marks for x in self._by_mark.get(mark, ())), default=-1)
+
+
+# -- single alerts ----------------------------------------------------------------------------------------------------
+
+
+def _check_changes(course: Sequence[Row], report: Report) -> None:
+    was: str | None = None
+    for record in course:
+        state = record["state"]
+        if state not in MAY_FOLLOW[was]:
+            report.differ(
+                "alert_change", f"{_about(record)}: {was or 'none'} became {state}; the table has no such row"
+            )
+        elif record["notify"] != _tells(was, record):
+            report.differ(
+                "alert_change",
+                f"{_about(record)}: {was or 'none'} became {state} with notify {record['notify']}"
+                f" ({record['reason']}); the table says otherwise",
+            )
+        was = state
+
+
+def _tells(was: str | None, record: Row) -> bool:
+    """Whether somebody is told, by the table; nobody in a replay or backfill."""
+    state = record["state"]
+    if record["run"] in ("replay", "backfill") or state == "moved":
+        return False
+    if state == "resolved" and was is None:
+        return record["continues"] is not None and record["reason"] != EXPIRED
+    if state == "resolved":
+        return was in ("firing", "acknowledged", "moved")
+    if state == "withdrawn":
+        return was in OPEN
+    return bool(state == "firing")
+
+
+def _check_earliness(course: Sequence[Row], report: Report) -> None:
+    """A missed step is judged when due + grace + arrives_within has passed, never before."""
+    for record in course:
+        definition = next((one for one in DEFINITIONS if one.name == record["definition"]), None)
+        if record["state"] != "firing" or record["due_at"] is None or definition is None:
+            continue
+        earliest = record["due_at"] + grace_of(definition, record["break_name"])
+        if record["changed_at"] < earliest:
+            early = earliest - record["changed_at"]
+            report.differ("alert_early", f"{_about(record)}: fired {early} ms before it may be judged")
+
+
+def _check_withdrawals(course: Sequence[Row], related: _Related, report: Report) -> None:
+    """What fires on a tick knew everything that had arrived by then: only something later can disprove it."""
+    for before, record in pairwise(course):
+        if record["state"] != "withdrawn" or before["state"] not in OPEN:
+            continue
+        known = before["changed_at"]
+        first = before is course[0] and before["continues"] is None and before["due_at"] is not None
+        if related.latest(record) < known + first:
+            report.differ("alert_withdrawn", f"{_about(record)}: withdrawn, but nothing arrived after it had fired")
+
+
+def _check_dedup(records: Sequence[Row], report: Report) -> None:
+    told: dict[str, str] = {}
+    was: dict[str, str] = {}
+    for record in records:
+        key, alert_id, state = record["dedup_key"], record["alert_id"], record["state"]
+        if state == "firing" and record["notify"]:
+            again = key in told and was.get(alert_id) != "moved" and record["continues"] is None
+            if again:
+                report.differ("alert_told_twice", f"{_about(record)}: told already by alert {told[key]}")
+            told[key] = alert_id
+        elif state in ("resolved", "withdrawn"):
+            told.pop(key, None)
+        was[alert_id] = state
+
+
+# -- all together -----------------------------------------------------------------------------------------------------
+
+
+def _compare_last(wanted: Expectation, last: dict[BreakKey, Row], related: _Related, report: Report) -> None:
+    expected: dict[BreakKey, tuple[Journey, BreakFound]] = {
+        (key, fault.name, fault.occurrence): (journey, fault)
+        for key, journey in wanted.journeys.found.items()
+        for fault in journey.outcome.breaks
+        if key[1] not in wanted.journeys.unsure
+    }
+    for label, (journey, fault) in expected.items():
+        record = last.get(label)
+        open_ = fault.cleared_at is None and not journey.outcome.expired
+        state = record["state"] if record is not None else "none"
+        if state not in (OPEN if open_ else ("resolved",)):
+            report.differ("alert_state", f"{_label(label)}: must be {'firing' if open_ else 'resolved'}, is {state}")
+        elif record is not None and related.latest(record) < record["changed_at"]:
+            _compare_break(label, fault, record, report)
+    for label, record in last.items():
+        if label in expected or label[0][1] in wanted.journeys.unsure:
+            continue
+        # What was resolved stays resolved when its journey goes to another customer.
+        gone = label[0] not in wanted.journeys.found
+        if record["state"] in OPEN or (record["state"] == "resolved" and not gone):
+            report.differ("alert_without_break", f"{_label(label)}: is {record['state']}, but there is no such break")
+
+
+def _compare_break(label: BreakKey, fault: BreakFound, record: Row, report: Report) -> None:
+    """An alert is written when its state changes only; so this holds when nothing arrived since."""
+    said = (record["kind"], record["step"], record["cause_at"], record["due_at"])
+    if said != (fault.kind, fault.step, fault.cause_at, fault.due_at):
+        wants = (fault.kind, fault.step, fault.cause_at, fault.due_at)
+        report.differ("alert", f"{_label(label)}: (kind, step, cause, due) is {wants}, told {said}")
+    if record["state"] == "resolved" and record["reason"] != EXPIRED and record["cleared_at"] != fault.cleared_at:
+        report.differ("alert", f"{_label(label)}: cleared at {fault.cleared_at}, told {record['cleared_at']}")
+
+
+def _compare_view(changes: dict[str, list[Row]], results: Results, report: Report) -> None:
+    on_kafka = {alert_id for alert_id, course in changes.items() if course[-1]["state"] in OPEN}
+    in_view = [row["alert_id"] for row in results.broken_now]
+    for alert_id in on_kafka - set(in_view):
+        report.differ("broken_now", f"open alert {alert_id} is not in v_broken_journeys_now")
+    for alert_id in set(in_view) - on_kafka:
+        report.differ("broken_now", f"alert {alert_id} is in v_broken_journeys_now, but not open on Kafka")
+    if len(in_view) != len(set(in_view)):
+        report.differ("broken_now", f"{len(in_view) - len(set(in_view))} alerts are twice in v_broken_journeys_now")
+
+
+def _key(record: Row) -> BreakKey:
+    journey = (record["definition"], record["customer_id"], record["anchor"])
+    return journey, record["break_name"], record["occurrence"]
+
+
+def _label(label: BreakKey) -> str:
+    (definition, customer, anchor), name, occurrence = label
+    return f"alert {definition}/{name} {occurrence} of {anchor}, customer {customer}"
+
+
+def _about(record: Row) -> str:
+    return f"{_label(_key(record))} ({record['alert_id']})"

@@ -1,0 +1,295 @@
+"""Bytes as sent -> touchpoints, or the reason why they are none.
+
+A JSON object of the contract (JSON route, Kafka records), or an item of a Segment batch. Everything is decided here
+from the bytes, the request's log time and the client's `sent_at`; nothing is taken from the product.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+from tests.oracle.definitions import CHANNEL_OF_NAME
+
+KINDS: Final = (
+    *("anonymous_id", "device_id", "user_id", "email", "phone", "loyalty_card"),
+    *("order_id", "receipt_id", "ticket_id", "claim_id"),
+)
+"""In the order of routing."""
+DEVICES: Final = KINDS[:2]
+CONTACTS: Final = KINDS[3:6]
+BUSINESS: Final = KINDS[6:]
+
+SEGMENT: Final = ("web", "app")
+CHANNEL_OF_EMITTER: Final = {"web": "web", "app": "app", "till": "store"}
+# fmt: off
+PLACEHOLDERS: Final = frozenset((
+    "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined",
+    "true", "false", "null", "none", "nan", "nil", "n/a", "na", "anon", "unknown", "invalid", "<nil>", "[]",
+    "{}", "0", "-1", "[object object]",
+))
+# fmt: on
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SEGMENT_NAMES: Final = {"page": "page_viewed", "screen": "screen_viewed", "identify": "identified"}
+
+
+class Bad(Exception):
+    """These bytes are no touchpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One item of one request. `place` is for people: request number and index within it."""
+
+    place: str
+    emitter: str
+    log_time: int
+    sent_at: int | None
+    accepted: bool
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Touchpoint:
+    """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are without placeholders."""
+
+    touchpoint_id: str
+    message_id: str
+    source: str
+    place: str
+    name: str
+    channel: str | None
+    occurred_at_sent: int
+    occurred_at: int
+    sent_at: int | None
+    received_at: int | None
+    log_time: int
+    sequence: int
+    identifiers: dict[str, str]
+    subject: tuple[str, str] | None
+    properties: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        return (self.occurred_at, self.sequence, self.touchpoint_id)
+
+    @property
+    def routing(self) -> tuple[str, str] | None:
+        return next(((kind, self.identifiers[kind]) for kind in KINDS if kind in self.identifiers), None)
+
+
+def read_sent(directory: Path) -> Iterator[Sent]:
+    """Raises ValueError, KeyError, OSError."""
+    with (directory / "sent.jsonl").open() as lines:
+        for line in lines:
+            request = json.loads(line)
+            for index, item in enumerate(request["items"]):
+                yield Sent(
+                    place=f"request {request['request']} item {index}",
+                    emitter=request["emitter"],
+                    log_time=request["log_time"],
+                    sent_at=request["sent_at"],
+                    accepted=_accepted(request, index),
+                    content=base64.b64decode(item),
+                )
+
+
+def _accepted(request: dict[str, Any], index: int) -> bool:
+    """The JSON route answers item by item, the others all or nothing."""
+    answer = request["answer"]
+    if request["status"] not in (200, 207):
+        return False
+    if isinstance(answer, dict) and "verdicts" in answer:
+        return bool(answer["verdicts"][index]["verdict"] == "accepted")
+    return True
+
+
+def decode(sent: Sent) -> Touchpoint:
+    """Raises Bad."""
+    item = _object(sent.content)
+    return _segment(sent, item) if sent.emitter in SEGMENT else _native(sent, item)
+
+
+def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
+    return blake2b(content + b"\0" + source.encode() + b"\0" + message_id.encode(), digest_size=16).hexdigest()
+
+
+def is_placeholder(value: str) -> bool:
+    text = value.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1].strip()
+    return text.lower() in PLACEHOLDERS or set(text) <= {"0", "-"}
+
+
+# -- the two shapes ---------------------------------------------------------------------------------------------------
+
+
+def _native(sent: Sent, item: dict[str, Any]) -> Touchpoint:
+    known = "format_version message_id name occurred_at sent_at sequence channel identifiers subject properties context"
+    _closed(item, known.split())
+    if type(item.get("format_version", 1)) is not int or item.get("format_version", 1) != 1:
+        raise Bad("format_version")
+    identifiers = _map(item, "identifiers")
+    _closed(identifiers, KINDS)
+    named = {kind: _text(value, kind, 200) for kind, value in identifiers.items() if value is not None}
+    subject = item.get("subject")
+    if subject is not None:
+        subject = _subject(subject)
+    sequence = item.get("sequence", 0)
+    if type(sequence) is not int or not 0 <= sequence < 2**31:
+        raise Bad("sequence")
+    channel = item.get("channel")
+    own_sent_at = None if item.get("sent_at") is None else _time(item["sent_at"], "sent_at")
+    _map(item, "context")
+    return _touchpoint(
+        sent,
+        message_id=_text(item.get("message_id"), "message_id", 100),
+        name=_text(item.get("name"), "name", 100),
+        channel=None if channel is None else _text(channel, "channel", 40),
+        occurred_at=_time(item.get("occurred_at"), "occurred_at"),
+        own_sent_at=own_sent_at,
+        sequence=sequence,
+        named=named,
+        subject=subject,
+        properties=_map(item, "properties"),
+    )
+
+
+def _segment(sent: Sent, item: dict[str, Any]) -> Touchpoint:
+    kind = item.get("type")
+    if kind == "track":
+        name = re.sub(r"[^a-z0-9]+", "_", _text(item.get("event"), "event", 100).strip().lower()).strip("_")
+    elif kind in SEGMENT_NAMES:
+        name = SEGMENT_NAMES[kind]
+    else:
+        raise Bad("type")
+    properties = _map(item, "traits" if kind == "identify" else "properties", none_too=True)
+    context = _map(item, "context", none_too=True)
+    device = context.get("device")
+    raw = {
+        "anonymous_id": item.get("anonymousId"),
+        "user_id": item.get("userId"),
+        "device_id": device.get("id") if isinstance(device, dict) else None,
+    }
+    named = {kind: _text(value, kind, 200) for kind, value in raw.items() if value is not None and value != ""}
+    if kind == "identify":
+        named |= {kind: properties[kind] for kind in CONTACTS if isinstance(properties.get(kind), str)}
+    at = item.get("timestamp") or item.get("originalTimestamp")
+    return _touchpoint(
+        sent,
+        message_id=_text(item.get("messageId"), "messageId", 100),
+        name=_text(name, "event", 100),
+        channel=None,
+        occurred_at=sent.log_time if at is None else _time(at, "timestamp"),
+        own_sent_at=None,
+        sequence=0,
+        named=named,
+        subject=None,
+        properties=properties,
+    )
+
+
+def _touchpoint(
+    sent: Sent,
+    *,
+    message_id: str,
+    name: str,
+    channel: str | None,
+    occurred_at: int,
+    own_sent_at: int | None,
+    sequence: int,
+    named: dict[str, str],
+    subject: tuple[str, str] | None,
+    properties: dict[str, Any],
+) -> Touchpoint:
+    for kind in BUSINESS:
+        if kind not in named and isinstance(properties.get(kind), str) and properties[kind]:
+            named[kind] = properties[kind]
+    return Touchpoint(
+        touchpoint_id=touchpoint_id_of(sent.emitter, message_id, sent.content),
+        message_id=message_id,
+        source=sent.emitter,
+        place=sent.place,
+        name=name,
+        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter) or CHANNEL_OF_NAME.get(name),
+        occurred_at_sent=occurred_at,
+        occurred_at=occurred_at,
+        sent_at=sent.sent_at if sent.sent_at is not None else own_sent_at,
+        # A record that a team wrote to Kafka itself was received by nobody.
+        received_at=None if sent.emitter == "crm" else sent.log_time,
+        log_time=sent.log_time,
+        sequence=sequence,
+        identifiers={kind: value for kind, value in named.items() if not is_placeholder(value)},
+        subject=subject,
+        properties=properties,
+    )
+
+
+# -- small parts ------------------------------------------------------------------------------------------------------
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        item = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
+        json.dumps(item, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Bad("not JSON") from error
+    if not isinstance(item, dict):
+        raise Bad("not an object")
+    return item
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _closed(item: dict[str, Any], known: tuple[str, ...] | list[str]) -> None:
+    if unknown := item.keys() - set(known):
+        raise Bad(f"unknown field {min(unknown)}")
+
+
+def _map(item: dict[str, Any], name: str, *, none_too: bool = False) -> dict[str, Any]:
+    value = item.get(name, {})
+    if value is None and none_too:
+        return {}
+    if not isinstance(value, dict):
+        raise Bad(name)
+    return value
+
+
+def _text(value: Any, name: str, longest: int) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= longest:
+        raise Bad(name)
+    return value
+
+
+def _subject(value: Any) -> tuple[str, str]:
+    if not isinstance(value, dict):
+        raise Bad("subject")
+    _closed(value, ("kind", "id"))
+    if value.get("kind") not in ("store", "product", "brand"):
+        raise Bad("subject.kind")
+    return value["kind"], _text(value.get("id"), "subject.id", 200)
+
+
+def _time(value: Any, name: str) -> int:
+    """RFC 3339 with an offset, kept to the millisecond."""
+    if not isinstance(value, str) or TIME.fullmatch(value) is None:
+        raise Bad(name)
+    whole, _, rest = value.partition(".") if "." in value else (value[:19], "", value[19:])
+    digits = re.match(r"\d*", rest)
+    fraction = digits.group() if digits else ""
+    zone = rest[len(fraction) :]
+    try:
+        at = datetime.fromisoformat(whole + ("+00:00" if zone == "Z" else zone))
+    except ValueError as error:
+        raise Bad(name) from error
+    return (at - EPOCH) // timedelta(milliseconds=1) + int((fraction + "000")[:3])

@@ -1,0 +1,148 @@
+"""The shipped journeys and what the catalogue says of their touchpoints, restated by hand as data.
+
+On purpose not read from the YAML files: what a file means is the product's claim. Durations in ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SECOND: Final = 1_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+Fact = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    names: tuple[str, ...]
+    where: tuple[tuple[str, Fact], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    pattern: Pattern
+    after: str
+    within: int | None = None
+    if_missing: str = "break"
+    handoff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    name: str
+    pattern: Pattern
+    at_least: int
+    in_window: int
+    cleared_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class LowScore:
+    name: str
+    score: str
+    below: float
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """`key`: a kind of business key, or `customer`. `joins`: touchpoints without a key join the only open instance."""
+
+    name: str
+    key: str
+    joins: bool
+    start: Pattern
+    steps: tuple[Step, ...]
+    success: str
+    failures: tuple[str, ...]
+    repeated: tuple[Repeated, ...]
+    scores: tuple[LowScore, ...]
+    grace: int
+    lifetime: int
+    live: bool = True
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+    def depth(self, name: str) -> int:
+        """How many steps lie between this one and the start."""
+        after = self.step(name).after
+        return 0 if after == "start" else 1 + self.depth(after)
+
+    def beyond(self, name: str) -> set[str]:
+        """The steps that come after this one, directly or not."""
+        direct = {step.name for step in self.steps if step.after == name}
+        return direct.union(*(self.beyond(step) for step in direct))
+
+
+CHECKOUT: Final = Definition(
+    name="checkout",
+    key="customer",
+    joins=False,
+    start=Pattern(("checkout_started",)),
+    steps=(
+        Step("delivery", Pattern(("delivery_chosen",)), "start"),
+        Step("ordered", Pattern(("order_placed",)), "start", 2 * HOUR, "count"),
+    ),
+    success="ordered",
+    failures=("order_cancelled",),
+    repeated=(Repeated("checkout_loop", Pattern(("checkout_started",)), 4, 30 * MINUTE, "ordered"),),
+    scores=(),
+    grace=MINUTE,
+    lifetime=DAY,
+)
+
+CLICK_AND_COLLECT: Final = Definition(
+    name="click_and_collect",
+    key="order_id",
+    joins=True,
+    start=Pattern(("order_placed",), (("fulfilment", "pickup"),)),
+    steps=(
+        Step("approved", Pattern(("order_approved",)), "start"),
+        Step("paid", Pattern(("payment_captured", "invoice_accepted")), "start", 10 * MINUTE),
+        Step("ready", Pattern(("ready_for_pickup",)), "paid", 8 * HOUR),
+        Step("collected", Pattern(("picked_up",), (("channel", "store"),)), "ready", 2 * DAY, handoff=True),
+        Step("asked", Pattern(("feedback_requested",)), "collected", DAY),
+        Step("answered", Pattern(("feedback_given",)), "asked", 2 * DAY, "count"),
+    ),
+    success="collected",
+    failures=("order_cancelled", "order_refunded"),
+    repeated=(Repeated("payment_trouble", Pattern(("payment_declined",)), 3, 10 * MINUTE, "paid"),),
+    scores=(LowScore("bad_pickup", "csat", 3, "collected"),),
+    grace=MINUTE,
+    lifetime=14 * DAY,
+)
+
+DEFINITIONS: Final = (CHECKOUT, CLICK_AND_COLLECT)
+
+ENDS_SESSION: Final = frozenset({"signed_out"})
+ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE}
+CHANNEL_OF_NAME: Final = {
+    "page_viewed": "web",
+    "screen_viewed": "app",
+    "ready_for_pickup": "store",
+    "picked_up": "store",
+    "store_visited": "store",
+    "feedback_requested": "email",
+    "review_published": "web",
+}
+# fmt: off
+DECLARED: Final = frozenset((
+    "page_viewed", "screen_viewed", "product_viewed", "search_performed", "identified", "signed_out",
+    "cart_updated", "checkout_started", "delivery_chosen", "payment_declined", "payment_captured",
+    "invoice_accepted", "order_placed", "order_approved", "order_cancelled", "order_refunded",
+    "ready_for_pickup", "picked_up", "store_visited", "feedback_requested", "feedback_given",
+    "review_published",
+))
+# fmt: on
+
+
+def grace_of(definition: Definition, step: str) -> int:
+    """How long after its deadline a step may be judged: grace, and how late its touchpoints may arrive."""
+    names = definition.step(step).pattern.names
+    return definition.grace + max((ARRIVES_WITHIN.get(name, 0) for name in names), default=0)
