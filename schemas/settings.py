@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     loader_health_port: Port = Field(8082, description="The same for the loader.")
     notifier_health_port: Port = Field(8083, description="The same for the notifier.")
     write_keys_file: Path = Field(Path("write-keys.yaml"), description="Sources and the hashes of their write keys.")
+    admin_token: SecretStr | None = Field(
+        None, description="Bearer token that sees all sources in the collector's tail. None: nobody does."
+    )
     beats: Literal["collector", "worker"] = Field("collector", description="Who writes beats, which let time pass.")
     beat_interval_ms: Annotated[int, Field(ge=50, le=60_000)] = Field(250, description="Time between two beats.")
     session_timeout_ms: Annotated[int, Field(ge=1_000, le=300_000)] = Field(

@@ -46,6 +46,7 @@ class Options:
     partitions: int = PARTITIONS
     simulation: bool = False
     beat_record: BeatRecord | None = None
+    beat_interval_ms: int = 250
     admin_token: str | None = None
     produce_seconds: float = 5.0
     in_flight_bytes_max: int = 64 << 20
@@ -74,7 +75,8 @@ def build_collector(options: Options, keys: WriteKeys, now: Callable[[], int]) -
     door = Door(keys, raw_log, metrics, now, options.simulation, options.produce_seconds, in_flight)
     beats = None
     if options.beat_record is not None and not options.simulation:
-        beats = Beats(raw_log, options.partitions, options.beat_record, now, metrics)
+        interval_ms = options.beat_interval_ms
+        beats = Beats(raw_log, options.beat_record, interval_ms=interval_ms, now=now, metrics=metrics)
     stopping = asyncio.Event()
 
     async def stop_watchers(_: web.Application) -> None:

@@ -58,7 +58,7 @@ class Connection:
         return self._producer.create_batch()
 
     async def send(self, batch: Any, partition: int) -> None:
-        """Returns when Kafka has the batch, after an outage of any length. Raises KafkaError when it will not have it."""
+        """Returns when Kafka has the batch, after an outage of any length. Raises KafkaError when it refuses."""
         producer = self._producer
         if producer is None:
             raise NotConnected(self.problem)

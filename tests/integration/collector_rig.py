@@ -126,7 +126,7 @@ def running_collector(
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "TOUCHLINE_TOPIC_PREFIX": prefix,
-        "TOUCHLINE_WRITE_KEYS": str(keys),
+        "TOUCHLINE_WRITE_KEYS_FILE": str(keys),
         "TOUCHLINE_COLLECTOR_PORT": str(port),
         "TOUCHLINE_CONTROL_SECRET": SECRET,
         "TOUCHLINE_ADMIN_TOKEN": ADMIN_TOKEN,
