@@ -8,8 +8,8 @@ can be noticed.
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from uuid import UUID, uuid5
+from hashlib import blake2b, sha1
+from uuid import UUID
 from zlib import crc32
 
 NAMESPACE = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
@@ -24,22 +24,29 @@ key.
 """
 
 
+def _uuid5(text: str) -> str:
+    """`str(uuid.uuid5(NAMESPACE, text))` in a third of the time: one id per journey and alert is on the hot path."""
+    digest = sha1(NAMESPACE.bytes + text.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
 def customer_of(kind: str, value: str) -> str:
     """The customer that an identifier alone stands for: a user, or the anonymous customer of a device or contact."""
-    return str(uuid5(NAMESPACE, f"{kind}:{value}"))
+    return _uuid5(f"{kind}:{value}")
 
 
 def journey_id_of(definition: str, customer_id: str, anchor: str) -> str:
-    return str(uuid5(NAMESPACE, f"journey|{definition}|{customer_id}|{anchor}"))
+    return _uuid5(f"journey|{definition}|{customer_id}|{anchor}")
 
 
 def alert_id_of(journey_id: str, break_name: str, occurrence: int) -> str:
-    return str(uuid5(NAMESPACE, f"alert|{journey_id}|{break_name}|{occurrence}"))
+    return _uuid5(f"alert|{journey_id}|{break_name}|{occurrence}")
 
 
 def dedup_key_of(definition: str, anchor: str, break_name: str, occurrence: int) -> str:
     """One notification per broken thing: the key stays when the journey moves to another customer."""
-    return str(uuid5(NAMESPACE, f"dedup|{definition}|{anchor}|{break_name}|{occurrence}"))
+    return _uuid5(f"dedup|{definition}|{anchor}|{break_name}|{occurrence}")
 
 
 def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:

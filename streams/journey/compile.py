@@ -75,6 +75,8 @@ class CompiledDefinition:
     plans: Mapping[str, Plan]
     steps: tuple[CompiledStep, ...]
     deadlines: tuple[CompiledStep, ...]
+    judged: tuple[tuple[int, int | None, int, int], ...]
+    """Of every step that can be missed: its index, the step before it, within, and what W must pass after due."""
     rules: tuple[CompiledRule, ...]
     scores: tuple[CompiledRule, ...]
     score_facts: frozenset[str]
@@ -100,13 +102,25 @@ class Compiled:
 
     definitions: tuple[CompiledDefinition, ...]
     by_kind: Mapping[str, tuple[CompiledDefinition, ...]]
+    hears: Mapping[str, tuple[frozenset[str], frozenset[str]]]
+    """By kind, and for `customer`: the touchpoints and the facts that matter there."""
     joint: tuple[CompiledDefinition, ...]
     names: Mapping[str, tuple[CompiledDefinition, ...]]
-    joint_names: frozenset[str]
-    joint_facts: frozenset[str]
     ranks: Mapping[str, int]
     facts: frozenset[str]
     kinds: frozenset[str]
+
+    def heard(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
+        return self.hears.get(kind, _NOTHING_HEARD)
+
+
+_NOTHING_HEARD: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+
+
+def _heard(definitions: Iterable[CompiledDefinition]) -> tuple[frozenset[str], frozenset[str]]:
+    found = tuple(definitions)
+    names = frozenset(name for d in found for name in d.plans)
+    return names, frozenset(fact for d in found for fact in d.score_facts)
 
 
 def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue) -> Compiled:
@@ -117,10 +131,9 @@ def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue)
     return Compiled(
         definitions=found,
         by_kind={kind: tuple(d for d in found if d.kind == kind) for kind in kinds},
+        hears={kind: _heard(d for d in found if d.kind == kind) for kind in kinds} | {"customer": _heard(joint)},
         joint=joint,
         names={name: tuple(d for d in found if name in d.plans) for name in names},
-        joint_names=frozenset(name for d in joint for name in d.plans),
-        joint_facts=frozenset(fact for d in joint for fact in d.score_facts),
         ranks={name: max(_rank(d.plans[name]) for d in found if name in d.plans) for name in names},
         facts=frozenset(fact for d in found for fact in d.score_facts) | _where_facts(found),
         kinds=frozenset(kinds),
@@ -156,6 +169,11 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         plans=_plans(definition, steps, rules),
         steps=steps,
         deadlines=tuple(step for step in steps if step.within_ms is not None),
+        judged=tuple(
+            (step.index, step.after, step.within_ms, grace + step.arrives_within_ms)
+            for step in steps
+            if step.within_ms is not None and step.if_missing != "nothing"
+        ),
         rules=rules,
         scores=tuple(rule for rule in rules if rule.score is not None),
         score_facts=frozenset(rule.score for rule in rules if rule.score is not None),

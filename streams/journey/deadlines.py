@@ -8,59 +8,48 @@ something.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
-from streams.journey.compile import CompiledDefinition, CompiledStep
-from streams.journey.fold import Run, due_at
+from streams.journey.compile import CompiledDefinition
+from streams.journey.fold import Run
 
 T = TypeVar("T")
 
 
-def waiting(definition: CompiledDefinition, run: Run) -> Iterator[tuple[CompiledStep, int]]:
-    """The steps that may be missed, not settled and not void, with their due times."""
-    start = run.start
-    if start is None or run.failed_at is not None or run.settled == definition.complete:
-        return
-    for step in definition.deadlines:
-        if run.settled >> step.index & 1 or step.if_missing == "nothing":
-            continue
-        due = due_at(definition, run, step)
-        if due is not None and due <= start.occurred_at + definition.lifetime_ms:
-            yield step, due
-
-
-def judge(definition: CompiledDefinition, run: Run, w: int) -> bool:
-    """Bring `missed` and `expired` up to W. True when one of them changed."""
+def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int | None]:
+    """Bring `missed` and `expired` up to W: whether that changed anything, and when a deadline may fire next."""
     start = run.start
     if start is None:
-        return False
-    missed = 0
-    for step, due in waiting(definition, run):
-        known = w >= run.max_log or run.missed >> step.index & 1
-        if known and w >= due + definition.grace_ms + step.arrives_within_ms:
-            missed |= 1 << step.index
-    expired = w > start.occurred_at + definition.lifetime_ms
-    changed = missed != run.missed or (expired is not run.expired and run.ended_at is None)
-    run.missed, run.expired = missed, expired
-    return changed
-
-
-def next_fire(definition: CompiledDefinition, run: Run, firing: bool) -> int | None:
-    """The least W that changes this run without a further touchpoint; None when none does."""
-    start = run.start
-    if start is None:
-        return None
-    first: int | None = None
-    if not run.expired and (run.ended_at is None or firing):
-        first = start.occurred_at + definition.lifetime_ms + 1
-    for step, due in waiting(definition, run):
-        if not run.missed >> step.index & 1:
-            fire = max(due + definition.grace_ms + step.arrives_within_ms, run.max_log)
+        return False, None
+    limit = start.occurred_at + definition.lifetime_ms
+    expired = w > limit
+    missed, first = 0, None
+    if run.failed_at is None and run.settled != definition.complete:
+        known = w >= run.max_log
+        for index, after, within_ms, delay_ms in definition.judged:
+            before = start if after is None else run.reached[after]
+            if before is None or run.settled >> index & 1 or before.occurred_at + within_ms > limit:
+                continue
+            fire = before.occurred_at + within_ms + delay_ms
+            if w >= fire and (known or run.missed >> index & 1):
+                missed |= 1 << index
+                continue
+            fire = max(fire, run.max_log)
             if first is None or fire < first:
                 first = fire
-    return first
+    changed = missed != run.missed or (expired is not run.expired and run.ended_at is None)
+    run.missed, run.expired = missed, expired
+    return changed, first
+
+
+def next_look(definition: CompiledDefinition, run: Run, deadline: int | None, firing: bool) -> int | None:
+    """The least W that changes this run without a further touchpoint: a deadline, or the end of its time."""
+    if run.start is None or run.expired or (run.ended_at is not None and not firing):
+        return deadline
+    end = run.start.occurred_at + definition.lifetime_ms + 1
+    return end if deadline is None or end < deadline else deadline
 
 
 def keep_until(definition: CompiledDefinition, run: Run, firing: bool) -> int:

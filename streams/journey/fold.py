@@ -49,16 +49,18 @@ class Tally:
 
 
 class Ticket:
-    """The place of a run in the agenda: it survives a re-fold, which makes a new `Run`. `at` is the only entry that
-    counts.
+    """The place of a run in the agenda; it survives a re-fold, which makes a new `Run`.
+
+    `at`: its entry there, the only one that counts. `look`: when W will change something; never earlier than `at`.
     """
 
-    __slots__ = ("at", "run", "unit")
+    __slots__ = ("at", "look", "run", "unit")
 
     def __init__(self, run: Run, unit: object) -> None:
         self.run: Run | None = run
         self.unit = unit
         self.at: int | None = None
+        self.look: int | None = None
 
 
 class Run:

@@ -56,14 +56,12 @@ class Memory:
         """Scopes, for measurements."""
         return sum(len(slot.alone) + sum(len(h.scopes) for h in slot.households.values()) for slot in self._slots)
 
-    def serves(self, key: str, kept: Kept) -> bool:
-        """Whether any definition folds this touchpoint under this heading."""
-        if key == CUSTOMER:
-            return any(
-                d.relevant(kept.name, kept.facts) and (d.kind is None or not kept.kinds & KIND_BITS[d.kind])
-                for d in self._compiled.joint
-            )
-        return any(d.relevant(kept.name, kept.facts) for d in self._of(key))
+    def serves(self, kept: Kept) -> bool:
+        """Whether any definition folds this touchpoint as one of the customer."""
+        return any(
+            d.relevant(kept.name, kept.facts) and (d.kind is None or not kept.kinds & KIND_BITS[d.kind])
+            for d in self._compiled.joint
+        )
 
     def _of(self, key: str) -> tuple[CompiledDefinition, ...]:
         return self._compiled.joint if key == CUSTOMER else self._compiled.by_kind.get(key.partition(":")[0], ())
@@ -245,11 +243,13 @@ class Memory:
 
     def restore_attics(self, books: Mapping[tuple[str, str, str], StoredBook]) -> None:
         """The books that no run took."""
-        for (name, customer, anchor), stored in books.items():
-            key = CUSTOMER if anchor.startswith("start:") else anchor
-            scope = self.find(customer, key)
-            for unit in scope.units if scope is not None else ():
-                if unit.definition.name == name and stored.alerts:
+        known = {definition.name for definition in self._compiled.definitions}
+        for (name, customer, anchor), stored in sorted(books.items()):
+            if not stored.alerts or name not in known:
+                continue
+            scope = self.scope(customer, CUSTOMER if anchor.startswith("start:") else anchor)
+            for unit in scope.units:
+                if unit.definition.name == name:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}
 
 

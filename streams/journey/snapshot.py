@@ -9,15 +9,19 @@ contact.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
+from typing import cast
+
+import msgspec
 
 from schemas.fast import encode, fast_type
 from schemas.identifiers import alert_id_of, dedup_key_of, journey_id_of, partition_of
-from schemas.records import Alert, At, BreakState, Journey, StepState, Witness
+from schemas.records import Alert, At, BreakState, Journey, StepState, StepStatus, Witness
 from schemas.records import Run as RunKind
 from schemas.topics import PARTITIONS
 from streams.journey.alerting import Move, findings, told
 from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run, due_at, status_of
+from streams.journey.fold import Run, status_of
 from streams.journey.instances import CUSTOMER
 from streams.journey.values import Finding
 from streams.stage import Effect
@@ -26,7 +30,7 @@ EVIDENCE = 3
 DAY_MS = 86_400_000
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999, the last one a date can name."""
-_JOURNEY, _STEP, _BREAK = fast_type(Journey), fast_type(StepState), fast_type(BreakState)
+_JOURNEY, _BREAK = fast_type(Journey), fast_type(BreakState)
 _ALERT, _WITNESS = fast_type(Alert), fast_type(Witness)
 
 
@@ -55,7 +59,7 @@ def journey_effect(
         status=status_of(definition, run) if exists else "moved",
         started_at=start.occurred_at,
         ended_at=_ended_at(definition, run),
-        steps=_steps(definition, run, exists),
+        steps=cast(list[StepState], _steps(definition, run, exists)),
         breaks=breaks,
         touchpoint_ids=[kept.touchpoint_id for kept in run.members] if exists else [],
         truncated=truncated,
@@ -70,31 +74,40 @@ def _ended_at(definition: CompiledDefinition, run: Run) -> int | None:
     return run.ended_at
 
 
-def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepState]:
-    if not exists:
-        return [_STEP(step=step.name, status="waiting") for step in definition.steps]
-    states = []
+class StepRow(msgspec.Struct, frozen=True, gc=False):
+    """The fields of StepState in their order (a test compares), built by position: most of a snapshot is steps."""
+
+    step: str
+    status: StepStatus
+    due_at: int | None = None
+    reached_at: int | None = None
+    touchpoint_id: str | None = None
+    channel: str | None = None
+
+
+@cache
+def _waiting(step: str) -> StepRow:
+    return StepRow(step, "waiting")
+
+
+def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepRow]:
+    start = run.start
+    if not exists or start is None:
+        return [_waiting(step.name) for step in definition.steps]
+    rows, reached = [], run.reached
     for step in definition.steps:
-        due = due_at(definition, run, step)
-        kept = run.reached[step.index]
+        before = start if step.after is None else reached[step.after]
+        due = None if step.within_ms is None or before is None else before.occurred_at + step.within_ms
+        kept = reached[step.index]
         if kept is not None:
-            states.append(
-                _STEP(
-                    step=step.name,
-                    status="reached",
-                    due_at=due,
-                    reached_at=kept.occurred_at,
-                    touchpoint_id=kept.touchpoint_id,
-                    channel=kept.channel,
-                )
-            )
+            rows.append(StepRow(step.name, "reached", due, kept.occurred_at, kept.touchpoint_id, kept.channel))
         elif run.settled >> step.index & 1:
-            states.append(_STEP(step=step.name, status="skipped", due_at=due))
+            rows.append(StepRow(step.name, "skipped", due))
         elif run.missed >> step.index & 1:
-            states.append(_STEP(step=step.name, status="missed", due_at=due))
+            rows.append(StepRow(step.name, "missed", due))
         else:
-            states.append(_STEP(step=step.name, status="waiting", due_at=due))
-    return states
+            rows.append(_waiting(step.name) if due is None else StepRow(step.name, "waiting", due))
+    return rows
 
 
 def alert_effect(

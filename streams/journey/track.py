@@ -11,7 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from sys import intern
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.fast import encode, fast_type
 from schemas.records import At, DeadLetter
@@ -19,7 +19,7 @@ from schemas.records import Run as RunKind
 from schemas.topics import DAY_MS, PARTITIONS
 from streams.journey.alerting import Move, farewells, findings, moves
 from streams.journey.compile import Compiled
-from streams.journey.deadlines import Agenda, judge, keep_until, next_fire
+from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import is_firing
 from streams.journey.fold import Run, Ticket
 from streams.journey.inputs import DECODE_ERRORS, AttachView, DetachView, EntryView, ResolvedView, TickView, decode
@@ -39,14 +39,8 @@ class UnreadableRecord(ValueError):
     """A record on our own topic that we cannot read: another version wrote it, or somebody who should not."""
 
 
-class Dirty(NamedTuple):
-    """A snapshot to write: of this run, under this position."""
-
-    at: At
-    log_time: int
-    unit: Unit
-    run: Run
-    exists: bool
+Dirty = tuple[At, int, Unit, Run, bool]
+"""A snapshot to write: its position, the log time of its cause, the run, and whether that still exists."""
 
 
 class Track:
@@ -135,21 +129,26 @@ class Track:
     # -- records -----------------------------------------------------------------------------------
 
     def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
-        compiled = self.compiled
-        if value.name not in compiled.joint_names and (not value.facts or compiled.joint_facts.isdisjoint(value.facts)):
+        names, facts = self.compiled.heard(CUSTOMER)
+        if value.name not in names and (not value.facts or facts.isdisjoint(value.facts)):
             return
         if value.too_late or value.customer_id is None:
             return
-        kept = _kept(value, value.rev, None, compiled.facts)
+        kept = _kept(value, value.rev, None, self.compiled.facts)
         self._insert(value.customer_id, CUSTOMER, [kept], value.log_time, out)
 
     def _attach(self, value: AttachView, out: list[Effect]) -> None:
-        facts = self.compiled.facts
-        kept = [_kept(entry, value.rev, value.moved_from, facts) for entry in value.entries]
-        log_time = max((entry.log_time for entry in kept), default=self._w)
-        if value.moved_from is not None:
-            log_time = max(log_time, self._w)
-        self._insert(value.customer_id, value.scope, kept, log_time, out)
+        compiled, rev, moved_from = self.compiled, value.rev, value.moved_from
+        names, facts = compiled.heard(value.scope.partition(":")[0])
+        kept = [
+            _kept(entry, rev, moved_from, compiled.facts)
+            for entry in value.entries
+            if entry.name in names or (entry.facts and not facts.isdisjoint(entry.facts))
+        ]
+        if kept:
+            log_time = max([entry.log_time for entry in value.entries])
+            log_time = log_time if moved_from is None else max(log_time, self._w)
+            self._insert(value.customer_id, value.scope, kept, log_time, out)
 
     def _detach(self, value: DetachView, out: list[Effect]) -> None:
         scope = self._memory.find(value.customer_id, value.scope)
@@ -168,21 +167,21 @@ class Track:
 
     def _tick(self, value: TickView, out: list[Effect]) -> None:
         before, self._w = self._w, max(self._w, value.log_time)
-        due = [
-            (at, ticket.run, ticket) for at, ticket in self._agenda.due(self._w, self._when) if ticket.run is not None
-        ]
+        due = [(at, ticket.run, ticket) for at, ticket in self._agenda.due(self._w, _when) if ticket.run is not None]
         for _, run, ticket in sorted(due, key=lambda item: (item[0], item[1].journey_id)):
             ticket.at = None
             assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
             self._settle(ticket.unit, run, False, self._w, out)
-        self._memory.evict(before, self._w)
+        if before:
+            self._memory.evict(before, self._w)
 
     # -- one scope ---------------------------------------------------------------------------------
 
     def _insert(self, customer: str, key: str, entries: Sequence[Kept], log_time: int, out: list[Effect]) -> None:
-        entries = [kept for kept in entries if self._memory.serves(key, kept)]
-        if not entries:
-            return
+        if key == CUSTOMER:
+            entries = [kept for kept in entries if self._memory.serves(kept)]
+            if not entries:
+                return
         scope = self._memory.scope(customer, key)
         added, again = [], False
         for kept in entries:
@@ -227,7 +226,7 @@ class Track:
         definition = unit.definition
         if run.alerts is None and unit.attic:
             run.alerts = self._memory.from_attic(unit, run.anchor)
-        judged = judge(definition, run, self._w)
+        judged, deadline = judge(definition, run, self._w)
         found = findings(definition, run) if run.missed or run.late or run.episodes else []
         changed: list[Move] = []
         if found or run.alerts:
@@ -239,7 +238,7 @@ class Track:
             self._memory.store_book(unit, run)
         if touched or judged or changed:
             self._mark(unit, run, log_time, True)
-        self._schedule(unit, run)
+        self._schedule(unit, run, deadline)
 
     def _farewell(self, unit: Unit, run: Run, moved: bool, log_time: int, out: list[Effect]) -> None:
         for move in farewells(run.alerts or {}, moved, log_time):
@@ -258,30 +257,22 @@ class Track:
 
     def _mark(self, unit: Unit, run: Run, log_time: int, exists: bool) -> None:
         self._dirty.pop(run.journey_id, None)
-        self._dirty[run.journey_id] = Dirty(self._position(), log_time, unit, run, exists)
+        self._dirty[run.journey_id] = (self._position(), log_time, unit, run, exists)
 
     def _position(self) -> At:
         self._ordinal += 1
         return (STAGE, self.partition, self._offset, self._ordinal - 1)
 
-    def _schedule(self, unit: Unit, run: Run) -> None:
-        fire = next_fire(unit.definition, run, is_firing(run))
-        if fire is None:
-            return
-        ticket = run.ticket
+    def _schedule(self, unit: Unit, run: Run, deadline: int | None) -> None:
+        look, ticket = next_look(unit.definition, run, deadline, is_firing(run)), run.ticket
         if ticket is None:
+            if look is None:
+                return
             ticket = run.ticket = Ticket(run, unit)
-        if ticket.at is None or fire < ticket.at:
-            ticket.at = fire
-            self._agenda.put(fire, ticket)
-
-    def _when(self, ticket: Ticket, at: int) -> int | None:
-        run = ticket.run
-        if run is None or ticket.at != at:
-            return None
-        assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
-        ticket.at = next_fire(ticket.unit.definition, run, is_firing(run))
-        return ticket.at
+        ticket.look = look
+        if look is not None and (ticket.at is None or look < ticket.at):
+            ticket.at = look
+            self._agenda.put(look, ticket)
 
     def _recall(self, unit: Unit, run: Run, stored: StoredBook | None) -> None:
         """After a restart: what was judged before, and where the run stands in the agenda."""
@@ -289,8 +280,15 @@ class Track:
             missed = set(stored.missed)
             run.alerts = book_of(stored) or None
             run.missed = sum(1 << step.index for step in unit.definition.steps if step.name in missed)
-        judge(unit.definition, run, self._w)
-        self._schedule(unit, run)
+        _, deadline = judge(unit.definition, run, self._w)
+        self._schedule(unit, run, deadline)
+
+
+def _when(ticket: Ticket, at: int) -> int | None:
+    if ticket.run is None or ticket.at != at:
+        return None
+    ticket.at = ticket.look
+    return ticket.look
 
 
 def _kept(entry: EntryView | ResolvedView, rev: int, moved_from: str | None, needed: frozenset[str]) -> Kept:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import uuid5
+
 import msgspec
 import pytest
 
 from schemas import records
 from schemas.fast import encode
+from schemas.identifiers import NAMESPACE, customer_of, journey_id_of
 from schemas.touchpoint import Contract
 from streams.journey import inputs
+from streams.journey.snapshot import StepRow
 from streams.journey.track import Track, UnreadableRecord
 from streams.stage import Effect, Stage
 from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, Record, compiled, placed, play, run, touch
@@ -35,6 +39,18 @@ def test_the_views_agree_with_the_contracts(view: type[msgspec.Struct], model: t
     for field in msgspec.structs.fields(view):
         wanted = model.model_fields[field.name].annotation
         assert field.type == (list[inputs.EntryView] if wanted == list[records.Entry] else wanted)
+
+
+def test_the_rows_of_a_snapshot_have_the_fields_of_the_contract() -> None:
+    row = StepRow("a", "reached", 1, 2, "t", "web")
+    same = records.StepState(step="a", status="reached", due_at=1, reached_at=2, touchpoint_id="t", channel="web")
+    assert encode(row) == encode(same)
+    assert set(StepRow.__struct_fields__) == set(records.StepState.model_fields)
+
+
+def test_ids_are_uuid5_of_their_text() -> None:
+    assert journey_id_of("d", "c", "a") == str(uuid5(NAMESPACE, "journey|d|c|a"))
+    assert customer_of("email", "é") == str(uuid5(NAMESPACE, "email:é"))
 
 
 def test_positions_rise_within_a_record_and_snapshots_come_in_their_order() -> None:
