@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import Settings, SettingsError, address_of, kafka_client_options, read_settings, settings_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_every_setting_is_documented() -> None:
+    assert settings_table() in PAGE.read_text("utf-8"), "write schemas.settings.settings_table() into docs/settings.md"
+    assert all(info.description for info in Settings.model_fields.values())
+
+
+def test_options_count_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOUCHLINE_COLLECTOR_PORT", "9000")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "broker:9092")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "")
+    settings = read_settings(topic_prefix="test.")
+    assert (settings.collector_port, settings.kafka_bootstrap_servers) == (9000, "broker:9092")
+    assert (settings.topic_prefix, settings.kafka_sasl_username, settings.horizon_ms) == ("test.", None, 259_200_000)
+    assert read_settings(collector_port=1, kafka_bootstrap_servers="b:1").kafka_bootstrap_servers == "b:1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("TOUCHLINE_DATADIR", "x", "Did you mean TOUCHLINE_DATA_DIR"),
+        ("TOUCHLINE_KAFKA_BOOTSTRAP_SERVERS", "x", "Did you mean KAFKA_BOOTSTRAP_SERVERS"),
+        ("TOUCHLINE_HORIZON_MS", "hunter2", "TOUCHLINE_HORIZON_MS: "),
+        ("TOUCHLINE_CONTROL_SECRET", "hunter2", "TOUCHLINE_CONTROL_SECRET: needs 16"),
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "SASL_SSL needs KAFKA_SASL_MECHANISM"),
+        ("CLICKHOUSE_URL", "ftp://me:hunter2@host", "CLICKHOUSE_URL: must look like"),
+        ("CLICKHOUSE_URL", "http://me:hunter2@host:port/db", "CLICKHOUSE_URL: "),
+    ],
+)
+def test_an_error_names_the_variable_and_hides_the_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert complaint in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_kafka_options_follow_the_protocol() -> None:
+    plain = read_settings()
+    assert kafka_client_options(plain) == {"security_protocol": "PLAINTEXT"}
+    sasl = read_settings(
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism="SCRAM-SHA-512",
+        kafka_sasl_username="me",
+        kafka_sasl_password="hunter2",
+    )
+    options = kafka_client_options(sasl)
+    assert options["sasl_plain_password"] == "hunter2"
+    assert options["ssl_context"].check_hostname
+    assert "hunter2" not in repr(sasl)
+
+
+def test_the_parts_of_an_address() -> None:
+    address = address_of("https://me:p%40ss@host/db")
+    assert (address.secure, address.host, address.port, address.user, address.database) == (
+        True,
+        "host",
+        8443,
+        "me",
+        "db",
+    )
+    assert address.password.get_secret_value() == "p@ss"
+    assert address_of("http://host")[1:4] == ("host", 8123, "default")
