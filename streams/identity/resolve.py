@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from schemas.control import Unauthentic, read_control
 from schemas.decode import decode_touchpoint
-from schemas.decoded import Invalid
+from schemas.decoded import Decoded, Invalid
 from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
 from schemas.identifiers import partition_of
@@ -109,12 +109,13 @@ class Resolve:
         state, totals = self._state, self._state.totals
         totals.read += 1
         decoded = decode_touchpoint(value, record.headers)
-        if isinstance(decoded, Invalid):
+        if type(decoded) is Invalid:
             self._refuse(record, decoded.failure, decoded.field, decoded.detail)
             return
         if log_time is None:
             self._refuse(record, "contract_violation", "log_time", NO_LOG_TIME)
             return
+        assert type(decoded) is Decoded
         self._window.good()
         routing = decoded.routing
         if routing not in state.tails and partition_of(routing, self._partitions) != self._partition:

@@ -48,6 +48,8 @@ class State:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._plain_ms = limits.kept_ms
+        self._marker_ms = limits.kept_ms + limits.horizon_ms
         self.tails: dict[str, Tail] = {}
         self.keys: dict[str, Key] = {}
         self.seen: set[str] = set()
@@ -70,17 +72,14 @@ class State:
         """The touchpoint was just put into one of the tail's lists: note it, and drop what is too much."""
         self.seen.add(kept.touchpoint_id)
         self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
-        ends_at = _ends_at(kept, self.limits)
+        ends_at = self._ends_at(kept)
         if ends_at < tail.earliest or tail.earliest == 0:
             tail.earliest = ends_at
             self._schedule_tail(routing, tail)
-        for kepts in (tail.entries, tail.late):
-            if len(kepts) > self.limits.kept:
-                dropped = kepts.pop(0)
-                self.totals.dropped += 1
-                self._forget(routing, dropped)
-                if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
-                    tail.marker = None
+        if len(tail.entries) > self.limits.kept:
+            self._drop(routing, tail, tail.entries.pop(0))
+        if len(tail.late) > self.limits.kept:
+            self._drop(routing, tail, tail.late.pop(0))
 
     def kept_changed(self, routing: str, kept: Kept) -> None:
         self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
@@ -88,9 +87,20 @@ class State:
     def header_changed(self, routing: str, tail: Tail) -> None:
         self._changed[b"h|" + routing.encode()] = Header(tail.offset_ms, sorted(tail.kiosk))
 
+    def _drop(self, routing: str, tail: Tail, dropped: Kept) -> None:
+        self.totals.dropped += 1
+        self._forget(routing, dropped)
+        if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
+            tail.marker = None
+
     def _forget(self, routing: str, kept: Kept) -> None:
         self.seen.discard(kept.touchpoint_id)
         self._changed[_tail_key(routing, kept.touchpoint_id)] = None
+
+    def _ends_at(self, kept: Kept) -> int:
+        """A login moves what occurred up to H after it, so markers are kept that much longer."""
+        last = kept.log_time if kept.log_time > kept.occurred_at else kept.occurred_at
+        return last + (self._plain_ms if kept.user_id is None and not kept.ends else self._marker_ms)
 
     # -- business keys
 
@@ -128,7 +138,7 @@ class State:
         tail = self.tails.get(routing)
         if tail is None or tail.due != due:
             return
-        ends = [_ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts]
+        ends = [self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts]
         tail.earliest = min(ends)
         if _examined_at(tail.earliest, routing) <= minute:
             self._evict_tail(routing, tail, minute * MINUTE_MS)
@@ -138,9 +148,9 @@ class State:
     def _evict_tail(self, routing: str, tail: Tail, now: int) -> None:
         limits = self.limits
         for kepts in (tail.entries, tail.late):
-            over = [kept for kept in kepts if _ends_at(kept, limits) <= now]
+            over = [kept for kept in kepts if self._ends_at(kept) <= now]
             if over:
-                kepts[:] = [kept for kept in kepts if _ends_at(kept, limits) > now]
+                kepts[:] = [kept for kept in kepts if self._ends_at(kept) > now]
             for kept in over:
                 self._forget(routing, kept)
         if not tail.entries and not tail.late:
@@ -153,7 +163,7 @@ class State:
         if days != tail.kiosk:
             tail.kiosk = days
             self.header_changed(routing, tail)
-        tail.earliest = min(_ends_at(kept, limits) for kepts in (tail.entries, tail.late) for kept in kepts)
+        tail.earliest = min(self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts)
 
     def _examine_key(self, name: str, minute: int) -> None:
         key = self.keys.get(name)
@@ -227,7 +237,7 @@ class State:
             tail.late.sort()
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
             tail.earliest = min(
-                _ends_at(kept, self.limits) for kepts in (tail.entries, tail.late) for kept in kepts
+                self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts
             )
             self._schedule_tail(routing, tail)
         for name, key in self.keys.items():
@@ -254,13 +264,6 @@ def _claim_key(name: str, touchpoint_id: str) -> bytes:
 
 def _latest(key: Key) -> int:
     return max(max(claim.occurred_at, claim.log_time) for claim in key.claims)
-
-
-def _ends_at(kept: Kept, limits: Limits) -> int:
-    """A login moves what occurred up to H after it, so markers are kept that much longer."""
-    last = kept.log_time if kept.log_time > kept.occurred_at else kept.occurred_at
-    is_plain = kept.user_id is None and not kept.ends
-    return last + limits.kept_ms + (0 if is_plain else limits.horizon_ms)
 
 
 def _examined_at(ends_at: int, name: str) -> int:

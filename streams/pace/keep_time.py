@@ -70,7 +70,7 @@ class KeepTime:
         if state.round_log_time < 0 and len(state.progress) == self._partitions:
             log_time = min(state.progress.values())
             if log_time > state.ticked:
-                self._start(log_time, 1, emit)
+                self._advance(log_time, 1, emit)
 
     def flush(self, out: list[Effect]) -> None:
         """Nothing here coalesces."""
@@ -92,24 +92,25 @@ class KeepTime:
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         """Reports of progress hold no touchpoint: the record is skipped, and a later report makes up for it."""
 
-    def _start(self, log_time: int, hop: int, emit: _Emission) -> None:
-        state = self._state
-        state.round_log_time, state.round_hop, state.reported = log_time, hop, []
-        for partition in range(self._partitions):
-            emit.mark(partition, log_time, hop)
-
     def _report(self, partition: int, emit: _Emission) -> None:
         state = self._state
         if partition not in state.reported:
             state.reported.append(partition)
-        if len(state.reported) < self._partitions:
-            return
-        if state.round_hop < self._hops:
-            self._start(state.round_log_time, state.round_hop + 1, emit)
-            return
-        for downstream in range(self._downstream):
-            emit.tick(downstream, state.round_log_time)
-        state.ticked, state.round_log_time, state.reported = state.round_log_time, -1, []
+        if len(state.reported) == self._partitions:
+            self._advance(state.round_log_time, state.round_hop + 1, emit)
+
+    def _advance(self, log_time: int, hop: int, emit: _Emission) -> None:
+        """Begin round `hop`, or give the ticks when there are no more rounds."""
+        state = self._state
+        state.reported = []
+        if hop <= self._hops:
+            state.round_log_time, state.round_hop = log_time, hop
+            for partition in range(self._partitions):
+                emit.mark(partition, log_time, hop)
+        else:
+            state.round_log_time, state.ticked = -1, log_time
+            for downstream in range(self._downstream):
+                emit.tick(downstream, log_time)
 
 
 class _Emission:

@@ -225,9 +225,21 @@ class World:
             self.logs.now += 10
             for partition in range(self.raw_partitions):
                 self.beat(partition)
-            self._settle()
+            self.settle()
 
-    def _settle(self) -> None:
+    def pass_time(self, log_time: int) -> None:
+        """For a run that is not live: the driver says that everything up to `log_time` has arrived."""
+        self.logs.now = log_time
+        for partition in range(self.raw_partitions):
+            self.beat(partition)
+        self.settle()
+
+    def arrive_all(self) -> None:
+        while self._arrivals:
+            self._arrive()
+        self.settle()
+
+    def settle(self) -> None:
         for _ in range(10_000):
             busy = False
             for worker in self.workers:

@@ -2,70 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from random import Random
+from typing import Literal
 
-from schemas.definition import Catalogue, CatalogueEntry, Impact
+from schemas.records import Run
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
+from streams.journey.compile import compile_definitions
+from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
-from streams.stage import Effect, LogRecord, Stage
+from streams.stage import Stage
 from tests.simulated.expected import Rules
-from tests.simulated.generate import ENDS_SESSION, Shape, history, shape
+from tests.simulated.generate import Arrival, Shape, history, shape
+from tests.simulated.journeys import catalogue, definitions
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
 
 PARTITIONS = 3
 KIOSK_TOUCHPOINTS = 12
 LIMITS = Limits(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
 RULES = Rules(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
-
-
-def catalogue() -> Catalogue:
-    impact = Impact(stage="service", mode="monitor", criticality="low")
-    return Catalogue(
-        touchpoints={
-            name: CatalogueEntry(owner="team-web", impact=impact, ends_session=True) for name in ENDS_SESSION
-        }
-    )
-
-
 CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=LIMITS)
+COMPILED = compile_definitions(definitions(), catalogue())
+Weaker = Literal["one round", "no round"]
 
 
-def resolve(partition: int) -> Stage:
-    return Resolve(partition, PARTITIONS, CONFIG)
+def resolve(run: Run, partition: int) -> Stage:
+    return Resolve(partition, PARTITIONS, replace(CONFIG, run=run))
 
 
-class Hasty(KeepTime):
-    """Ticks on the plain minimum: wrong, for what was forwarded or told is still under way."""
-
-    def apply(self, record: LogRecord, out: list[Effect]) -> None:
-        marks: list[Effect] = []
-        super().apply(record, marks)
-        ticks: list[Effect] = []
-        if any(effect.topic == "touchpoints.raw" for effect in marks):
-            log_time = self._state.round_log_time
-            self._hops = 0
-            self._state.reported = list(range(self._partitions))
-            from streams.pace.keep_time import _Emission
-
-            self._report(0, _Emission(record.offset, self._secret, ticks))
-            assert self._state.ticked == log_time
-        out.extend(ticks)
+def track(run: Run, partition: int) -> Stage:
+    return Track(partition, COMPILED, run)
 
 
-def keep_time(kind: type[KeepTime], hops: int, partition: int) -> Stage:
+def keep_time(weaker: Weaker | None, partition: int) -> Stage:
     assert partition == 0
-    return kind(PARTITIONS, PARTITIONS, SECRET, hops)
+    hops = {None: 2, "one round": 1, "no round": 0}[weaker]
+    return KeepTime(PARTITIONS, PARTITIONS, SECRET, hops)
 
 
-def build(rng: Random, weaker: str | None = None, of: Shape | None = None) -> World:
-    kind = Hasty if weaker == "no round" else KeepTime
-    hops = 1 if weaker == "one round" else 2
-    plans = [
-        StagePlan("resolve", "touchpoints.raw", PARTITIONS, resolve),
-        StagePlan("keep_time", "progress", 1, partial(keep_time, kind, hops)),
+def plans(run: Run, weaker: Weaker | None, with_track: bool) -> list[StagePlan]:
+    attributing = [
+        StagePlan("resolve", "touchpoints.raw", PARTITIONS, partial(resolve, run)),
+        StagePlan("keep_time", "progress", 1, partial(keep_time, weaker)),
     ]
+    return attributing + [StagePlan("track", "touchpoints", PARTITIONS, partial(track, run))] * with_track
+
+
+def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, with_track: bool = False) -> World:
     faults = rng.choice((0, 1, 1, 3))
     odds = Odds(
         beat=rng.choice((1, 4, 8)),
@@ -74,4 +59,11 @@ def build(rng: Random, weaker: str | None = None, of: Shape | None = None) -> Wo
         crash=faults,
         zombie=faults,
     )
-    return World(rng, plans, history(rng, PARTITIONS, of or shape(rng)), odds)
+    arrivals = history(rng, PARTITIONS, of or shape(rng))
+    return World(rng, plans("live", weaker, with_track), arrivals, odds)
+
+
+def build_calm(arrivals: list[Arrival]) -> World:
+    """Nothing goes wrong, and time passes at the end only."""
+    odds = Odds(beat=0, crash=0, zombie=0)
+    return World(Random(0), plans("simulation", None, with_track=True), arrivals, odds)
