@@ -45,17 +45,8 @@ def ensure(kafka: Mapping[str, Any], prefix: str, replication: int = 1) -> list[
         states = _look(admin, prefix)
         refuse_other_counts(states)
         missing = [state for state in states if state.partitions is None]
-        for state in missing:
-            new = NewTopic(
-                name=state.name,
-                num_partitions=state.topic.partitions,
-                replication_factor=replication,
-                topic_configs=dict(state.topic.config),
-            )
-            try:
-                admin.create_topics([new], timeout_ms=TIMEOUT_MS)
-            except TopicAlreadyExistsError:
-                continue
+        if missing:
+            _create(admin, missing, replication)
         _await_all(admin, prefix)
         return [state.name for state in missing]
 
@@ -68,6 +59,24 @@ def refuse_other_counts(states: list[TopicState]) -> None:
                 "The count cannot change: set another TOUCHLINE_TOPIC_PREFIX and replay into new topics."
             )
             raise TopicsDiffer(text)
+
+
+def _create(admin: Any, missing: list[TopicState], replication: int) -> None:
+    new = [
+        NewTopic(
+            name=state.name,
+            num_partitions=state.topic.partitions,
+            replication_factor=replication,
+            topic_configs=dict(state.topic.config),
+        )
+        for state in missing
+    ]
+    try:
+        admin.create_topics(new, timeout_ms=TIMEOUT_MS)
+    except TopicAlreadyExistsError:
+        if len(missing) > 1:  # somebody else creates them too, at this moment
+            for state in missing:
+                _create(admin, [state], replication)
 
 
 def _await_all(admin: Any, prefix: str) -> None:

@@ -84,6 +84,7 @@ class Driver:
         self._beat = beat
         self._slots = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._number = 0
+        self._milestones: list[tuple[int, asyncio.Event]] = []
 
     async def run(self) -> Tally:
         """Blocks until everything is sent and acknowledged. Raises DeliveryFailed."""
@@ -100,6 +101,12 @@ class Driver:
             await self._run_pulse(pulse)
             await self._pass_time(self.script.end)
         return self.tally
+
+    async def emitted(self, count: int) -> None:
+        """Waits until so many touchpoints are sent and answered."""
+        reached = asyncio.Event()
+        self._milestones.append((count, reached))
+        await reached.wait()
 
     async def drained_before_pulse(self) -> None:
         """The pulse measures latency, not a backlog: the demo waits here until the workers have caught up."""
@@ -175,6 +182,9 @@ class Driver:
         self.tally.accepted += accepted
         self.tally.refused += len(items) - accepted
         self.tally.by_emitter[request.emitter] += len(items)
+        for count, reached in self._milestones:
+            if self.tally.emitted >= count:
+                reached.set()
         line = {
             "request": number,
             "emitter": request.emitter,

@@ -66,9 +66,7 @@ def _read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (ValueError, PermissionError) as error:
-        raise EmbeddedError(
-            f"{path} cannot be read: {error}; repair it, or delete it to get new passwords"
-        ) from error
+        raise EmbeddedError(f"{path} cannot be read: {error}; repair it, or delete it to get new passwords") from error
     if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
         raise EmbeddedError(f"{path} must hold one password per user; delete it to get new passwords")
     return stored

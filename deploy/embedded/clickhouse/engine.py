@@ -78,9 +78,7 @@ class Engine:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EngineUnavailable(
-                f"{path} cannot be made: {error.strerror}; give another directory"
-            ) from error
+            raise EngineUnavailable(f"{path} cannot be made: {error.strerror}; give another directory") from error
         self._path = str(path.resolve())
         try:
             # Keeps the engine open between statements, and carries what holds for all of them.
@@ -229,9 +227,5 @@ def _quoted(text: str, mark: str = "'") -> str:
 def _escaped(text: str) -> str:
     """As parameters are written: the escapes of TabSeparated."""
     return (
-        text.replace("\\", "\\\\")
-        .replace("\t", "\\t")
-        .replace("\n", "\\n")
-        .replace("\r", "\\r")
-        .replace("\0", "\\0")
+        text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "\\0")
     )

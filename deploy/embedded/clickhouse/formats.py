@@ -51,9 +51,7 @@ def content_type(name: str) -> str:
         return "application/x-ndjson; charset=UTF-8"
     if lower in _BINARY or lower.startswith("rowbinary"):
         return "application/octet-stream"
-    return next(
-        (kind for prefix, kind in _TYPES.items() if lower.startswith(prefix)), "text/plain; charset=UTF-8"
-    )
+    return next((kind for prefix, kind in _TYPES.items() if lower.startswith(prefix)), "text/plain; charset=UTF-8")
 
 
 def streams(name: str) -> bool:

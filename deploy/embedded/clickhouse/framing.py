@@ -75,7 +75,5 @@ def _unpack(method: int, packed: bytes, plain_size: int, at: int) -> bytes:
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise FramingError(f"compressed block at byte {at} cannot be unpacked: {error}") from error
     if len(plain) != plain_size:
-        raise FramingError(
-            f"compressed block at byte {at} holds {len(plain)} bytes, its head says {plain_size}"
-        )
+        raise FramingError(f"compressed block at byte {at} holds {len(plain)} bytes, its head says {plain_size}")
     return plain

@@ -191,9 +191,7 @@ def _await_ready(record: Record, since: int, timeout_seconds: float) -> None:
     last = _last_line(Path(record.log_path), since)
     if last.startswith("error: "):
         raise EmbeddedError(f"ClickHouse: {last.removeprefix('error: ')}")
-    raise EmbeddedError(
-        f"ClickHouse {what} (last line of its log: {last}): read {record.log_path}, then try again"
-    )
+    raise EmbeddedError(f"ClickHouse {what} (last line of its log: {last}): read {record.log_path}, then try again")
 
 
 def _answers(port: int) -> bool:
@@ -207,9 +205,7 @@ def _answers(port: int) -> bool:
 def _last_line(log_path: Path, since: int) -> str:
     size = log_path.stat().st_size
     with log_path.open("rb") as file:
-        file.seek(
-            max(0 if size < since else since, size - LOG_TAIL_BYTES)
-        )  # smaller than before: it was rotated
+        file.seek(max(0 if size < since else since, size - LOG_TAIL_BYTES))  # smaller than before: it was rotated
         return file.read().decode(errors="replace").rstrip().rpartition("\n")[2] or "nothing"
 
 

@@ -75,9 +75,7 @@ def _reader_settings(chosen: Mapping[str, str], limits: Limits, *, whole: bool) 
         if _READER_MAY_SET.fullmatch(name):
             result[name] = value
         elif name not in result and not _ABOUT_WRITES.fullmatch(name):
-            raise SettingRefused(
-                f"Cannot modify '{name}' setting in readonly mode; leave it out or use the writer"
-            )
+            raise SettingRefused(f"Cannot modify '{name}' setting in readonly mode; leave it out or use the writer")
     return {**result, "readonly": "1"}
 
 

@@ -24,9 +24,7 @@ _STATUS: Final = {
     48: 501,  # NOT_IMPLEMENTED
     243: 507,  # NOT_ENOUGH_SPACE
     # the statement or its data are wrong
-    **dict.fromkeys(
-        (6, 26, 27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131, 167, 271, 306, 456, 457), 400
-    ),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131, 167, 271, 306, 456, 457), 400),
     # something it names is not there
     **dict.fromkeys((16, 46, 47, 50, 56, 60, 73, 78, 81, 115), 404),
 }

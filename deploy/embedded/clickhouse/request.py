@@ -139,9 +139,7 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest(
-            f"the statement is not UTF-8 at byte {error.start}; send it as UTF-8", SYNTAX_ERROR
-        ) from error
+        raise BadRequest(f"the statement is not UTF-8 at byte {error.start}; send it as UTF-8", SYNTAX_ERROR) from error
 
 
 def _multipart(body: bytes, content_type: str) -> dict[str, str]:
@@ -192,9 +190,7 @@ def _plain(body: bytes, encoding: str, max_bytes: int) -> bytes:
         if not unpacker.eof and len(unpacked) <= max_bytes:
             raise EOFError("it is cut off")
         return unpacked
-    raise BadRequest(
-        f"Content-Encoding {encoding} is not known; use gzip, deflate, lz4 or zstd", NOT_IMPLEMENTED, 501
-    )
+    raise BadRequest(f"Content-Encoding {encoding} is not known; use gzip, deflate, lz4 or zstd", NOT_IMPLEMENTED, 501)
 
 
 def login(query: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str] | None:

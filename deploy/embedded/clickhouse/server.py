@@ -131,9 +131,7 @@ class Server:
         async with self._admission.writing():
             return await self._write(job)
 
-    def _job(
-        self, request: Request, statement: syntax.Statement, role: Role, query_id: str, started: float
-    ) -> _Job:
+    def _job(self, request: Request, statement: syntax.Statement, role: Role, query_id: str, started: float) -> _Job:
         chosen = request.insert_format or statement.format or request.default_format
         if not formats.is_known(chosen):
             raise EngineError(f"Unknown format {chosen[:40]!r}; use one of system.formats", UNKNOWN_FORMAT)

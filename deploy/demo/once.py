@@ -1,0 +1,195 @@
+"""`touchline demo --once`: one run from a seed, from start to a verdict, without a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from kafka.errors import KafkaError
+
+from deploy.demo.judge import Verdict, judge
+from deploy.demo.lag import Lag, is_drained
+from deploy.demo.receiver import Receiver
+from deploy.demo.results import ClickHouseDoor, export, read_results, read_topic, write_lines
+from deploy.stack import DATABASE, Stack
+from schemas.control import control_headers
+from schemas.fast import encode, fast_type
+from schemas.records import Beat
+from schemas.settings import Settings
+from schemas.topics import PARTITIONS
+from sources.simulation.driver import Door, Driver, Tally
+from sources.simulation.script import Script, write_script
+
+DRAIN_SECONDS = 900
+KILLS = 3
+DOWN_SECONDS = 1.0
+Progress = Callable[[str], None]
+
+_beat = fast_type(Beat)
+
+
+class RunFailed(Exception):
+    """The run did not come to its end; says where it stood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for. `kill`: the part to be killed three times; `directory`: where to export."""
+
+    seed: int
+    touchpoints: int
+    directory: Path
+    kill: str | None = None
+    workers: int = 1
+
+
+def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
+    """Blocks until the run is judged; everything it started is stopped. Raises RunFailed, EmbeddedError,
+    DeliveryFailed.
+    """
+    began = time.monotonic()
+    script = write_script(wish.seed, wish.touchpoints)
+    write_script_file(script, wish.directory)
+    progress(
+        f"script: {len(script.plans)} touchpoints of {len(script.persons)} people, {len(script.expected)} journeys"
+    )
+    receiver = Receiver()
+    stack = Stack(settings, workers=wish.workers, webhook_url=receiver.url)
+    try:
+        stack.start(progress)
+        kills: list[dict[str, Any]] = []
+        tally = asyncio.run(_send(stack, script, wish, kills, progress))
+        _await_drained(stack, script.end, progress)
+        progress("reading the results")
+        places = stack.places()
+        door = ClickHouseDoor(
+            places.clickhouse_host, places.clickhouse_port, places.bi_user, places.bi_password, DATABASE
+        )
+        results = read_results(door, stack.kafka_options(), settings.topic_prefix + "alerts")
+        counts = _counts(stack)
+        export(results, wish.directory)
+        (wish.directory / "results" / "counts.json").write_text(json.dumps(counts, indent=1) + "\n")
+        write_lines(wish.directory / "results" / "notifications.jsonl", list(receiver.notifications.values()))
+        verdict = judge(script, tally, counts, results, killed=wish.kill is not None)
+        verdict.figures |= {
+            "alerts_sent": len(receiver.notifications),
+            "kills": kills,
+            "retries": tally.retries,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+        return verdict
+    finally:
+        stack.stop(progress)
+        receiver.close()
+
+
+async def _send(stack: Stack, script: Script, wish: Wish, kills: list[dict[str, Any]], progress: Progress) -> Tally:
+    producer = AIOKafkaProducer(**stack.kafka_options(), enable_idempotence=True)
+    await producer.start()
+    raw = stack.settings.topic_prefix + "touchpoints.raw"
+    secret = stack.secrets.control_secret.encode()
+
+    async def beat(log_time: int) -> None:
+        value = encode(_beat(log_time=log_time))
+        acknowledged = []
+        for partition in range(PARTITIONS):
+            headers = list(control_headers("beat", partition, value, secret))
+            acknowledged.append(await producer.send(raw, value=value, partition=partition, headers=headers))
+        await asyncio.gather(*acknowledged)
+
+    door = Door(stack.places().collector_url, dict(stack.secrets.write_keys), raw, stack.kafka_options())
+    try:
+        with (wish.directory / "sent.jsonl").open("w") as record:
+            driver = _Driver(script, door, record, beat)
+            driver.before_pulse = lambda: _await_drained(stack, script.pulse_start - 1, progress)
+            tasks = [asyncio.create_task(_tell(driver, progress)), asyncio.create_task(_keep_up(stack, progress))]
+            if wish.kill is not None:
+                tasks.append(asyncio.create_task(_kill(stack, wish, driver, kills, progress)))
+            try:
+                return await driver.run()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        await producer.stop()
+
+
+class _Driver(Driver):
+    before_pulse: Callable[[], None]
+
+    async def drained_before_pulse(self) -> None:
+        await asyncio.to_thread(self.before_pulse)
+
+
+async def _tell(driver: Driver, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(5)
+        tally = driver.tally
+        progress(f"sent {tally.emitted} of {tally.total}, {tally.retries} tries repeated")
+
+
+async def _keep_up(stack: Stack, progress: Progress) -> None:
+    """What a supervisor does in production: start a worker again that ended by itself."""
+    while True:
+        await asyncio.sleep(1)
+        for name in await asyncio.to_thread(stack.revive_fallen):
+            progress(f"{name}: had ended, started again")
+
+
+async def _kill(stack: Stack, wish: Wish, driver: Driver, kills: list[dict[str, Any]], progress: Progress) -> None:
+    """Three times, at seeded points of the way, while touchpoints are under way."""
+    assert wish.kill is not None
+    total = driver.tally.total
+    for share in sorted(Random(wish.seed).uniform(0.1, 0.75) for _ in range(KILLS)):
+        await driver.emitted(int(share * total))
+        kills.append({"part": wish.kill, "at_touchpoint": driver.tally.emitted, "log_time": driver.tally.log_time})
+        progress(f"killing the {wish.kill} at touchpoint {driver.tally.emitted}")
+        began = time.monotonic()
+        await asyncio.to_thread(stack.kill, wish.kill)
+        await asyncio.sleep(DOWN_SECONDS)
+        await asyncio.to_thread(stack.revive, wish.kill)
+        kills[-1]["ready_again_seconds"] = round(time.monotonic() - began, 1)
+
+
+def _await_drained(stack: Stack, end: int, progress: Progress) -> None:
+    give_up, told = time.monotonic() + DRAIN_SECONDS, 0.0
+    with Lag(stack.kafka_options(), stack.settings.topic_prefix) as lag:
+        while not is_drained(lag, end):
+            stack.revive_fallen()
+            if time.monotonic() - told > 5:
+                told = time.monotonic()
+                progress(f"still to do: {_open(lag)}")
+            if time.monotonic() > give_up:
+                raise RunFailed(
+                    f"not drained after {DRAIN_SECONDS} s; still to do: {_open(lag)}; logs: {stack.home}/logs"
+                )
+            time.sleep(0.2)
+
+
+def _open(lag: Lag) -> str:
+    try:
+        return ", ".join(f"{name} {count}" for name, count in lag.by_reader().items() if count) or "the last tick"
+    except KafkaError as error:
+        return f"unknown, Kafka says {type(error).__name__}"
+
+
+def _counts(stack: Stack) -> dict[str, int]:
+    """The workers' own counts, part of their state: the last report of each partition."""
+    last: dict[int, dict[str, int]] = {}
+    for report in read_topic(stack.kafka_options(), stack.settings.topic_prefix + "progress"):
+        last[report["at"][1]] = report["counts"]
+    return dict(sum((Counter(counts) for counts in last.values()), Counter[str]()))
+
+
+def write_script_file(script: Script, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "script.json").write_text(json.dumps(asdict(script), separators=(",", ":")) + "\n")

@@ -1,0 +1,65 @@
+"""`python -m streams.main`: a worker of this deployment, from the environment (docs/settings.md).
+
+Exit code 2 when something must be mended by a person first: a setting, a definition, state of another build.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import NoReturn
+
+from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from schemas.settings import Settings, SettingsError, kafka_client_options, read_settings
+from streams.product import Product
+from streams.settings import WorkerSettings
+from streams.worker import REFUSED, run_worker
+
+APP_ID = "touchline"
+
+
+def product_of(settings: Settings) -> Product:
+    """Raises DefinitionError, SettingsError."""
+    if settings.control_secret is None:
+        raise SettingsError("TOUCHLINE_CONTROL_SECRET is missing. Set the same secret for collectors and workers.")
+    catalogue = load_catalogue(settings.catalogue_file)
+    return Product(
+        definitions=load_definitions(settings.definitions_dir, catalogue),
+        catalogue=catalogue,
+        control_secret=settings.control_secret.get_secret_value().encode(),
+        run=settings.run,
+        horizon_ms=settings.horizon_ms,
+        beats_here=settings.beats == "worker",
+    )
+
+
+def worker_settings_of(settings: Settings, product: Product) -> WorkerSettings:
+    return WorkerSettings(
+        app_id=settings.topic_prefix + APP_ID,
+        instance=settings.worker_id,
+        bootstrap=settings.kafka_bootstrap_servers,
+        fingerprint=product.fingerprint(),
+        topic_prefix=settings.topic_prefix,
+        kafka=kafka_client_options(settings),
+        session_timeout_ms=settings.session_timeout_ms,
+        drain_timeout_ms=settings.drain_timeout_ms,
+        stop_timeout_ms=settings.stop_timeout_ms,
+        beat_interval_ms=settings.beat_interval_ms,
+        health_host=settings.health_host,
+        health_port=settings.health_port,
+    )
+
+
+def main() -> NoReturn:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    try:
+        settings = read_settings()
+        product = product_of(settings)
+    except (SettingsError, DefinitionError) as error:
+        print(f"worker: {error}", file=sys.stderr)
+        sys.exit(REFUSED)
+    run_worker(worker_settings_of(settings, product), product.stages())
+
+
+if __name__ == "__main__":
+    main()
