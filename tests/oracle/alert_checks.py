@@ -24,7 +24,7 @@ MAY_FOLLOW: Final = {
     None: ("firing", "resolved"),
     "firing": ("resolved", "withdrawn", "moved", "acknowledged"),
     "acknowledged": ("resolved", "withdrawn", "moved"),
-    "resolved": ("firing", "withdrawn"),
+    "resolved": ("firing", "withdrawn", "moved"),
     "withdrawn": ("firing", "resolved"),
     "moved": ("firing", "resolved"),
 }
@@ -173,9 +173,7 @@ def _compare_last(wanted: Expectation, last: dict[BreakKey, Row], related: _Rela
     for label, record in last.items():
         if label in expected or label[0][1] in wanted.journeys.unsure:
             continue
-        # What was resolved stays resolved when its journey goes to another customer.
-        gone = label[0] not in wanted.journeys.found
-        if record["state"] in OPEN or (record["state"] == "resolved" and not gone):
+        if record["state"] in (*OPEN, "resolved"):
             report.differ("alert_without_break", f"{_label(label)}: is {record['state']}, but there is no such break")
 
 

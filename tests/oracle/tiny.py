@@ -74,7 +74,7 @@ class TinyRun:
         skew: float = 0,
         source: str = "payments",
         properties: Row | None = None,
-        channel: str | None = None,
+        channel: str = "web",
         row: Row | None = None,
         **identifiers: str,
     ) -> str:
@@ -83,10 +83,9 @@ class TinyRun:
         """
         message_id = f"m{len(self.requests)}"
         occurred_at, log_time = minute(at), minute(at if arrives is None else arrives)
-        item: Row = {"message_id": message_id, "name": name, "occurred_at": rfc3339(occurred_at + minute(skew) - T0)}
+        said = occurred_at + minute(skew) - T0
+        item: Row = {"message_id": message_id, "name": name, "occurred_at": rfc3339(said), "channel": channel}
         item |= {"identifiers": identifiers, "properties": properties or {}}
-        if channel is not None:
-            item["channel"] = channel
         content = json.dumps(item).encode()
         self.send(source, content, log_time, sent_at=log_time + minute(skew) - T0)
         found: Row = {
@@ -95,10 +94,10 @@ class TinyRun:
             "attributed_by": by,
             "name": name,
             "declared": True,
-            "channel": channel or "",
+            "channel": channel,
             "source": source,
             "occurred_at": occurred_at,
-            "occurred_at_sent": occurred_at + minute(skew) - T0,
+            "occurred_at_sent": said,
             "received_at": log_time,
             "log_time": log_time,
             "sequence": 0,
