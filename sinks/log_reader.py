@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic, sleep
 from typing import Any, NamedTuple, Protocol
 
 from kafka import KafkaConsumer
@@ -25,6 +26,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 FETCH_BYTES = 16 << 20
 PARTITION_FETCH_BYTES = 2 << 20
 COMMIT_SECONDS = 10.0
+TOPIC_SECONDS = 30.0
 
 
 class Partition(NamedTuple):
@@ -62,6 +64,10 @@ class Polled:
     lost: frozenset[Partition] = frozenset()
     gained: Mapping[Partition, Gained] = field(default_factory=dict)
     records: Mapping[Partition, Sequence[LogRecord]] = field(default_factory=dict)
+
+
+class TopicsMissing(Exception):
+    """Says which topics are not there."""
 
 
 class NotCommitted(Exception):
@@ -112,7 +118,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # Untyped b
 
 
 class KafkaLog:
-    """One consumer. Not thread-safe. Raises kafka.errors.NoBrokersAvailable when no broker answers."""
+    """One consumer. Not thread-safe. Creating it raises KafkaConnectionError or KafkaTimeoutError when no broker answers."""
 
     def __init__(self, options: KafkaOptions) -> None:
         self._rebalances = _Rebalances()
@@ -132,7 +138,17 @@ class KafkaLog:
             metadata_max_age_ms=30_000,
             **options.security,
         )
+        self._await_topics(options.topics)
         self._consumer.subscribe(topics=list(options.topics), listener=self._rebalances)
+
+    def _await_topics(self, topics: Collection[str]) -> None:
+        """Who joins a group before it knows the topics gets no partitions; a static member would keep none for ever."""
+        deadline = monotonic() + TOPIC_SECONDS
+        while missing := [topic for topic in topics if not self._consumer.partitions_for_topic(topic)]:
+            if monotonic() > deadline:
+                self._consumer.close(autocommit=False, timeout_ms=0)
+                raise TopicsMissing(f"topics {', '.join(missing)} do not exist; create them first")
+            sleep(0.1)
 
     def poll(self, timeout_ms: int, max_records: int) -> Polled:
         found = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
@@ -142,7 +158,10 @@ class KafkaLog:
         lost = frozenset(self._rebalances.lost)
         gained = self._look_up(self._rebalances.gained)
         self._rebalances.lost, self._rebalances.gained = set(), set()
-        return Polled(lost, gained, records)
+        # The client goes on from where it was in a partition that it had before; its reader forgot what it had read.
+        for where, start in gained.items():
+            self._consumer.seek(TopicPartition(*where), start.committed.offset if start.committed else start.start)
+        return Polled(lost, gained, {where: values for where, values in records.items() if where not in gained})
 
     def _look_up(self, partitions: Collection[Partition]) -> dict[Partition, Gained]:
         native = [TopicPartition(*found) for found in partitions]

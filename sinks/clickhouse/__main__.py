@@ -25,7 +25,7 @@ from sinks.clickhouse.statements import Target
 from sinks.clickhouse.store import Address, ClickHouseStore, connect, parse_address
 from sinks.clickhouse.view_builder import definition_views
 from sinks.health import Checks, HealthServer
-from sinks.log_reader import KafkaLog, KafkaOptions
+from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
 from sinks.settings import ClickHouseSettings, LoaderSettings
 
 STALLED_SECONDS: Final = 180.0
@@ -84,7 +84,7 @@ def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequenc
             with attempt:
                 run_migrations(address, settings.clickhouse_cluster, views)
         for attempt in stamina.retry_context(
-            on=(KafkaConnectionError, KafkaTimeoutError), attempts=None, timeout=START_SECONDS, wait_max=5.0
+            on=(KafkaConnectionError, KafkaTimeoutError, TopicsMissing), attempts=None, timeout=START_SECONDS, wait_max=5.0
         ):
             with attempt:
                 kafka = KafkaLog(_options(settings))
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         load(LoaderSettings(), address, stop, views)
-    except (ValueError, DefinitionError, MigrationError, Unavailable, Rejected, KafkaError) as error:
+    except (ValueError, DefinitionError, MigrationError, Unavailable, Rejected, TopicsMissing, KafkaError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1
     return 0
