@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,10 @@ from tests.oracle.report import Report
 T0: Final = 1_767_571_200_000
 """2026-01-05T00:00:00Z."""
 Row = dict[str, Any]
+StepSaid = tuple[str, float | None, float | None, str]
+"""Status, due, reached, touchpoint."""
+BreakSaid = tuple[str, str, str, int, float, float | None, float | None]
+"""Name, kind, step, occurrence, cause, due, cleared."""
 
 
 def minute(after: float) -> int:
@@ -129,12 +134,11 @@ class TinyRun:
         members: list[str],
         *,
         ended: float | None = None,
-        steps: dict[str, tuple[str, float | None, float | None, str]] | None = None,
-        breaks: tuple[tuple[str, str, str, int, float, float | None, float | None], ...] = (),
+        steps: Mapping[str, StepSaid] | None = None,
+        breaks: tuple[BreakSaid, ...] = (),
     ) -> Row:
-        """`steps`: status, due, reached, touchpoint. `breaks`: name, kind, step, occurrence, cause, due, cleared."""
         names = [step.name for one in DEFINITIONS if one.name == definition for step in one.steps]
-        said = dict.fromkeys(names, ("waiting", None, None, "")) | (steps or {})
+        said: dict[str, StepSaid] = dict.fromkeys(names, WAITING) | dict(steps or {})
         row: Row = {
             "journey_id": f"{definition} {who} {anchor}",
             "definition": definition,
@@ -199,6 +203,7 @@ class TinyRun:
         return compare(self.directory, killed=killed)
 
 
+WAITING: Final[StepSaid] = ("waiting", None, None, "")
 BUSINESS: Final = ("order_id", "receipt_id", "ticket_id", "claim_id")
 
 
