@@ -152,18 +152,3 @@ def _health_routes(raw_log: RawLog, beats: Beats | None, metrics: Metrics) -> li
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show_metrics)]
-
-
-def runner_of(app: web.Application) -> web.AppRunner:
-    """The limits of HTTP itself. Bodies stay as sent: read_body inflates them, bounded."""
-    return web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=60.0,
-        lingering_time=2.0,
-        max_line_size=8_190,
-        max_field_size=8_190,
-        max_headers=64,
-        shutdown_timeout=10.0,
-    )

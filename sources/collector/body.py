@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from aiohttp import web
+
 from sources.collector.refusal import Refusal, busy, malformed, too_large
 
 WIRE_BYTES_MAX: Final = 4 << 20
@@ -132,5 +134,7 @@ async def read_body(
                 parts.append(part)
     except TimeoutError:
         raise Refusal(408, "slow_body", f"The body did not arrive within {seconds_max:g} s. Send it again.") from None
+    except (ConnectionError, web.RequestPayloadError):
+        raise malformed("The body is cut short, or its chunks cannot be read.") from None
     decoder.finish()
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -52,11 +52,11 @@ class Door:
     recent: Recent = field(default_factory=Recent)
 
     def arrival(self, request: web.Request) -> Arrival:
-        text = request.headers.get(LOG_TIME_HEADER) if self.simulation else None
-        if text is None:
+        if not self.simulation:
             return Arrival(self.now(), None)
+        text = request.headers.get(LOG_TIME_HEADER, "")
         if not text.isascii() or not text.isdigit() or len(text) > 15 or int(text) >= LOG_TIME_MAX:
-            raise malformed("wants whole milliseconds since the epoch.", LOG_TIME_HEADER)
+            raise malformed("A simulation says when it arrives: whole milliseconds since the epoch.", LOG_TIME_HEADER)
         return Arrival(int(text), int(text))
 
     def source_of_header(self, request: web.Request) -> Source | None:

@@ -24,7 +24,7 @@ class Metrics:
         )
         self.produce_seconds = Histogram(
             "touchline_collector_produce_seconds",
-            "From the last byte of a request to Kafka's acknowledgement of all its records.",
+            "Until Kafka has acknowledged all records of a request.",
             buckets=SECONDS,
             registry=self.registry,
         )

@@ -30,7 +30,7 @@ def native_routes(door: Door) -> list[web.RouteDef]:
             parcel = split_native(await door.read(request, hold, INFLATED_BYTES_MAX), request.content_type.lower())
             sent_at = time_or_none(parcel.sent_at)
             if parcel.sent_at is not None and sent_at is None:
-                raise malformed("wants a time as in RFC 3339, with an offset.", "sent_at")
+                raise malformed("`sent_at` is not a time as in RFC 3339, with an offset.", "sent_at")
             judged = await door.judge(parcel.items, door.stamp("touchline", source, arrival, sent_at))
             await door.store(one.record for one in judged if one.line.verdict == "accepted")
             door.report(judged, source)

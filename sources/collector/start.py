@@ -13,8 +13,9 @@ from schemas.control import control_headers
 from schemas.fast import encode, fast_type
 from schemas.records import Beat
 from schemas.settings import Settings, SettingsError, kafka_client_options
-from sources.collector.app import Collector, Options, build_collector, runner_of
+from sources.collector.app import Collector, Options, build_collector
 from sources.collector.beats import BeatRecord
+from sources.collector.http import runner_of
 from sources.collector.keys import load_keys
 from sources.collector.produce import Record
 

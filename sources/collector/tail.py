@@ -32,7 +32,7 @@ def tail_routes(door: Door, admin_token: str | None, stopping: asyncio.Event) ->
         scope = _scope(door, request, admin_token)
         count = request.query.get("recent", "0")
         if not count.isascii() or not count.isdigit() or len(count) > 6:
-            raise malformed("wants a whole number.", "recent")
+            raise malformed("`recent` is not a whole number.", "recent")
         try:
             with door.recent.watching(scope) as watcher:
                 door.metrics.tail_clients.set(door.recent.watchers)

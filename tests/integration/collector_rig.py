@@ -45,6 +45,7 @@ class Rig:
     bootstrap: str
     topic: str
     process: subprocess.Popen[bytes]
+    log: Path
 
     @property
     def url(self) -> str:
@@ -131,14 +132,15 @@ def running_collector(
         "TOUCHLINE_CONTROL_SECRET": SECRET,
         "TOUCHLINE_ADMIN_TOKEN": ADMIN_TOKEN,
     }
-    with (directory / f"collector-{port}.log").open("wb") as log:
+    path = directory / f"collector-{port}.log"
+    with path.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "sources.collector"],
             env=os.environ | settings | dict(environment or {}),
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    rig = Rig(port, bootstrap, f"{prefix}touchpoints.raw", process)
+    rig = Rig(port, bootstrap, f"{prefix}touchpoints.raw", process, path)
     try:
         eventually(lambda: answers(rig, "/readyz" if wait else "/healthz"), "the collector is ready")
         yield rig

@@ -31,6 +31,7 @@ class Load:
     acknowledged: set[str] = field(default_factory=set)
     answers: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
+    leaving: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -39,7 +40,11 @@ class Load:
             names = [f"m-{next(self.numbers)}" for _ in range(20)]
             batch = [{"type": "track", "event": "Seen", "messageId": n, "anonymousId": f"b-{n}"} for n in names]
             begun = time.monotonic()
-            answer = self.rig.ask("/v1/batch", json.dumps({"batch": batch}).encode(), timeout=30.0)
+            try:
+                answer = self.rig.ask("/v1/batch", json.dumps({"batch": batch}).encode(), timeout=30.0)
+            except OSError:
+                assert self.leaving.is_set(), "a collector that is not told to stop answers"
+                return
             self.slowest = max(self.slowest, time.monotonic() - begun)
             self.answers[answer.status] += 1
             if answer.status == 200:
@@ -120,6 +125,21 @@ def test_kafka_that_hangs_is_answered_in_bounded_time(tmp_path: Path) -> None:
                 load.goes_on()
             assert load.slowest < ANSWER_SECONDS_MAX
             assert load.acknowledged - set(stored(rig)) == set()
+
+
+def test_a_collector_that_is_told_to_stop_answers_what_is_under_way(
+    kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    create_topic(kafka, f"{topic_prefix}touchpoints.raw")
+    with running_collector(kafka, topic_prefix, tmp_path) as rig:
+        load = Load(rig)
+        with load.running():
+            load.goes_on()
+            load.leaving.set()
+            rig.process.terminate()
+            assert rig.process.wait(20) == 0
+        assert load.answers.keys() == {200}
+        assert load.acknowledged - set(stored(rig)) == set()
 
 
 def test_a_collector_without_kafka_says_so_and_begins_when_it_comes(tmp_path: Path) -> None:
