@@ -19,6 +19,7 @@ import contextlib
 import enum
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol, TypeVar
@@ -26,7 +27,7 @@ from typing import Protocol, TypeVar
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from streams.agents.guard import Guarded, StageBug
-from streams.checkpoint import CLOSE_SECONDS, Checkpoint, Fenced, Found, Mark, Refused, Saved, start_at
+from streams.checkpoint import CLOSE_SECONDS, Fenced, Found, Mark, Refused, Saved, start_at
 from streams.intake import Intake, split_at
 from streams.metrics import WorkerMetrics
 from streams.quarantine import Entry, QuarantineList
@@ -76,6 +77,8 @@ class Surroundings:
     quarantined: QuarantineList
     metrics: WorkerMetrics
     topic_ids: dict[str, str]
+    store: Callable[[Place, str], AbstractAsyncContextManager[Store]]
+    """Opens what a partition keeps its state in: the place, and the changelog's catalogue name."""
     opening: asyncio.Semaphore
     room: Callable[[], None]
     """Called when a partition may be fetched again."""
@@ -140,10 +143,9 @@ class PartitionRunner:
     async def _live(self) -> None:
         self._become(State.RESTORING)
         self._begin_anew()
-        checkpoint = Checkpoint(self.place, self._around.settings.physical(self._spec.changelog), self._around.settings)
         async with contextlib.AsyncExitStack() as stack:
             async with self._around.opening:
-                store = await _opening(stack.enter_async_context(checkpoint))
+                store = await _opening(stack.enter_async_context(self._around.store(self.place, self._spec.changelog)))
                 await _opening(self._open(store))
             self._become(State.RUNNING)
             self._around.room()

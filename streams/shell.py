@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
+from streams.checkpoint import Checkpoint
 from streams.emit import Emitter
 from streams.metrics import WorkerMetrics
 from streams.quarantine import QuarantineList, QuarantineReader
@@ -96,11 +97,21 @@ class Shell:
     def positions(self) -> dict[Key, int]:
         return {key: runner.position for key, runner in self._runners.items() if runner.position is not None}
 
+    def _store(self, place: Place, changelog: str) -> Checkpoint:
+        return Checkpoint(place, self.settings.physical(changelog), self.settings)
+
     def assigned(self, source: SourceLog, partitions: set[Key]) -> None:
         self.metrics.rebalances.inc()
         self.joined = True
         around = Surroundings(
-            self.settings, self._emitter, self._known, self.metrics, self._topic_ids, self._opening, self._room.set
+            self.settings,
+            self._emitter,
+            self._known,
+            self.metrics,
+            self._topic_ids,
+            self._store,
+            self._opening,
+            self._room.set,
         )
         self._runners = {}
         for topic, partition in sorted(partitions):

@@ -120,11 +120,12 @@ def test_sigterm_at_random_moments(rig: Rig) -> None:
 
 def test_a_second_member_comes_and_goes(rig: Rig) -> None:
     async def story(rig: Rig) -> None:
-        await rig.load(40_000)
+        await rig.load(10_000)
         first = rig.start("one", work_us=60)
-        await rig.until(4_000)
+        await rig.until(1_000)
         second = rig.start("two", work_us=60)
         await rig.until_log("two", "opened at")
+        await rig.load(30_000)
         await rig.until(len(rig.seen) + 4_000)
         assert await rig.stop(second) == 0
         await rig.all_owed(seconds=60)
@@ -136,11 +137,13 @@ def test_a_second_member_comes_and_goes(rig: Rig) -> None:
 
 def test_a_zombie_is_fenced(rig: Rig) -> None:
     async def story(rig: Rig) -> None:
-        await rig.load(60_000)
+        await rig.load(1_000)
         zombie = rig.start("one", work_us=60)
-        await rig.until(3_000)
+        await rig.until(1_000)
         rig.start("two", work_us=60)
         await rig.until_log("two", "opened at")
+        await rig.load(40_000)
+        await rig.until(3_000)
         zombie.send_signal(signal.SIGSTOP)
         deadline = time.monotonic() + 30
         while rig.log("two").count("opened at") < 6:  # its own two, then all four
@@ -148,6 +151,7 @@ def test_a_zombie_is_fenced(rig: Rig) -> None:
             await rig.collect()
         zombie.send_signal(signal.SIGCONT)
         await rig.all_owed(seconds=60)
+        await rig.until_log("one", "another owner has taken over")
         assert zombie.poll() is None, "it joins again"
 
     run(rig, story)
