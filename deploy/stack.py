@@ -236,6 +236,18 @@ class Stack:
             log = self._log(part.name)
             raise EmbeddedError(f"{part.name} {state}; its last words: {last_line(log)} (all of them: {log})")
 
+    def attach(self) -> list[str]:
+        """Find the parts that run already in this data directory. Returns their names, engines included."""
+        self._kafka = embedded_kafka.find_running(self.home)
+        self._clickhouse = embedded_clickhouse.find_running(self.home)
+        for file in sorted((self.home / "run").glob("*.json")):
+            record = process.read_record(file)
+            if record is not None:
+                self._records[file.stem] = record
+                self.parts[file.stem] = Part(file.stem, (), record.ports["health"])
+        engines = {"kafka": self._kafka, "clickhouse": self._clickhouse}
+        return [name for name, found in engines.items() if found is not None] + sorted(self._records)
+
     # -- faults and stop ---------------------------------------------------------------------------------------------
 
     def kill(self, what: str) -> None:
@@ -276,7 +288,13 @@ class Stack:
 
     def stop(self, progress: Progress = lambda _: None) -> None:
         """Readers first, engines last. Safe to call twice."""
-        for name in ("collector", *(name for name in self.parts if name.startswith("worker")), "notifier", "loader"):
+        order = (
+            "collector",
+            *sorted(name for name in self._records if name.startswith("worker")),
+            "notifier",
+            "loader",
+        )
+        for name in order:
             record = self._records.pop(name, None)
             if record is not None:
                 progress(f"{name}: stopping")

@@ -1,0 +1,55 @@
+"""Commands about what is declared: validate, export-schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from schemas.definition_files import DefinitionError, load_catalogue, load_definition
+from schemas.export import export_schemas
+from schemas.settings import read_settings
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(validate)
+    app.command("export-schemas")(export)
+
+
+def validate(
+    files: Annotated[list[Path] | None, typer.Argument(help="definition files; all of the deployment without")] = None,
+) -> None:
+    """Check journey definitions and the catalogue. Each flaw is named with file, line and column; exit code 1 if
+    there is one.
+    """
+    settings = read_settings()
+    flaws: list[str] = []
+    try:
+        catalogue = load_catalogue(settings.catalogue_file)
+    except DefinitionError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+    for file in files or sorted(settings.definitions_dir.glob("*.yaml")):
+        try:
+            definition = load_definition(file, catalogue)
+            console.print(
+                f"{file}: {definition.journey} version {definition.version}, {len(definition.steps)} steps",
+                markup=False,
+            )
+        except DefinitionError as error:
+            flaws.append(str(error))
+    for flaw in flaws:
+        console.print(flaw, markup=False)
+    if flaws:
+        raise typer.Exit(1)
+    console.print(f"{settings.catalogue_file}: {len(catalogue.touchpoints)} touchpoints", markup=False)
+
+
+def export(directory: Annotated[Path, typer.Argument(help="where the files go")] = Path("schemas-json")) -> None:
+    """Write the JSON Schema of every contract."""
+    for file in export_schemas(directory):
+        console.print(str(file), markup=False)

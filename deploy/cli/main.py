@@ -1,0 +1,51 @@
+"""The command line: `touchline --help`.
+
+Exit codes: 0 it went well; 1 what was asked for is not so (a run that differs, a definition with flaws, a part that is
+down); 2 it could not be done, with one sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from kafka.errors import KafkaError
+from rich.console import Console
+
+from deploy.cli import definitions, demo, parts, records
+from deploy.demo.once import RunFailed
+from deploy.embedded.process import EmbeddedError
+from deploy.topics import TopicsDiffer
+from schemas.definition_files import DefinitionError
+from schemas.settings import SettingsError
+from sources.simulation.driver import DeliveryFailed
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Follows every customer across web, app and store, and alerts while a broken journey can still be saved.",
+)
+for module in (demo, parts, definitions, records):
+    module.register(app)
+
+EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed)
+
+
+def main() -> NoReturn:
+    """What can go wrong for reasons outside the program becomes one sentence; anything else is a bug and shows its
+    trace.
+    """
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        app(standalone_mode=True)
+    except EXPECTED as error:
+        errors.print(f"touchline: {error}")
+    except KafkaError as error:
+        errors.print(f"touchline: Kafka does not answer ({type(error).__name__}). Is it up? `touchline status` tells.")
+    except KeyboardInterrupt:
+        errors.print("touchline: stopped")
+        sys.exit(130)
+    sys.exit(2)
