@@ -1,1 +1,1 @@
-"""Whose touchpoint is it? The stage `resolve` and the pure functions under it. The rules: docs/identity.md."""
+"""Whose touchpoint is it? The stage `resolve` and the pure functions under it. Rules: docs/identity.md."""

@@ -224,7 +224,7 @@ class State:
                 headers[name] = _decode_header(value)
             else:
                 raise ValueError(
-                    f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: written by another version?"
+                    f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: another version?"
                 )
         self._derive(headers)
 
@@ -236,9 +236,7 @@ class State:
             tail.entries.sort()
             tail.late.sort()
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
-            tail.earliest = min(
-                self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts
-            )
+            tail.earliest = min(self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts)
             self._schedule_tail(routing, tail)
         for name, key in self.keys.items():
             key.claims.sort()

@@ -90,7 +90,7 @@ class KeepTime:
             self._upstream.load(self._state.upstream)
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
-        """Reports of progress hold no touchpoint: the record is skipped, and a later report makes up for it."""
+        """A report of progress holds no touchpoint: it is skipped, and a later one makes up for it."""
 
     def _report(self, partition: int, emit: _Emission) -> None:
         state = self._state

@@ -48,8 +48,8 @@ def run_with_track(seed: int) -> None:
     calm = build_calm(in_order(world.logs, PARTITIONS))
     calm.arrive_all()
     calm.pass_time(last_tick(world.logs, 0))
-    journeys, alerts = outcome(world.logs, PARTITIONS)
-    expected_journeys, expected_alerts = outcome(calm.logs, PARTITIONS)
+    journeys, alerts = outcome(world.logs)
+    expected_journeys, expected_alerts = outcome(calm.logs)
     assert journeys == expected_journeys
     assert alerts == expected_alerts
 

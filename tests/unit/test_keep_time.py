@@ -24,7 +24,9 @@ class Bench:
         self.log: list[Record] = []
         self.out: list[Effect] = []
 
-    def report(self, partition: int, log_time: int, mark: tuple[int, int] | None = None, offset: int | None = None) -> list[Any]:
+    def report(
+        self, partition: int, log_time: int, mark: tuple[int, int] | None = None, offset: int | None = None
+    ) -> list[Any]:
         at = ("resolve", partition, len(self.log) if offset is None else offset, 0)
         record = Record(len(self.log), 0, None, encode(_progress(at=at, log_time=log_time, mark=mark)))
         self.log.append(record)
@@ -79,7 +81,14 @@ def test_marks_are_authentic_for_their_partition_only() -> None:
 
 
 def test_a_restored_stage_goes_on_alike() -> None:
-    reports = [(0, 100, None), (1, 90, None), (0, 100, (90, 1)), (1, 95, (90, 1)), (1, 95, (90, 2)), (0, 120, (90, 2))]
+    reports = [
+        (0, 100, None),
+        (1, 90, None),
+        (0, 100, (90, 1)),
+        (1, 95, (90, 1)),
+        (1, 95, (90, 2)),
+        (0, 120, (90, 2)),
+    ]
     whole = Bench()
     effects = []
     for report in reports:

@@ -1,0 +1,168 @@
+"""The stage resolve, record by record: what is refused, forwarded, believed, counted."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from schemas.control import Control, control_headers, read_control
+from schemas.fast import encode
+from schemas.identifiers import customer_of, partition_of
+from streams.identity.effects import MOVE_AT_ONCE, TooManyHops
+from streams.identity.limits import HOUR_MS, Limits
+from streams.identity.resolve import TooMuchBadData
+from tests.unit.identity_bench import SECRET, START, Bench, page
+
+
+def test_bad_data_is_a_dead_letter_with_its_bytes_and_without_values_in_the_text() -> None:
+    bench = Bench()
+    for value in (
+        b'{"name": "secret-name"',
+        b"\xff\x00",
+        None,
+        page(START)[:-1] + b', "secret": 1}',
+        b"x" * 40_000,
+    ):
+        (effect,) = bench.touchpoint(value, START, (("source", b"web"), ("odd", b"\xff")))
+        letter = bench.body(effect)
+        assert effect.topic == "dead_letters"
+        assert b64decode(letter["payload"]) == (value or b"")
+        assert (letter["offset"], letter["partition"], letter["source"]) == (bench.offset, 0, "web")
+        assert "secret-name" not in letter["detail"]
+        assert letter["headers"]["odd"] == "\\xff"
+
+
+def test_a_control_with_a_wrong_mac_is_a_dead_letter() -> None:
+    bench = Bench(partition=0, partitions=2)
+    value = encode({"type": "beat", "log_time": START})
+    wrong = (
+        control_headers("beat", 1, value, SECRET),
+        control_headers("beat", 0, value, b"other"),
+        control_headers("mark", 0, value, SECRET)[1:] + (("control", b"beat"),),
+        (("control", b"beat"),),
+        (("control", b"open_sesame"),),
+    )
+    for headers in wrong:
+        (effect,) = bench.touchpoint(value, START, headers)
+        assert bench.body(effect)["failure"] == "unauthentic_control"
+
+
+def test_a_misplaced_touchpoint_is_reproduced_as_it_came() -> None:
+    user = next(f"u{n}" for n in range(99) if partition_of(f"user_id:u{n}", 2) == 1)
+    here, there = Bench(0, 2), Bench(1, 2)
+    value = page(START, user_id=user)
+    (forwarded,) = here.touchpoint(value, START + 5, (("source", b"till"), ("log_time", b"1")))
+    assert (forwarded.topic, forwarded.partition, forwarded.value) == ("touchpoints.raw", 1, value)
+    assert read_control(forwarded.headers, 1, value, SECRET) == Control(
+        "forwarded", START + 5, ("resolve", 0, 0, 0)
+    )
+    (resolved,) = there.touchpoint(value, START + HOUR_MS, forwarded.headers)
+    body = there.body(resolved)
+    assert (body["log_time"], body["source"]) == (START + 5, "till")
+    assert body["customer_id"] == customer_of("user_id", user)
+    assert there.touchpoint(value, START + HOUR_MS, forwarded.headers) == []
+    counts = there.body(there.beat(START)[0])["counts"]
+    assert (counts["read"], counts["duplicates"]) == (1, 0)
+
+
+def test_a_touchpoint_is_forwarded_once_only() -> None:
+    user = next(f"u{n}" for n in range(99) if partition_of(f"user_id:u{n}", 3) == 1)
+    (forwarded,) = Bench(0, 3).touchpoint(page(START, user_id=user), START)
+    lost = Bench(1, next(count for count in range(4, 99) if partition_of(f"user_id:{user}", count) != 1))
+    with pytest.raises(TooManyHops, match="forwarded once"):
+        lost.touchpoint(forwarded.value, START, forwarded.headers)
+
+
+def test_log_time_is_the_broker_s_when_live_and_the_driver_s_otherwise() -> None:
+    header = (("log_time", str(START + 9).encode()),)
+    for run, expected in (("live", START + 1), ("simulation", START + 9)):
+        bench = Bench(run=run)  # type: ignore[arg-type]  # the loop forgets the literals
+        (resolved,) = bench.touchpoint(page(START, email="e"), START + 1, header)
+        assert bench.body(resolved)["log_time"] == expected
+    (letter,) = Bench(run="replay").touchpoint(page(START, email="e"), START + 1)
+    assert Bench().body(letter)["field"] == "log_time"
+
+
+def test_a_live_beat_covers_what_came_before_its_own_millisecond() -> None:
+    bench = Bench()
+    assert bench.body(bench.beat(START, 5)[0])["log_time"] == START - 1
+    assert bench.body(bench.beat(START - 10, 5)[0])["log_time"] == START - 1
+    replayed = Bench(run="replay")
+    assert replayed.body(replayed.beat(START, 5)[0])["log_time"] == 5
+
+
+def test_a_mark_is_reported_once_and_last() -> None:
+    bench = Bench()
+    bench.beat(START + 1)
+    (report,) = bench.mark(START - 7, hop=2)
+    assert report.last
+    assert bench.body(report)["mark"] == [START - 7, 2]
+
+
+def test_too_late_is_stored_and_is_evidence_for_nothing() -> None:
+    bench = Bench()
+    late = START + 80 * HOUR_MS
+    bench.touchpoint(page(START + 1, anonymous_id="a"), START + 1)
+    (user,) = bench.touchpoint(page(START + 2, anonymous_id="a", user_id="u", order_id="7"), late)
+    (device,) = bench.touchpoint(page(START + 3, anonymous_id="a"), late)
+    (key,) = bench.touchpoint(page(START + 4, order_id="7"), late)
+    told = [
+        (bench.body(effect)["attributed_by"], bench.body(effect)["too_late"])
+        for effect in (user, device, key)
+    ]
+    assert told == [("user_id", True), ("device", True), ("waiting", True)]
+    assert bench.touchpoint(page(START + 3, anonymous_id="a"), late) == []
+
+
+def test_a_login_moves_what_was_browsed_and_tells_its_keys() -> None:
+    bench = Bench()
+    device, user = customer_of("anonymous_id", "a"), customer_of("user_id", "u")
+    bench.touchpoint(page(START, anonymous_id="a", order_id="7"), START)
+    effects = bench.touchpoint(page(START + 1, anonymous_id="a", user_id="u"), START + 1)
+    assert bench.kinds(effects) == ["touchpoint", "detach", "attach", "evidence"]
+    _, detach, attach, evidence = map(bench.body, effects)
+    assert (detach["customer_id"], detach["moved_to"]) == (device, user)
+    assert (attach["customer_id"], attach["moved_from"], attach["attributed_by"]) == (user, device, "login")
+    assert attach["entries"][0]["keys"] == {"order_id": "7"}
+    assert (evidence["key"], evidence["customer_id"], evidence["rev"]) == ("order_id:7", user, 1)
+
+
+def test_large_moves_are_cut() -> None:
+    bench = Bench(limits=Limits(kiosk_touchpoints=10_000))
+    count = 2 * MOVE_AT_ONCE + 1
+    for number in range(count):
+        bench.touchpoint(page(START + number, anonymous_id="a"), START + number)
+    effects = bench.touchpoint(page(START + count, anonymous_id="a", user_id="u"), START + count)
+    assert bench.kinds(effects) == ["touchpoint", *["detach"] * 3, *["attach"] * 3]
+    assert sum(len(bench.body(effect)["entries"]) for effect in effects[4:]) == count
+    assert [bench.body(effect)["at"][3] for effect in effects] == list(range(7))
+
+
+def test_too_much_bad_data_stops_the_partition_and_a_restart_does_not_forget() -> None:
+    limits = Limits(bad_window=20, bad_at_least=8, bad_ratio=0.5)
+    bench = Bench(limits=limits)
+    for number in range(7):
+        bench.touchpoint(b"{", START + number)
+    bench.store()
+    again = Bench(limits=limits)
+    again.stage.restore(bench.state.items())
+    with pytest.raises(TooMuchBadData, match="8 of the last 8"):
+        again.touchpoint(b"{", START)
+    calm = Bench(limits=limits)
+    for number in range(200):
+        calm.touchpoint(b"{" if number % 2 else page(START + number, email="e"), START + number)
+
+
+def test_a_quarantined_record_is_a_counted_dead_letter() -> None:
+    bench = Bench()
+    out: list[Any] = []
+    bench.stage.quarantine(bench.record(b"poison", START), "ticket 7", out)
+    letter = bench.body(out[0])
+    assert (letter["failure"], letter["detail"], b64decode(letter["payload"])) == (
+        "quarantined",
+        "ticket 7",
+        b"poison",
+    )
+    assert bench.body(bench.beat(START)[0])["counts"]["dead_letters"] == 1
