@@ -40,14 +40,6 @@ def rig(kafka: str, topic_prefix: str, tmp_path: Path) -> Iterator[Rig]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def shared_rig(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """For tests that do not look at the whole topic."""
-    create_topic(kafka, "collector-shared-touchpoints.raw")
-    with running_collector(kafka, "collector-shared-", tmp_path_factory.mktemp("collector")) as running:
-        yield running
-
-
 def touchpoint(number: int, **changed: object) -> dict[str, object]:
     return {
         "message_id": f"m-{number}",
@@ -181,67 +173,6 @@ def test_native_verdicts_stand_in_order_and_only_accepted_ones_are_stored(rig: R
     assert [v["verdict"] for v in answer.json["verdicts"]] == ["accepted", "accepted", "refused"]
     assert answer.json["verdicts"][2]["failure"] == "malformed"
     assert len(rig.records()) == 5
-
-
-@pytest.mark.parametrize(
-    ("path", "body", "headers", "status", "code"),
-    [
-        ("/v1/batch", b"{", {}, 400, "malformed"),
-        ("/v1/batch", b"{}", {}, 400, "malformed"),
-        ("/v1/track", b"[1]", {}, 400, "malformed"),
-        ("/v1/batch", b"[" * 200_000, {}, 400, "malformed"),
-        ("/v1/batch", '{"batch":[]}'.encode("utf-16"), {}, 400, "malformed"),
-        ("/v1/batch", gzip.compress(b'{"batch":[]}')[:-9], {"Content-Encoding": "gzip"}, 400, "malformed"),
-        ("/v1/batch", b'{"batch":[]}', {"Content-Encoding": "gzip"}, 400, "malformed"),
-        ("/v1/batch", b'{"batch":[]}', {"Content-Encoding": "br"}, 415, "unsupported_encoding"),
-        ("/v1/batch", gzip.compress(b"\0" * (200 << 20)), {"Content-Encoding": "gzip"}, 413, "too_large"),
-        ("/v1/touchpoints", gzip.compress(b"\0" * (200 << 20)), {"Content-Encoding": "gzip"}, 413, "too_large"),
-        ("/v1/batch", b'{"batch":[' + b"1," * 2_500 + b"1]}", {}, 413, "too_many_items"),
-        ("/v1/batch", b'{"batch":["' + b"x" * 900_000 + b'"]}', {}, 413, "too_large"),
-        ("/v1/touchpoints", b'{"touchpoints":[],"sent_at":"soon"}', {}, 400, "malformed"),
-        ("/v1/batch", b'{"batch":[]}', {"Authorization": "Basic bm9ib2R5Og=="}, 401, "unknown_write_key"),
-        ("/v1/batch", b'{"batch":[],"writeKey":"nobody"}', {"Authorization": ""}, 401, "unknown_write_key"),
-        ("/v1/touchpoints", b"{}", {"Authorization": "Basic !"}, 401, "unknown_write_key"),
-    ],
-)
-def test_what_cannot_be_taken_is_told_as_json(
-    shared_rig: Rig, path: str, body: bytes, headers: dict[str, str], status: int, code: str
-) -> None:
-    key = None if "Authorization" in headers else WEB_KEY
-    answer = shared_rig.ask(path, body, key, headers=headers)
-    assert (answer.status, answer.json["code"]) == (status, code)
-    assert answer.json["message"]
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-
-
-def test_http_abuse_leaves_the_collector_at_work(shared_rig: Rig) -> None:
-    many = {f"X-{number}": "1" for number in range(1_000)}
-    assert shared_rig.ask("/v1/batch", b"{}", headers=many).status == 400
-    assert shared_rig.ask("/v1/batch", b"{}", headers={"X-Long": "x" * 100_000}).status == 400
-    slow = http.client.HTTPConnection("127.0.0.1", shared_rig.port, timeout=30)
-    slow.putrequest("POST", "/v1/batch")
-    slow.putheader("Content-Length", "100")
-    slow.putheader("Authorization", "Bearer " + WEB_KEY)
-    slow.endheaders(b'{"batch"')
-    cut = http.client.HTTPConnection("127.0.0.1", shared_rig.port, timeout=30)
-    cut.putrequest("POST", "/v1/batch")
-    cut.putheader("Content-Length", "100")
-    cut.endheaders(b'{"batch"')
-    cut.close()
-    garbled = http.client.HTTPConnection("127.0.0.1", shared_rig.port, timeout=30)
-    garbled.putrequest("POST", "/v1/batch")
-    garbled.putheader("Transfer-Encoding", "chunked")
-    garbled.endheaders(b'5\r\n{"bat\r\nno length\r\n')
-    assert garbled.getresponse().status == 400
-    garbled.close()
-    assert shared_rig.ask("/v1/batch", json.dumps({"batch": [item(1)]}).encode()).status == 200
-    response = slow.getresponse()
-    assert (response.status, json.loads(response.read())["code"]) == (408, "slow_body")
-    slow.close()
-    assert shared_rig.ask("/readyz", key=None).status == 200
-    log = shared_rig.log.read_text()
-    assert "xxxx" not in log, "nothing of a request goes to the log"
-    assert "Traceback" not in log
 
 
 def test_tail_shows_verdicts_and_no_personal_data(rig: Rig) -> None:
