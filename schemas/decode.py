@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.checked import DEPTH_MAX, TooDeep, check_tree
+from schemas.checked import DEPTH_MAX, TooDeep, check_tree, is_flat
 from schemas.decoded import Decoded, Failure, Hints, Invalid, decoded, read_hints, violation_of
 from schemas.fast import DepthError, fast_shape_decoder
 from schemas.segment import SegmentItem, from_segment
@@ -61,10 +61,10 @@ def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | I
         if item.sent_at is not None:
             field = "sent_at"
             sent_at = to_ms(item.sent_at)
-        if item.properties:
+        if not is_flat(item.properties):
             field = "properties"
             check_tree(item.properties)
-        if item.context:
+        if not is_flat(item.context):
             field = "context"
             check_tree(item.context)
     except ValueError as error:

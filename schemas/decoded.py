@@ -16,12 +16,11 @@ from schemas.touchpoint import Identifiers, Subject
 
 Failure = Literal["malformed", "contract_violation", "size_violation", "unsupported_format"]
 
-KINDS: Final = tuple(Identifiers.model_fields)
 NO_IDENTIFIERS: Final = fast_type(Identifiers)()
 SOURCE_MAX: Final = 100
 CHANNEL_MAX: Final = 40
 TIME_DIGITS_MAX: Final = 15
-_NO_KEYS: Final = (None,) * len(BUSINESS_KINDS)
+_BUSINESS: Final = frozenset(BUSINESS_KINDS)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _PLACE: Final = re.compile(r"(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>[A-Za-z0-9_.\[\]]*)`", re.DOTALL)
 
@@ -164,13 +163,9 @@ def usable_of(identifiers: Identifiers) -> tuple[dict[str, str], dict[str, str]]
     """All without placeholders, in the order of the declaration; and the business keys among them."""
     if identifiers is NO_IDENTIFIERS:
         return {}, {}
-    values: tuple[str | None, ...] = msgspec.structs.astuple(identifiers)  # type: ignore[arg-type]  # a Struct, typed as its model
-    usable = {
-        kind: value
-        for kind, value in zip(KINDS, values)
-        if value is not None and (value[0] in PLAIN_STARTS or not is_placeholder(value))
-    }
-    if values[-len(BUSINESS_KINDS) :] == _NO_KEYS:
+    sent: dict[str, str] = msgspec.to_builtins(identifiers)  # Only those that are there (`omits_absent`).
+    usable = {kind: value for kind, value in sent.items() if value[0] in PLAIN_STARTS or not is_placeholder(value)}
+    if _BUSINESS.isdisjoint(usable):
         return usable, {}
     return usable, {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable}
 

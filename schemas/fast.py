@@ -155,6 +155,7 @@ def _struct(model: type[BaseModel]) -> type[msgspec.Struct]:
         frozen=True,
         kw_only=True,
         forbid_unknown_fields=model.model_config.get("extra") == "forbid",
+        omit_defaults=getattr(model, "omits_absent", False),
         gc=False,  # Frozen, and made of JSON: a cycle is impossible.
     )
 
@@ -250,6 +251,8 @@ def _type(where: str, annotation: Any) -> Any:
 def _constrained(where: str, kind: Any, metadata: Any) -> Any:
     limits: dict[str, Any] = {}
     for item in metadata:
+        if isinstance(item, Checked) and item.derived is not None:
+            kind = item.derived
         for part in item.metadata if isinstance(item, FieldInfo) else (item,):
             limits |= _limits(where, part)
     return Annotated[kind, msgspec.Meta(**limits)] if limits else kind

@@ -53,9 +53,7 @@ def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
     """Same source, message id and bytes: a duplicate. A client with one constant message id loses nothing. 32 hex
     digits.
     """
-    digest = blake2b(content, digest_size=16)
-    digest.update(b"\x00%s\x00%s" % (source.encode(), message_id.encode()))
-    return digest.hexdigest()
+    return blake2b(b"%b\x00%b\x00%b" % (content, source.encode(), message_id.encode()), digest_size=16).hexdigest()
 
 
 def partition_of(routing: str, partitions: int) -> int:

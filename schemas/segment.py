@@ -61,6 +61,8 @@ NAMES: Final = {
 CHANNELS: Final = {"browser": "web", "mobile": "app"}
 _CAMEL: Final = {"order_id": "orderId", "receipt_id": "receiptId", "ticket_id": "ticketId", "claim_id": "claimId"}
 _CAMEL_CONTACT: Final = {"email": "email", "phone": "phone", "loyalty_card": "loyaltyCard"}
+_KEY_NAMES: Final = frozenset((*_CAMEL, *_CAMEL.values()))
+_CONTACT_NAMES: Final = frozenset((*_CAMEL_CONTACT, *_CAMEL_CONTACT.values()))
 _VOLATILE: Final = ("sentAt", "_metadata", "writeKey")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP: Final = re.compile(r"[\W_]+")
@@ -158,14 +160,14 @@ def _identified(
     item: SegmentItem, properties: dict[str, Any], context: dict[str, Any], traits: dict[str, Any]
 ) -> Identifiers:
     device = context.get("device")
-    found: dict[str, str | None] = {
+    found = {
         "user_id": _text("userId", item.user_id),
         "anonymous_id": _text("anonymousId", item.anonymous_id),
         "device_id": _text("context.device.id", device.get("id")) if isinstance(device, dict) else None,
     }
-    for kind in CONTACT_KINDS if traits else ():
+    for kind in CONTACT_KINDS if traits and not _CONTACT_NAMES.isdisjoint(traits) else ():
         found[kind] = _either("traits", traits, kind, _CAMEL_CONTACT[kind])
-    for kind in BUSINESS_KINDS if properties else ():
+    for kind in BUSINESS_KINDS if properties and not _KEY_NAMES.isdisjoint(properties) else ():
         found[kind] = _either("properties", properties, kind, _CAMEL[kind])
     return _identifiers(**found)
 
@@ -191,7 +193,7 @@ def _properties(item: SegmentItem, properties: dict[str, Any]) -> dict[str, Any]
         case "page" | "screen" if item.name is not None and "name" not in properties:
             return {"name": item.name} | properties
         case "identify" | "group" if item.traits:
-            lifted = {*_CAMEL_CONTACT, *_CAMEL_CONTACT.values()} if item.type == "identify" else set()
+            lifted = _CONTACT_NAMES if item.type == "identify" else ()
             properties = properties | {key: value for key, value in item.traits.items() if key not in lifted}
     if item.type == "group" and item.group_id is not None:
         return properties | {"group_id": str(item.group_id)}

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -40,6 +40,9 @@ class OpenContract(Contract):
 
 class Identifiers(Contract):
     """Who, or which business object, the touchpoint names. All may be absent."""
+
+    omits_absent: ClassVar[bool] = True
+    """The fast encoder writes those that are there, not ten fields that are mostly null."""
 
     user_id: Value | None = None
     anonymous_id: Value | None = None
