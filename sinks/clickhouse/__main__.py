@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from time import time
-from typing import Final
+from typing import Final, TypeVar
 
 import stamina
 import structlog
@@ -30,6 +30,8 @@ from sinks.settings import ClickHouseSettings, LoaderSettings
 
 STALLED_SECONDS: Final = 180.0
 START_SECONDS: Final = 600.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -80,14 +82,8 @@ def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequenc
     health.start()
     log.info("loader starts", health_port=health.port, clickhouse=str(address))
     try:
-        for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=START_SECONDS, wait_max=5.0):
-            with attempt:
-                run_migrations(address, settings.clickhouse_cluster, views)
-        for attempt in stamina.retry_context(
-            on=(KafkaConnectionError, KafkaTimeoutError, TopicsMissing), attempts=None, timeout=START_SECONDS, wait_max=5.0
-        ):
-            with attempt:
-                kafka = KafkaLog(_options(settings))
+        _patiently(stop, lambda: run_migrations(address, settings.clickhouse_cluster, views))
+        kafka = _patiently(stop, lambda: KafkaLog(_options(settings)))
         store = ClickHouseStore(address)
         loader = Loader(kafka, store, metrics, prefix=settings.touchline_topic_prefix)
         while not stop.is_set():
@@ -96,6 +92,16 @@ def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequenc
         store.close()
     finally:
         health.stop()
+
+
+def _patiently(stop: Event, action: Callable[[], T]) -> T:
+    """Again and again while ClickHouse or Kafka do not answer, for START_SECONDS at most."""
+
+    def worth_waiting(error: Exception) -> bool:
+        outage = isinstance(error, Unavailable | KafkaConnectionError | KafkaTimeoutError | TopicsMissing)
+        return outage and not stop.is_set()
+
+    return stamina.retry(on=worth_waiting, attempts=None, timeout=START_SECONDS, wait_max=5.0)(action)()
 
 
 def _options(settings: LoaderSettings) -> KafkaOptions:

@@ -140,8 +140,10 @@ class ClickHouseDatabase:
         try:
             self._client.command(statement)
         except Error as error:
-            # Statements come from our own files, so ClickHouse's text quotes no data.
-            raise MigrationError(f"{what} ...: {loader_error('refused', error.code, error.name)}: {error}") from error
+            if error.code is None:
+                raise loader_error(f"{what} ...", None, None) from error
+            # The statement is ours, so ClickHouse's text quotes no data.
+            raise MigrationError(f"{what} ...: {error}") from error
 
     def applied(self) -> list[Applied]:
         try:

@@ -1,0 +1,118 @@
+"""What a receiver gets: the body, the headers, the signature. Pure.
+
+POST, JSON (`Notification`). Headers:
+- `Idempotency-Key`: the same for every attempt to tell the same thing. Delivery is at least once: drop keys you know.
+- `Touchline-Timestamp`: seconds since the epoch when the attempt was made. Refuse what is older than five minutes.
+- `Touchline-Signature`: `v1=` and the hex HMAC-SHA256 of timestamp, a full stop and the body, with the shared secret.
+
+Answer 2xx when you have it; 429 or 5xx to get it again (`Retry-After` in seconds is honoured); any other answer parks it.
+The body names no person: no customer, no identifiers. `journey_id` leads to them for those who may look.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from schemas.fast import encode
+from schemas.records import Alert, AlertState, BreakKind, Severity
+from schemas.touchpoint import Contract
+
+
+class EvidenceItem(Contract):
+    touchpoint_id: str
+    name: str
+    channel: str
+    occurred_at: str
+
+
+class Notification(Contract):
+    """Times are RFC 3339, UTC."""
+
+    format_version: int = 1
+    idempotency_key: str
+    state: AlertState
+    first_line: str
+    severity: Severity
+    owner: str
+    incident: str
+    definition: str
+    definition_version: int
+    kind: BreakKind
+    break_name: str
+    step: str | None
+    occurrence: int
+    alert_id: str
+    dedup_key: str
+    continues: str | None
+    journey_id: str
+    anchor: str
+    cause_at: str
+    due_at: str | None
+    cleared_at: str | None
+    fired_at: str
+    changed_at: str
+    evidence: list[EvidenceItem]
+
+
+def body_of(alert: Alert, key: str) -> bytes:
+    return encode(
+        Notification(
+            idempotency_key=key,
+            state=alert.state,
+            first_line=alert.first_line,
+            severity=alert.severity,
+            owner=alert.owner,
+            incident=alert.incident,
+            definition=alert.definition,
+            definition_version=alert.version,
+            kind=alert.kind,
+            break_name=alert.break_name,
+            step=alert.step,
+            occurrence=alert.occurrence,
+            alert_id=alert.alert_id,
+            dedup_key=alert.dedup_key,
+            continues=alert.continues,
+            journey_id=alert.journey_id,
+            anchor=alert.anchor,
+            cause_at=_text(alert.cause_at),
+            due_at=_maybe_text(alert.due_at),
+            cleared_at=_maybe_text(alert.cleared_at),
+            fired_at=_text(alert.fired_at),
+            changed_at=_text(alert.changed_at),
+            evidence=[
+                EvidenceItem(
+                    touchpoint_id=w.touchpoint_id, name=w.name, channel=w.channel, occurred_at=_text(w.occurred_at)
+                )
+                for w in alert.evidence
+            ],
+        )
+    )
+
+
+def headers_of(key: str, body: bytes, sent_at_seconds: int, secret: bytes) -> dict[str, str]:
+    """Without a secret there is no signature."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "touchline-notifier/1",
+        "Idempotency-Key": key,
+        "Touchline-Timestamp": str(sent_at_seconds),
+    }
+    return headers | ({"Touchline-Signature": f"v1={signature(secret, sent_at_seconds, body)}"} if secret else {})
+
+
+def signature(secret: bytes, sent_at_seconds: int, body: bytes) -> str:
+    return hmac.new(secret, b"%d.%s" % (sent_at_seconds, body), sha256).hexdigest()
+
+
+def _text(ms: int) -> str:
+    try:
+        at = datetime.fromtimestamp(ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):  # A touchpoint may claim any year; the alert goes out all the same.
+        return f"{ms} ms since 1970"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _maybe_text(ms: int | None) -> str | None:
+    return None if ms is None else _text(ms)

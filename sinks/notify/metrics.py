@@ -1,0 +1,36 @@
+"""Every metric of the notifier, in one place."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class NotifierMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "touchline_notifier_decisions", "Changes of alerts, by what was decided.", ["reason"], registry=registry
+        )
+        self.repeated = Counter("touchline_notifier_repeated", "Alerts that were delivered before.", registry=registry)
+        self.attempts = Counter(
+            "touchline_notifier_attempts",
+            "Attempts to deliver: delivered, again, refused, expired.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.seconds_to_told = Histogram(
+            "touchline_notifier_seconds_to_told",
+            "From the notification being stored to the receiver having it.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0),
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "touchline_notifier_waiting", "Notifications that wait to be delivered.", registry=registry
+        )
+        self.parked = Gauge("touchline_notifier_parked", "Notifications that were given up.", registry=registry)
+        self.lag = Gauge("touchline_notifier_lag", "Alerts on Kafka that are not decided yet.", registry=registry)
+        self.stopped = Gauge(
+            "touchline_notifier_stopped",
+            "1: the partition stopped, a person must look.",
+            ["partition"],
+            registry=registry,
+        )
