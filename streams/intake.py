@@ -6,12 +6,13 @@ seek. So nothing is lost when a partition opens anew, and nothing is taken twice
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 
-from streams.settings import BATCHES_PER_PARTITION
+from streams.settings import BATCHES_PER_PARTITION, SMALL_BYTES
 from streams.stage import LogRecord
 from streams.transport import Delivery, Taker
+
+OVERHEAD_BYTES = 100
 
 
 class LostDelivery(Exception):
@@ -23,14 +24,15 @@ class Intake:
 
     def __init__(self, taker: Taker) -> None:
         self._taker = taker
-        self.waiting: deque[Sequence[LogRecord]] = deque()
         self.close()
 
     def close(self) -> None:
-        self.waiting.clear()
+        self.waiting: list[Delivery] = []
         self._life = object()
         self._open = False
-        self._outstanding = self._admitted = self._taken = self._expected = 0
+        self._outstanding = self._bytes = self._popped = self._popped_bytes = self._admitted = self._taken = (
+            self._expected
+        ) = 0
         self.seek_to: int | None = None
 
     def open(self, start: int) -> None:
@@ -47,7 +49,8 @@ class Intake:
 
     @property
     def fetchable(self) -> bool:
-        return self._open and self.seek_to is None and self._outstanding < BATCHES_PER_PARTITION
+        room = self._outstanding < BATCHES_PER_PARTITION or self._bytes < SMALL_BYTES
+        return self._open and self.seek_to is None and room
 
     def admit(self, records: Sequence[LogRecord]) -> Delivery | None:
         """Skip what the checkpoint holds; None when nothing is left, or when the fetch lies before the seek."""
@@ -59,8 +62,10 @@ class Intake:
                 return None
         self._expected = records[-1].offset + 1
         self._outstanding += 1
+        size = _bytes(records)
+        self._bytes += size
         self._admitted += 1
-        return Delivery(self._taker, self._life, self._admitted, records)
+        return Delivery(self._taker, self._life, self._admitted, size, records)
 
     def put(self, delivery: Delivery) -> None:
         """Raises LostDelivery when one before it is missing; one of an earlier life is dropped."""
@@ -69,14 +74,24 @@ class Intake:
         self._taken += 1
         if delivery.number != self._taken:
             raise LostDelivery(f"delivery {delivery.number} came in place of {self._taken}")
-        self.waiting.append(delivery.records)
+        self.waiting.append(delivery)
 
     def pop(self) -> Sequence[LogRecord]:
-        return self.waiting.popleft()
+        """All that waits, as one batch: what piled up costs one round trip."""
+        deliveries, self.waiting = self.waiting, []
+        self._popped, self._popped_bytes = len(deliveries), sum(delivery.size for delivery in deliveries)
+        if len(deliveries) == 1:
+            return deliveries[0].records
+        return [record for delivery in deliveries for record in delivery.records]
 
     def done(self) -> None:
-        """A popped batch is finished: there is room for another."""
-        self._outstanding -= 1
+        """What was popped is finished: there is room for more."""
+        self._outstanding -= self._popped
+        self._bytes -= self._popped_bytes
+
+
+def _bytes(records: Sequence[LogRecord]) -> int:
+    return sum(len(record.value or b"") for record in records) + len(records) * OVERHEAD_BYTES
 
 
 def split_at(

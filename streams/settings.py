@@ -9,7 +9,9 @@ from typing import NamedTuple
 from streams.stage import Effect, Stage
 
 BATCHES_PER_PARTITION = 2
-"""Fetched batches that wait for one partition's task. With two, one is at work and one is ready."""
+"""Fetched batches that one partition's task may hold: one is at work and one is ready."""
+SMALL_BYTES = 128 * 1024
+"""Batches that are smaller than this together do not count: at a low rate a fetch holds a record or two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from streams.health import STALL_SECONDS, Vitals, health, readiness
 from streams.intake import Intake, LostDelivery, split_at
 from streams.quarantine import Entry, QuarantineList, entry_key, read_key
 from streams.runner import State
-from streams.settings import BATCHES_PER_PARTITION, Place
+from streams.settings import BATCHES_PER_PARTITION, SMALL_BYTES, Place
 from streams.stage import Change, Effect, LogRecord
 from streams.transport import Delivery
 
@@ -56,9 +56,10 @@ def test_a_partition_holds_a_bounded_number_of_batches() -> None:
     intake = Intake(Nobody())
     intake.open(0)
     intake.sought(0)
+    large = b"x" * SMALL_BYTES
     for number in range(BATCHES_PER_PARTITION):
         assert intake.fetchable
-        delivery = intake.admit(records(number))
+        delivery = intake.admit([Record(number, value=large)])
         assert delivery is not None
         intake.put(delivery)
     assert not intake.fetchable
@@ -66,6 +67,19 @@ def test_a_partition_holds_a_bounded_number_of_batches() -> None:
     assert not intake.fetchable, "room only when the batch is finished"
     intake.done()
     assert intake.fetchable
+
+
+def test_small_batches_pile_up_and_are_taken_as_one() -> None:
+    intake = Intake(Nobody())
+    intake.open(0)
+    intake.sought(0)
+    for number in range(20):
+        assert intake.fetchable
+        delivery = intake.admit(records(number))
+        assert delivery is not None
+        intake.put(delivery)
+    assert [record.offset for record in intake.pop()] == list(range(20))
+    assert not intake.waiting
 
 
 def test_a_delivery_of_an_earlier_life_is_void_and_a_lost_one_is_noticed() -> None:
