@@ -56,7 +56,8 @@ def correct_clocks(arrivals: Iterable[Touchpoint]) -> list[Touchpoint]:
             skew = x.received_at - x.sent_at
             if abs(skew - offsets[about]) > SKEW_MIN:
                 offsets[about] = (skew + MINUTE // 2) // MINUTE * MINUTE
-        corrected.append(replace(x, occurred_at=x.occurred_at_sent + offsets[about]))
+        offset = offsets[about]
+        corrected.append(replace(x, occurred_at=x.occurred_at_sent + offset) if offset else x)
     return corrected
 
 

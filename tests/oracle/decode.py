@@ -238,8 +238,10 @@ def _touchpoint(
 
 def _object(content: bytes) -> dict[str, Any]:
     try:
-        item = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
-        json.dumps(item, ensure_ascii=False).encode()
+        item = _JSON.decode(content.decode("utf-8"))
+        if b"\\u" in content:
+            # Half a character is no text: this raises.
+            json.dumps(item, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise Bad("not JSON") from error
     if not isinstance(item, dict):
@@ -249,6 +251,9 @@ def _object(content: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _closed(item: dict[str, Any], known: tuple[str, ...] | list[str]) -> None:

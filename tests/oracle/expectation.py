@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.oracle.attribution import Attribution, attribute
@@ -68,4 +68,4 @@ def _decoded(item: Sent) -> Touchpoint | None:
 
 
 def _counted(group: list[Touchpoint], stored_at: int | None) -> Touchpoint:
-    return next((x for x in group if x.log_time == stored_at), replace(group[0]))
+    return next((x for x in group if x.log_time == stored_at), group[0])
