@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from streams.journey.compile import CompiledDefinition
 from streams.journey.fold import Run
 
-T = TypeVar("T")
+
+class Orderable(Protocol):
+    """The heap compares items put down for the same time; what it finds does not matter."""
+
+    def __lt__(self, other: Self, /) -> bool: ...
+
+
+T = TypeVar("T", bound=Orderable)
 
 
 def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int | None]:
@@ -68,18 +75,16 @@ class Agenda(Generic[T]):
     nothing.
     """
 
-    __slots__ = ("_heap", "_serial")
+    __slots__ = ("_heap",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, T]] = []
-        self._serial = 0
+        self._heap: list[tuple[int, T]] = []
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def put(self, at: int, item: T) -> None:
-        self._serial += 1
-        heappush(self._heap, (at, self._serial, item))
+        heappush(self._heap, (at, item))
 
     def due(self, w: int, when: Callable[[T, int], int | None]) -> list[tuple[int, T]]:
         """Take out what is due at W. `when` gives the true time of an item put down for a time, None if that entry is
@@ -87,7 +92,7 @@ class Agenda(Generic[T]):
         """
         found: list[tuple[int, T]] = []
         while self._heap and self._heap[0][0] <= w:
-            at, _, item = heappop(self._heap)
+            at, item = heappop(self._heap)
             true = when(item, at)
             if true is None:
                 continue

@@ -62,6 +62,10 @@ class Ticket:
         self.at: int | None = None
         self.look: int | None = None
 
+    def __lt__(self, other: Ticket) -> bool:
+        """For the agenda: no order among those of the same time."""
+        return False
+
 
 class Run:
     """One instance. `start` is None until it was seen; `settled` are bits of steps; `ended_at` is not set by the

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
 from streams.journey.compile import CompiledDefinition
 from streams.journey.fold import Run, advance, is_open, starts
-from streams.journey.values import Book, Kept, Order, order_of
+from streams.journey.values import Book, Kept, comes_after, order_of
 
 CUSTOMER = "customer"
 KIND_BITS = {kind: 1 << index for index, kind in enumerate(BUSINESS_KINDS)}
@@ -50,7 +50,7 @@ class Scope:
 
     def insert(self, kept: Kept) -> bool:
         """True when it is the last in the order."""
-        if not self.kept or order_of(self.kept[-1]) < order_of(kept):
+        if not self.kept or comes_after(kept, self.kept[-1]):
             self.kept.append(kept)
             return True
         self.kept.insert(bisect_left(self.kept, order_of(kept), key=order_of), kept)
@@ -74,30 +74,34 @@ class Unit:
     def __init__(self, definition: CompiledDefinition, customer: str) -> None:
         self.definition, self.customer = definition, customer
         self.scopes: tuple[Scope, ...] = ()
-        self.runs: list[Run] = []
-        self.last: Order | None = None
+        self.runs: tuple[Run, ...] = ()
+        self.last: Kept | None = None
         self.attic: dict[str, tuple[Book, int]] | None = None
+
+    @property
+    def truncated(self) -> bool:
+        return any(scope.truncated for scope in self.scopes)
 
     def wants(self, kept: Kept, scope: Scope) -> bool:
         definition = self.definition
-        if not definition.relevant(kept.name, kept.facts):
+        if kept.name not in definition.plans and not definition.relevant(kept.name, kept.facts):
             return False
         return scope.of_key or definition.kind is None or not kept.kinds & KIND_BITS[definition.kind]
 
     def take(self, kept: Kept, scope: Scope) -> Run | None:
         """Fold a touchpoint that comes after all others in the order. The run that it touched, if any."""
-        self.last = order_of(kept)
+        self.last = kept
         run = self._place(kept, scope)
         if run is not None:
             advance(self.definition, run, kept)
         return run
 
     def in_order(self, kept: Kept) -> bool:
-        return self.last is None or order_of(kept) > self.last
+        return self.last is None or comes_after(kept, self.last)
 
-    def refold(self) -> list[Run]:
+    def refold(self) -> tuple[Run, ...]:
         """Fold everything kept again. The former runs are returned, untouched."""
-        former, self.runs, self.last = self.runs, [], None
+        former, self.runs, self.last = self.runs, (), None
         everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
         if len(self.scopes) > 1:
             everything.sort(key=lambda pair: order_of(pair[0]))
@@ -124,5 +128,5 @@ class Unit:
 
     def _new(self, anchor: str) -> Run:
         run = Run(anchor, journey_id_of(self.definition.name, self.customer, anchor))
-        self.runs.append(run)
+        self.runs = (*self.runs, run)
         return run

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from sys import intern
+from zlib import crc32
 
 from msgspec import structs
 
+from schemas.records import Fact
 from streams.journey.compile import Compiled, CompiledDefinition
 from streams.journey.eviction import SLOTS, clusters, minutes, slot_of
 from streams.journey.fold import Run
+from streams.journey.inputs import EntryView, ResolvedView
 from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
 from streams.journey.ledger import Ledger, StoredBook, book_of
 from streams.journey.values import Book, Kept, order_of
 
 Address = tuple[str, str]
+
+SHARED_MAX = 4096
+"""Different facts to look for equals among; then it begins anew."""
 
 
 class Household:
@@ -50,6 +56,7 @@ class Memory:
     def __init__(self, compiled: Compiled, ledger: Ledger, retention_ms: int) -> None:
         self._compiled, self._ledger, self._retention_ms = compiled, ledger, retention_ms
         self._slots = [Slot() for _ in range(SLOTS)]
+        self._facts: dict[tuple[object, ...], dict[str, Fact]] = {}
         self._joint_kinds = frozenset(d.kind for d in compiled.joint)
 
     def __len__(self) -> int:
@@ -67,7 +74,7 @@ class Memory:
         return self._compiled.joint if key == CUSTOMER else self._compiled.by_kind.get(key.partition(":")[0], ())
 
     def find(self, customer: str, key: str) -> Scope | None:
-        slot = self._slots[slot_of(customer)]
+        slot = self._slots[crc32(customer.encode()) % SLOTS]
         if self._is_alone(key):
             return slot.alone.get((customer, key))
         household = slot.households.get(customer)
@@ -109,6 +116,40 @@ class Memory:
         return unit
 
     # -- touchpoints -------------------------------------------------------------------------------
+
+    def kept(self, entry: EntryView | ResolvedView, kinds: int, rev: int, moved_from: str | None) -> Kept:
+        facts = None
+        if entry.facts:
+            needed = self._compiled.facts
+            facts = self._shared_facts({name: value for name, value in entry.facts.items() if name in needed})
+        return Kept(
+            entry.touchpoint_id,
+            intern(entry.name),
+            entry.occurred_at,
+            entry.sequence,
+            entry.log_time,
+            intern(entry.channel),
+            facts,
+            kinds,
+            rev,
+            moved_from,
+        )
+
+    def _shared_facts(self, facts: dict[str, Fact]) -> dict[str, Fact] | None:
+        """Facts repeat, and a dict is as large as all the rest of a touchpoint: equal ones are one in memory."""
+        if not facts:
+            return None
+        key = tuple((name, type(value), value) for name, value in facts.items())
+        found = self._facts.get(key)
+        if found is None:
+            if len(self._facts) >= SHARED_MAX:
+                self._facts.clear()
+            found = self._facts[key] = facts
+        return found
+
+    def _shared(self, kept: Kept) -> Kept:
+        facts = self._shared_facts(kept.facts) if kept.facts else None
+        return structs.replace(kept, name=intern(kept.name), channel=intern(kept.channel), facts=facts)
 
     def keep(self, scope: Scope, kept: Kept, found: int) -> bool:
         """True when it replaces another version of itself."""
@@ -185,7 +226,7 @@ class Memory:
             self._forget_attic(unit, limit)
 
     def _forget_run(self, unit: Unit, run: Run) -> None:
-        unit.runs.remove(run)
+        unit.runs = tuple(other for other in unit.runs if other is not run)
         if run.ticket is not None:
             run.ticket.run = None
         if run.alerts or run.missed:
@@ -232,7 +273,7 @@ class Memory:
         """Bring the stored touchpoints back; the units that have to be folded."""
         for address in sorted({*entries, *gone, *truncated}):
             scope = self.scope(*address)
-            scope.kept = sorted(map(_shared, entries.get(address, ())), key=order_of)
+            scope.kept = sorted(map(self._shared, entries.get(address, ())), key=order_of)
             scope.gone = gone.get(address)
             scope.truncated = address in truncated
         for slot in self._slots:
@@ -251,8 +292,3 @@ class Memory:
             for unit in scope.units:
                 if unit.definition.name == name:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}
-
-
-def _shared(kept: Kept) -> Kept:
-    """Names and channels once in memory, not once per touchpoint."""
-    return structs.replace(kept, name=intern(kept.name), channel=intern(kept.channel))

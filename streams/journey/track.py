@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from sys import intern
 from typing import Final
 
 from schemas.fast import encode, fast_type
@@ -89,7 +88,7 @@ class Track:
 
     def flush(self, out: list[Effect]) -> None:
         for at, log_time, unit, run, exists in self._dirty.values():
-            truncated = any(scope.truncated for scope in unit.scopes)
+            truncated = unit.truncated
             out.append(journey_effect(unit.definition, run, unit.customer, at, self.run, log_time, truncated, exists))
         self._dirty.clear()
 
@@ -134,14 +133,14 @@ class Track:
             return
         if value.too_late or value.customer_id is None:
             return
-        kept = _kept(value, value.rev, None, self.compiled.facts)
+        kept = self._memory.kept(value, _kinds(value), value.rev, None)
         self._insert(value.customer_id, CUSTOMER, [kept], value.log_time, out)
 
     def _attach(self, value: AttachView, out: list[Effect]) -> None:
-        compiled, rev, moved_from = self.compiled, value.rev, value.moved_from
-        names, facts = compiled.heard(value.scope.partition(":")[0])
+        keep, rev, moved_from, of_customer = self._memory.kept, value.rev, value.moved_from, value.scope == CUSTOMER
+        names, facts = self.compiled.heard(value.scope.partition(":")[0])
         kept = [
-            _kept(entry, rev, moved_from, compiled.facts)
+            keep(entry, _kinds(entry) if of_customer else 0, rev, moved_from)
             for entry in value.entries
             if entry.name in names or (entry.facts and not facts.isdisjoint(entry.facts))
         ]
@@ -178,7 +177,7 @@ class Track:
     # -- one scope ---------------------------------------------------------------------------------
 
     def _insert(self, customer: str, key: str, entries: Sequence[Kept], log_time: int, out: list[Effect]) -> None:
-        if key == CUSTOMER:
+        if key == CUSTOMER:  # What carries the key of a kind is heard by name alone, but does not join.
             entries = [kept for kept in entries if self._memory.serves(kept)]
             if not entries:
                 return
@@ -199,10 +198,10 @@ class Track:
             wanted = [kept for kept in added if unit.wants(kept, scope)]
             if again or (wanted and not unit.in_order(wanted[0])):
                 self._refold(unit, set(), log_time, out)
-                continue
-            touched = [unit.take(kept, scope) for kept in wanted]
-            for run in dict.fromkeys(touched):
-                if run is not None:
+            elif len(wanted) == 1:
+                self._settle(unit, unit.take(wanted[0], scope), True, log_time, out)
+            else:
+                for run in dict.fromkeys([unit.take(kept, scope) for kept in wanted]):
                     self._settle(unit, run, True, log_time, out)
 
     def _refold(self, unit: Unit, moved: set[str], log_time: int, out: list[Effect]) -> None:
@@ -219,9 +218,9 @@ class Track:
 
     # -- one run -----------------------------------------------------------------------------------
 
-    def _settle(self, unit: Unit, run: Run, touched: bool, log_time: int, out: list[Effect]) -> None:
+    def _settle(self, unit: Unit, run: Run | None, touched: bool, log_time: int, out: list[Effect]) -> None:
         """Judge a run at W, write what changed of its alerts, and note when to look again."""
-        if run.start is None:
+        if run is None or run.start is None:
             return
         definition = unit.definition
         if run.alerts is None and unit.attic:
@@ -291,16 +290,6 @@ def _when(ticket: Ticket, at: int) -> int | None:
     return ticket.look
 
 
-def _kept(entry: EntryView | ResolvedView, rev: int, moved_from: str | None, needed: frozenset[str]) -> Kept:
-    return Kept(
-        entry.touchpoint_id,
-        intern(entry.name),
-        entry.occurred_at,
-        entry.sequence,
-        entry.log_time,
-        intern(entry.channel),
-        {name: value for name, value in entry.facts.items() if name in needed} if entry.facts else None,
-        sum(KIND_BITS[kind] for kind in entry.keys if kind in KIND_BITS) if entry.keys else 0,
-        rev,
-        moved_from,
-    )
+def _kinds(entry: EntryView | ResolvedView) -> int:
+    """Only the customer's own touchpoints are asked which keys they carry."""
+    return sum(KIND_BITS.get(kind, 0) for kind in entry.keys) if entry.keys else 0

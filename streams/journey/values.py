@@ -34,6 +34,13 @@ def order_of(kept: Kept) -> Order:
     return (kept.occurred_at, kept.sequence, kept.touchpoint_id)
 
 
+def comes_after(kept: Kept, other: Kept) -> bool:
+    """In the order; almost always the times decide."""
+    if kept.occurred_at != other.occurred_at:
+        return kept.occurred_at > other.occurred_at
+    return order_of(kept) > order_of(other)
+
+
 class Finding(NamedTuple):
     """A break of one instance as the fold sees it."""
 
