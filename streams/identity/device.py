@@ -113,7 +113,7 @@ def owner_between(
     return tail.customer_id if user is None else customer_of_user(user)
 
 
-def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, list[Moved]]:
+def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, Sequence[Moved]]:
     """Add an on-time touchpoint; returns it with its customer, and the older ones that changed hands, in the
     order.
     """
@@ -123,7 +123,7 @@ def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, list[Moved]]:
         if kept.user_id is None and not kept.ends and index < limits.kiosk_touchpoints:
             kept = _owned(kept, owner_between(kept, tail.marker, None, tail, limits))
             entries.append(kept)
-            return kept, []
+            return kept, ()
         entries.append(kept)
     else:
         index = bisect_left(entries, kept)

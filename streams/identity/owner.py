@@ -9,15 +9,14 @@ touchpoint is, so its revs (raw offsets of one partition) can be compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.decoded import Decoded
 from schemas.definition import Catalogue
-from schemas.fast import encode
 from schemas.records import AttributedBy, Entry, Evidence, Fact, Run
 from streams.identity.clock import offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, place
-from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, make_entry, make_resolved
+from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved
 from streams.identity.keys import Change, Claim, Key, take
 from streams.identity.state import State, put
 
@@ -47,7 +46,7 @@ class Owner:
         """A new touchpoint on one of our identifiers; True when it is too late."""
         state = self._state
         routing = decoded.routing
-        tail = state.tail(routing)
+        tail = state.tails.get(routing) or state.tail(routing)
         offset_ms = tail.offset_ms
         if decoded.sent_at is not None:
             offset_ms = offset_after(offset_ms, decoded.sent_at, decoded.received_at)
@@ -65,7 +64,7 @@ class Owner:
             log_time=log_time,
             channel=decoded.channel or (known.channel if known is not None else None) or UNKNOWN_CHANNEL,
             keys=decoded.keys,
-            facts=self._facts_of(decoded),
+            facts=self._facts_of(decoded.properties) if decoded.properties else {},
         )
         on_device = tail.rule == "device"
         user_id = decoded.user_id if on_device else None
@@ -108,17 +107,18 @@ class Owner:
         kept, moved = place(tail, kept, state.limits)
         if tail.kiosk is not kiosk:
             state.header_changed(routing, tail)
+        for _, new in moved:
+            state.kept_changed(routing, new)
         state.remember(routing, tail, kept)
         self._resolved(decoded, entry, tail, kept.customer_id, kept.user_id, declared, False, offset)
         if entry.keys:
             self._tell(entry, kept.customer_id, None)
         if moved:
-            self._moves(routing, tail, moved)
+            self._moves(tail, moved)
 
-    def _moves(self, routing: str, tail: Tail, moved: Sequence[Moved]) -> None:
+    def _moves(self, tail: Tail, moved: Sequence[Moved]) -> None:
         groups: dict[tuple[str | None, str | None], list[Kept]] = {}
         for old, new in moved:
-            self._state.kept_changed(routing, new)
             groups.setdefault((old.customer_id, new.customer_id), []).append(new)
         for (old_customer, new_customer), kepts in groups.items():
             by: AttributedBy = "device" if new_customer == tail.customer_id else "login"
@@ -198,11 +198,11 @@ class Owner:
         ids = [claim.touchpoint_id for claim in routed]
         self._emission.move(CUSTOMER_SCOPE, old, new, [claim.entry for claim in routed], ids, "business_key")
 
-    def _facts_of(self, decoded: Decoded) -> dict[str, Fact]:
+    def _facts_of(self, properties: dict[str, Any]) -> dict[str, Fact]:
         wanted = self._facts
         return {
             name: value
-            for name, value in decoded.properties.items()
+            for name, value in properties.items()
             if name in wanted and isinstance(value, str | int | float)
         }
 
@@ -217,34 +217,37 @@ class Owner:
         too_late: bool,
         offset: int,
     ) -> None:
+        at = self._emission.at()
         self._emission.resolved(
+            customer_id or decoded.routing,
             make_resolved(
-                at=self._emission.at(),
-                run=self._run,
-                touchpoint_id=entry.touchpoint_id,
-                message_id=decoded.message_id,
-                customer_id=customer_id,
-                attributed_by=_attributed_by(tail, customer_id, user_id),
-                rev=offset,
-                origin=decoded.routing,
-                name=entry.name,
-                declared=declared,
-                channel=entry.channel,
-                source=decoded.source,
-                occurred_at=entry.occurred_at,
-                occurred_at_sent=decoded.occurred_at_sent,
-                sent_at=decoded.sent_at,
-                received_at=decoded.received_at,
-                log_time=entry.log_time,
-                sequence=entry.sequence,
-                too_late=too_late,
-                identifiers=decoded.identifiers,
-                subject=decoded.subject,
-                keys=entry.keys,
-                facts=entry.facts,
-                properties=decoded.properties,
-                context=decoded.context,
-            )
+                1,
+                at,
+                self._run,
+                decoded.touchpoint_id,
+                decoded.message_id,
+                customer_id,
+                _attributed_by(tail, customer_id, user_id),
+                offset,
+                decoded.routing,
+                decoded.name,
+                declared,
+                entry.channel,
+                decoded.source,
+                entry.occurred_at,
+                decoded.occurred_at_sent,
+                decoded.sent_at,
+                decoded.received_at,
+                entry.log_time,
+                decoded.sequence,
+                too_late,
+                decoded.identifiers,
+                decoded.subject,
+                decoded.keys,
+                entry.facts,
+                decoded.properties,
+                decoded.context,
+            ),
         )
 
 

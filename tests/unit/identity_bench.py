@@ -36,7 +36,9 @@ class Bench:
         self, partition: int = 0, partitions: int = 1, limits: Limits | None = None, run: Run = "live"
     ) -> None:
         self.partition = partition
-        config = ResolveConfig(catalogue(), SECRET, limits=limits or Limits(), run=run)
+        config = ResolveConfig(
+            catalogue(), SECRET, frozenset(("fulfilment",)), limits=limits or Limits(), run=run
+        )
         self.stage = Resolve(partition, partitions, config)
         self.state: dict[bytes, bytes] = {}
         self.offset = -1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from schemas.control import Control, control_headers, read_control
-from schemas.fast import encode
+from schemas.fast import encode, fast_decoder
 from schemas.identifiers import customer_of, partition_of
+from schemas.records import Resolved
 from streams.identity.effects import MOVE_AT_ONCE, TooManyHops
 from streams.identity.limits import HOUR_MS, Limits
 from streams.identity.resolve import TooMuchBadData
+from tests.simulated.generate import rfc3339
 from tests.unit.identity_bench import SECRET, START, Bench, page
 
 
@@ -127,6 +130,56 @@ def test_a_login_moves_what_was_browsed_and_tells_its_keys() -> None:
     assert (attach["customer_id"], attach["moved_from"], attach["attributed_by"]) == (user, device, "login")
     assert attach["entries"][0]["keys"] == {"order_id": "7"}
     assert (evidence["key"], evidence["customer_id"], evidence["rev"]) == ("order_id:7", user, 1)
+
+
+def test_a_resolved_touchpoint_keeps_every_field_of_the_contract() -> None:
+    bench = Bench()
+    body = {
+        "message_id": "m",
+        "name": "page_viewed",
+        "occurred_at": rfc3339(START),
+        "sequence": 3,
+        "channel": "app",
+        "identifiers": {"anonymous_id": "a", "order_id": "7", "email": "null"},
+        "properties": {"path": "/", "fulfilment": "pickup", "deep": {"er": [1]}},
+        "context": {"locale": "en"},
+    }
+    headers = (("source", b"shop"), ("sent_at", b"%d" % (START + 5)), ("received_at", b"%d" % (START + 8)))
+    effect = bench.touchpoint(json.dumps(body).encode(), START + 9, headers)[0]
+    resolved = fast_decoder(Resolved)(effect.value)
+    Resolved.model_validate_json(effect.value)
+    assert encode(resolved) == effect.value
+    expected = {
+        "format_version": 1,
+        "at": ["resolve", 0, 0, 0],
+        "type": "touchpoint",
+        "run": "live",
+        "message_id": "m",
+        "customer_id": customer_of("anonymous_id", "a"),
+        "attributed_by": "device",
+        "rev": 0,
+        "origin": "anonymous_id:a",
+        "name": "page_viewed",
+        "declared": True,
+        "channel": "app",
+        "source": "shop",
+        "occurred_at": START,
+        "occurred_at_sent": START,
+        "sent_at": START + 5,
+        "received_at": START + 8,
+        "log_time": START + 9,
+        "sequence": 3,
+        "too_late": False,
+        "subject": None,
+        "keys": {"order_id": "7"},
+        "facts": {"fulfilment": "pickup"},
+        "properties": body["properties"],
+        "context": body["context"],
+    }
+    said = bench.body(effect)
+    assert {name: said[name] for name in expected} == expected
+    assert said.keys() - expected.keys() == {"touchpoint_id", "identifiers"}
+    assert said["identifiers"]["email"] == "null"
 
 
 def test_large_moves_are_cut() -> None:
