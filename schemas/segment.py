@@ -49,6 +49,8 @@ class SegmentItem(OpenContract):
     original_timestamp: Annotated[Time | None, Field(alias="originalTimestamp")] = None
     sent_at: Annotated[Time | None, Field(alias="sentAt")] = None
     channel: Text100 = None
+    metadata: Annotated[Any, Field(alias="_metadata")] = None
+    write_key: Annotated[Any, Field(alias="writeKey")] = None
 
 
 NAMES: Final = {
@@ -89,11 +91,12 @@ def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Inv
         occurred_at = _occurred_at(item, hints)
         properties = item.properties or {}
         context = item.context or {}
+        content = _content(item, value)
         traits = item.traits if item.type == "identify" else context.get("traits")
         return decoded(
             hints,
-            _content(value),
-            item.message_id or _message_id(item, value, hints),
+            content,
+            item.message_id or _message_id(item, content, hints),
             _name(item),
             occurred_at,
             _time("sentAt", item.sent_at),
@@ -132,16 +135,16 @@ def _name(item: SegmentItem) -> str:
     return name
 
 
-def _message_id(item: SegmentItem, value: bytes, hints: Hints) -> str:
-    digest = blake2b(_content(value), digest_size=16)
+def _message_id(item: SegmentItem, content: bytes, hints: Hints) -> str:
+    digest = blake2b(content, digest_size=16)
     if item.timestamp is None and item.original_timestamp is None:
         digest.update(b"\x00%d" % (hints.received_at or 0))
     return f"content-{digest.hexdigest()}"
 
 
-def _content(value: bytes) -> bytes:
+def _content(item: SegmentItem, value: bytes) -> bytes:
     """The bytes, or without what changes when a request is repeated."""
-    if b'"sentAt"' not in value and b'"_metadata"' not in value and b'"writeKey"' not in value:
+    if item.sent_at is None and item.metadata is None and item.write_key is None:
         return value
     fields = msgspec.json.decode(value)
     for name in _VOLATILE:
