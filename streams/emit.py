@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError, RecordTooLargeError
+from aiokafka.errors import KafkaTimeoutError, ProducerClosed, RecordTooLargeError
 
 from streams.metrics import WorkerMetrics
 from streams.settings import WorkerSettings
@@ -35,11 +36,31 @@ def by_target(effects: Iterable[Effect]) -> dict[Target, list[Effect]]:
     return groups
 
 
+@dataclass
+class _Lane:
+    """One target. aiokafka lets one batch per target wait, so twelve senders would cost twelve round trips."""
+
+    waiting: list[tuple[list[Effect], asyncio.Future[None]]] = field(default_factory=list)
+    moving: list[tuple[list[Effect], asyncio.Future[None]]] = field(default_factory=list)
+    pump: asyncio.Task[None] | None = None
+
+    def ended(self, pump: asyncio.Task[None]) -> None:
+        """A pump that failed: nobody may wait for ever. One that ran dry has said so itself."""
+        error = ProducerClosed() if pump.cancelled() else pump.exception()
+        if error is None:
+            return
+        failed, self.moving, self.waiting, self.pump = [*self.moving, *self.waiting], [], [], None
+        for _, done in failed:
+            if not done.done():
+                done.set_exception(error)
+
+
 class Emitter:
     """Shared by all partitions of a worker. Each has one call in flight, so one batch per partition is on its way."""
 
     def __init__(self, settings: WorkerSettings, metrics: WorkerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
+        self._lanes: dict[Target, _Lane] = {}
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap,
             enable_idempotence=True,
@@ -64,24 +85,38 @@ class Emitter:
             await self._send_groups(by_target(last))
 
     async def _send_groups(self, groups: dict[Target, list[Effect]]) -> None:
-        if len(groups) == 1:
-            ((target, effects),) = groups.items()
-            await self._send_group(target, effects)
-        elif groups:
-            await asyncio.gather(*(self._send_group(target, effects) for target, effects in groups.items()))
+        if groups:
+            await asyncio.gather(*(self._join(target, effects) for target, effects in groups.items()))
 
-    async def _send_group(self, target: Target, effects: list[Effect]) -> None:
+    def _join(self, target: Target, effects: list[Effect]) -> asyncio.Future[None]:
+        """Into the target's lane; what all partitions put there while a batch is on its way makes the next one."""
+        lane = self._lanes.setdefault(target, _Lane())
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lane.waiting.append((effects, done))
+        if lane.pump is None:
+            lane.pump = asyncio.create_task(self._pump(target, lane))
+            lane.pump.add_done_callback(lane.ended)
+        return done
+
+    async def _pump(self, target: Target, lane: _Lane) -> None:
+        while lane.waiting:
+            lane.moving, lane.waiting = lane.waiting, []
+            await self._send_batch(target, [effect for effects, _ in lane.moving for effect in effects])
+            for _, done in lane.moving:
+                if not done.done():
+                    done.set_result(None)
+        lane.moving, lane.pump = [], None
+
+    async def _send_batch(self, target: Target, effects: list[Effect]) -> None:
         topic, partition = self._settings.physical(target[0]), target[1]
         batch, futures = self._producer.create_batch(), []
         for effect in effects:
-            if (
-                batch.append(timestamp=None, key=effect.key, value=effect.value, headers=list(effect.headers))
-                is not None
-            ):
+            headers = list(effect.headers)
+            if batch.append(timestamp=None, key=effect.key, value=effect.value, headers=headers) is not None:
                 continue
             futures.append(await self._enqueue(batch, topic, partition))
             batch = self._producer.create_batch()
-            if batch.append(timestamp=None, key=effect.key, value=effect.value, headers=list(effect.headers)) is None:
+            if batch.append(timestamp=None, key=effect.key, value=effect.value, headers=headers) is None:
                 raise RecordTooLargeError(
                     f"an effect for topic {topic}, partition {partition} has {len(effect.value)} bytes, "
                     f"the limit is {self._settings.effect_batch_bytes}: raise it, or refuse such input"
