@@ -59,7 +59,7 @@ class Loader:
     ) -> None:
         self._kafka = kafka
         self._store = store
-        self._metrics = metrics
+        self.metrics = metrics
         self._prefix = prefix
         self._limits = limits or Limits()
         self._failpoint = failpoint
@@ -117,7 +117,7 @@ class Loader:
             lane = self._lanes.pop(lost, None)
             self._paused.discard(lost)
             if lane is not None:
-                self._metrics.stopped.labels(lane.topic, str(lane.where.partition)).set(0)
+                self.metrics.stopped.labels(lane.topic, str(lane.where.partition)).set(0)
         for where, gained in polled.gained.items():
             self._paused.discard(where)
             self._lanes[where] = self._start(where, gained)
@@ -218,21 +218,21 @@ class Loader:
                 failed.add(where)
                 lane.failed(self._now_ms(), self._jitter())
         self._available = not failed
-        self._metrics.available.set(int(self._available))
+        self.metrics.available.set(int(self._available))
         for where, lane in ready:
             if where not in failed and not lane.stopped:
                 lane.inserted()
 
     def _insert_one(self, lane: Lane, table: str) -> None:
         assert lane.batch is not None  # The phase says so.
-        with self._metrics.insert_seconds.labels(table).time():
+        with self.metrics.insert_seconds.labels(table).time():
             self._store.insert(table, lane.batch.rows[table], lane.token(table))
 
     def _settle(self, where: Partition, lane: Lane, table: str, job: Future[None]) -> bool:
         try:
             job.result()
         except Unavailable as error:
-            self._metrics.failures.labels(table).inc()
+            self.metrics.failures.labels(table).inc()
             log.warning("insert failed, will try again", topic=where.topic, partition=where.partition, error=str(error))
             return False
         except Rejected as error:
@@ -240,7 +240,7 @@ class Loader:
             assert found is not None
             self._stop(where, lane, f"ClickHouse rejects offsets {found.first}-{found.last} for {table}: {error}")
             return False
-        self._metrics.inserts.labels(table).inc()
+        self.metrics.inserts.labels(table).inc()
         return True
 
     def _confirm(self) -> None:
@@ -256,10 +256,10 @@ class Loader:
     def _count(self, lane: Lane) -> None:
         assert lane.batch is not None
         for table, rows in lane.batch.rows.items():
-            self._metrics.rows.labels(table).inc(len(rows))
+            self.metrics.rows.labels(table).inc(len(rows))
         if lane.batch.repeated:
-            self._metrics.repeated.labels(lane.topic).inc(lane.batch.repeated)
-        self._metrics.seconds_to_stored.labels(lane.topic).observe(max(time() - lane.first_timestamp / 1000, 0))
+            self.metrics.repeated.labels(lane.topic).inc(lane.batch.repeated)
+        self.metrics.seconds_to_stored.labels(lane.topic).observe(max(time() - lane.first_timestamp / 1000, 0))
 
     def _commit_idle(self) -> None:
         """Ranges without rows (ticks) move the position; Kafka hears of it now and then."""
@@ -286,7 +286,7 @@ class Loader:
 
     def _stop(self, where: Partition, lane: Lane, reason: str) -> None:
         lane.stop(reason)
-        self._metrics.stopped.labels(lane.topic, str(lane.where.partition)).set(1)
+        self.metrics.stopped.labels(lane.topic, str(lane.where.partition)).set(1)
         log.error("partition stopped; the others go on", topic=where.topic, partition=where.partition, reason=reason)
 
     def _measure(self) -> None:
@@ -294,6 +294,6 @@ class Loader:
         for where, lane in self._lanes.items():
             lag[lane.topic] += max((self._kafka.end_of(where) or lane.read_to) - lane.state.done.offset, 0)
         for topic, records in lag.items():
-            self._metrics.lag.labels(topic).set(records)
-        self._metrics.buffered_bytes.set(sum(lane.bytes for lane in self._lanes.values()))
-        self._metrics.owned.set(len(self._lanes))
+            self.metrics.lag.labels(topic).set(records)
+        self.metrics.buffered_bytes.set(sum(lane.bytes for lane in self._lanes.values()))
+        self.metrics.owned.set(len(self._lanes))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
@@ -27,7 +30,9 @@ from sinks.log_reader import KafkaLog, KafkaOptions
 FAST = Limits(linger_ms=50, linger_behind_ms=50)
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 30.0, work: Callable[[], None] = lambda: None) -> None:
+def until(
+    condition: Callable[[], bool], what: str, seconds: float = 30.0, work: Callable[[], None] = lambda: None
+) -> None:
     """Do `work` until the condition holds."""
     deadline = monotonic() + seconds
     while not condition():
@@ -73,7 +78,9 @@ class Rig:
         limits: Limits = FAST,
     ) -> Loader:
         topics = tuple(self.prefix + topic for topic in TOPICS)
-        kafka = KafkaLog(KafkaOptions(self.bootstrap, self.prefix + "loader", topics, instance, session_timeout_ms=6_000))
+        kafka = KafkaLog(
+            KafkaOptions(self.bootstrap, self.prefix + "loader", topics, instance, session_timeout_ms=6_000)
+        )
         loader = Loader(
             kafka,
             store or ClickHouseStore(self.address),
@@ -88,6 +95,23 @@ class Rig:
     def abandon(self, loader: Loader) -> None:
         """What is left of a killed loader: its static membership, which the heir takes over."""
         self.loaders.remove(loader)
+
+    def process(self) -> subprocess.Popen[bytes]:
+        address = self.address
+        url = f"http://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
+        environment = os.environ | {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
+            "CLICKHOUSE_URL": url,
+            "TOUCHLINE_TOPIC_PREFIX": self.prefix,
+            "TOUCHLINE_INSTANCE": "one",
+            "TOUCHLINE_LOADER_PORT": "0",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "sinks.clickhouse", "load"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def select(self, query: str) -> list[Any]:
         found: Any = self.client.query(query.replace("FROM ", f"FROM {self.address.database}.")).result_rows

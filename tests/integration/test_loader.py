@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 
 import pytest
 
 from deploy.embedded.clickhouse.launch import RunningClickHouse
+from schemas.definition_files import load_catalogue, load_definitions
 from sinks.clickhouse.errors import Unavailable
-from sinks.clickhouse.rows import Row
-from sinks.clickhouse.store import ClickHouseStore
+from sinks.clickhouse.lane import Limits
+from sinks.clickhouse.migrate import ClickHouseDatabase, migrate, shipped
+from sinks.clickhouse.rows import COLUMNS, Row
+from sinks.clickhouse.statements import Target
+from sinks.clickhouse.store import ClickHouseStore, connect
+from sinks.clickhouse.view_builder import definition_views
+from sinks.log_reader import Partition
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until
 from tests.sink_records import alert, attach, customer, dead_letter, detach, journey, resolved, tick
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -37,7 +47,10 @@ def test_each_record_is_one_row_in_its_table_and_shows_once(rig: Rig) -> None:
     until(lambda: rig.count("alerts") == 3 and rig.count("journeys") > 0, "alerts, journeys", work=loader.step)
     assert rig.count("v_touchpoints") == 30
     assert rig.select("SELECT status FROM v_journeys_now") == [("succeeded",)]
-    assert sorted(rig.select("SELECT state, anchor FROM v_alerts")) == [("firing", "order_id:2"), ("resolved", "order_id:1")]
+    assert sorted(rig.select("SELECT state, anchor FROM v_alerts")) == [
+        ("firing", "order_id:2"),
+        ("resolved", "order_id:1"),
+    ]
     assert rig.select("SELECT anchor FROM v_broken_journeys_now") == [("order_id:2",)]
     assert not loader.unready()
 
@@ -128,7 +141,7 @@ def test_a_lost_answer_stores_nothing_twice(rig: Rig) -> None:
     rig.produce("touchpoints", [resolved(n) for n in range(50)])
     store = LosesAnswers(ClickHouseStore(rig.address))
     loader = rig.loader(store=store)
-    lane = rig.prefix + "touchpoints", 0
+    lane = Partition(rig.prefix + "touchpoints", 0)
     until(lambda: lane in loader.lanes and loader.lanes[lane].state.done.offset == 50, "offset 50", work=loader.step)
     assert store.left == 0
     assert rig.count("touchpoints") == 50
@@ -152,3 +165,126 @@ def test_two_loaders_share_and_take_over(rig: Rig) -> None:
     rig.produce("touchpoints", [resolved(n, partition=1) for n in range(160, 170)], partition=1)
     until(lambda: rig.count("touchpoints") >= 170, "170 rows", work=two.step)
     assert rig.count("touchpoints") == 170
+
+
+def test_kill_9_of_the_process_at_random_moments(rig: Rig) -> None:
+    random = Random(3)
+    produced = 0
+    for _ in range(4):
+        rig.produce("touchpoints", [resolved(n) for n in range(produced, produced + 500)])
+        produced += 500
+        process = rig.process()
+        enough = random.randrange(produced)
+        until(lambda enough=enough: rig.count("touchpoints") >= enough, f"{enough} rows")  # type: ignore[misc]
+        process.kill()
+        process.wait(20)
+    process = rig.process()
+    until(lambda: rig.count("touchpoints") >= produced, f"{produced} rows")
+    process.terminate()
+    assert process.wait(20) == 0
+    assert rig.count("touchpoints") == produced
+
+
+class Down:
+    """ClickHouse that is away until told otherwise."""
+
+    def __init__(self, inner: ClickHouseStore) -> None:
+        self._inner, self.down, self.tries = inner, True, 0
+
+    def insert(self, table: str, rows: Sequence[Row], token: str) -> None:
+        if self.down:
+            self.tries += 1
+            raise Unavailable("away")
+        self._inner.insert(table, rows, token)
+
+
+def test_an_outage_holds_memory_shows_lag_and_is_made_good(rig: Rig) -> None:
+    store = Down(ClickHouseStore(rig.address))
+    limits = Limits(linger_ms=50, linger_behind_ms=50, batch_rows=300, poll_records=200)
+    loader = rig.loader(store=store, limits=limits)
+    rig.produce("touchpoints", [resolved(n) for n in range(5_000)])
+    until(lambda: store.tries >= 4, "four tries", work=loader.step)
+    lane = loader.lanes[Partition(rig.prefix + "touchpoints", 0)]
+    assert lane.is_full
+    assert lane.bytes <= 600 * 1_200
+    assert lane.state.done.offset == 0
+    assert loader.metrics.lag.labels("touchpoints")._value.get() == 5_000
+    assert loader.unready() == ["the last insert into ClickHouse failed"]
+    store.down = False
+    until(lambda: rig.count("touchpoints") >= 5_000, "5,000 rows", work=loader.step)
+    assert rig.count("touchpoints") == 5_000
+
+
+def test_a_record_of_another_version_stops_its_partition_only(rig: Rig) -> None:
+    rig.produce("alerts", [journey(1, offset=1)])
+    rig.produce("touchpoints", [resolved(1)])
+    loader = rig.loader()
+    until(lambda: rig.count("touchpoints") == 1, "the touchpoint", work=loader.step)
+    stopped = Partition(rig.prefix + "alerts", 0)
+    until(lambda: loader.lanes[stopped].stopped is not None, "the stop", work=loader.step)
+    assert "offset 0 is not of this version" in loader.unready()[0]
+
+
+def test_definition_views_count_what_the_journeys_say(rig: Rig) -> None:
+    target = Target(rig.address.database)
+    catalogue = load_catalogue(ROOT / "touchpoints.yaml")
+    views = definition_views(load_definitions(ROOT / "journeys", catalogue), target)
+    migrate(ClickHouseDatabase(rig.client, target), target, views=views)
+    journeys = [journey(n, offset=n) for n in range(10)]
+    journeys += [journey(n, offset=20 + n, started_at=None) for n in range(10, 12)]
+    journeys += [journey(9, offset=40, status="moved")]
+    rig.produce("journeys", journeys)
+    loader = rig.loader()
+    until(lambda: rig.count("journeys") >= 12, "the journeys", work=loader.step)
+    funnel = rig.select("SELECT step_no, step, sum(journeys), sum(reached), sum(waiting) FROM v_funnel_click_and_collect"
+                        " GROUP BY step_no, step ORDER BY step_no")  # fmt: skip
+    assert funnel == [(0, "start", 9, 9, 0), (2, "paid", 9, 9, 0), (3, "ready", 9, 0, 9)]
+    durations = "SELECT DISTINCT step, after, duration_ms, within_ms, in_time FROM v_step_durations_click_and_collect"
+    assert rig.select(durations) == [("paid", "start", 60_000, 600_000, True)]
+    assert len(rig.select("SELECT step FROM journey_steps")) == 22
+
+
+def test_the_bi_user_reads_every_view(rig: Rig, clickhouse: RunningClickHouse) -> None:
+    bi = connect(replace(rig.address, user=clickhouse.bi_user, password=clickhouse.bi_password))
+    found = bi.query(f"SELECT name FROM system.tables WHERE database = '{rig.address.database}' AND engine = 'View'")
+    views = [str(name) for (name,) in found.result_rows]
+    assert len(views) >= 8
+    for view in views:
+        bi.query(f"SELECT * FROM {rig.address.database}.{view} LIMIT 1")
+    described = bi.query(
+        f"SELECT concat(table, '.', name) FROM system.columns WHERE database = '{rig.address.database}' AND comment = ''"
+    )
+    assert described.result_rows == []
+    bi.close()
+
+
+def test_rows_fit_the_tables(rig: Rig) -> None:
+    for table, columns in COLUMNS.items():
+        found = rig.client.query(
+            f"SELECT name FROM system.columns WHERE database = '{rig.address.database}' AND table = '{table}' ORDER BY position"
+        )
+        assert [str(name) for (name,) in found.result_rows] == list(columns)
+
+
+def test_migrations_go_on_after_an_interruption_at_any_statement(rig: Rig) -> None:
+    target = Target(rig.address.database + "_again")
+    database = ClickHouseDatabase(rig.client, target)
+    try:
+        for stop_at in range(100):
+            rig.client.command(f"DROP DATABASE IF EXISTS {target.database} SYNC")
+            seen: list[str] = []
+
+            def interrupt(statement: str, seen: list[str] = seen, stop_at: int = stop_at) -> None:
+                if len(seen) == stop_at:
+                    raise Killed(statement)
+                seen.append(statement)
+
+            try:
+                migrate(database, target, before=interrupt)
+                break
+            except Killed:
+                migrate(database, target)
+                assert migrate(database, target) == []
+        assert len(database.applied()) == len(shipped())
+    finally:
+        rig.client.command(f"DROP DATABASE IF EXISTS {target.database} SYNC")

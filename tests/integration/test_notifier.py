@@ -109,7 +109,12 @@ class Alerts:
         options = KafkaOptions(self.bootstrap, self.prefix + "notifier", (self.prefix + "alerts",), "one", 6_000)
         metrics = NotifierMetrics(CollectorRegistry())
         return Notifier(
-            KafkaLog(options), Outbox(path), metrics, deliver=True, now_ms=lambda: int(time() * 1000), failpoint=failpoint
+            KafkaLog(options),
+            Outbox(path),
+            metrics,
+            deliver=True,
+            now_ms=lambda: int(time() * 1000),
+            failpoint=failpoint,
         )
 
     def process(self, data_dir: Path, url: str) -> subprocess.Popen[bytes]:
@@ -154,11 +159,15 @@ def test_firing_then_resolved_signed_and_once(alerts: Alerts, receiver: tuple[Re
     _ended(process)
     assert process.returncode == 0
     assert all(found.signed for found in kept.got)
-    by_key = {key: [got.state for got in kept.got if got.dedup_key == key] for key in {got.dedup_key for got in kept.got}}
+    by_key = {
+        key: [got.state for got in kept.got if got.dedup_key == key] for key in {got.dedup_key for got in kept.got}
+    }
     assert by_key == {changes[0].dedup_key: ["firing", "resolved"], changes[1].dedup_key: ["firing", "withdrawn"]}
 
 
-def test_a_receiver_in_trouble_gets_everything_in_order(alerts: Alerts, receiver: tuple[Receiver, str], tmp_path: Path) -> None:
+def test_a_receiver_in_trouble_gets_everything_in_order(
+    alerts: Alerts, receiver: tuple[Receiver, str], tmp_path: Path
+) -> None:
     kept, url = receiver
     kept.answers = [(503, None), (429, "1"), (500, None)]
     started = monotonic()
@@ -171,7 +180,9 @@ def test_a_receiver_in_trouble_gets_everything_in_order(alerts: Alerts, receiver
     assert monotonic() - started >= 1.0, "Retry-After was not honoured"
 
 
-def test_what_is_refused_is_parked_and_holds_up_nothing(alerts: Alerts, receiver: tuple[Receiver, str], tmp_path: Path) -> None:
+def test_what_is_refused_is_parked_and_holds_up_nothing(
+    alerts: Alerts, receiver: tuple[Receiver, str], tmp_path: Path
+) -> None:
     kept, url = receiver
     kept.answers = [(400, None)]
     alerts.produce([alert(1, offset=1), alert(1, "resolved", offset=2)])
