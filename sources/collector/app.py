@@ -81,6 +81,7 @@ def build_collector(options: Options, keys: WriteKeys, now: Callable[[], int]) -
 
     async def stop_watchers(_: web.Application) -> None:
         stopping.set()
+        door.recent.wake()
 
     app = web.Application(middlewares=[_answered(metrics)])
     app.add_routes(segment_routes(door))

@@ -109,6 +109,9 @@ class Connection:
                 partitions = await producer.partitions_for(self.topic)
         except (KafkaError, OSError, TimeoutError) as error:
             self.problem = f"no connection to {self.topic} on Kafka at {self._bootstrap}: {type(error).__name__}"
+        except asyncio.CancelledError:
+            await _let_go(producer, "the collector stops")
+            raise
         else:
             if len(partitions) == self._partitions:
                 return producer

@@ -19,9 +19,9 @@ from sources.collector.body import Hold, InFlight, read_body
 from sources.collector.judge import Format, Judged, Stamp, judge
 from sources.collector.keys import Source, WriteKeys, key_of_header
 from sources.collector.metrics import Metrics
-from sources.collector.produce import RECORD_BYTES_MAX, RawLog, Record, Unavailable
+from sources.collector.produce import RawLog, Record, Unavailable
 from sources.collector.recent import Recent
-from sources.collector.refusal import Refusal, malformed, too_large, unavailable
+from sources.collector.refusal import Refusal, malformed, unavailable
 
 LOG_TIME_HEADER: Final = "X-Touchline-Log-Time"
 LOG_TIME_MAX: Final = 253_402_300_800_000
@@ -100,9 +100,6 @@ class Door:
         )
 
     async def judge(self, items: Sequence[bytes], stamp: Stamp) -> list[Judged]:
-        for number, item in enumerate(items):
-            if len(item) > RECORD_BYTES_MAX:
-                raise too_large(f"Item {number}", RECORD_BYTES_MAX)
         judged: list[Judged] = []
         for begin in range(0, len(items), JUDGED_AT_ONCE):
             if begin:

@@ -28,9 +28,6 @@ from aiokafka.errors import KafkaError
 
 LINGER_SECONDS: Final = 0.003
 STALL_SECONDS: Final = 3.0
-RECORD_BYTES_MAX: Final = 800_000
-"""Leaves room in a batch for key and headers."""
-
 Headers = list[tuple[str, bytes]]
 """A list, for that is what aiokafka takes; nobody changes it. Records of one request share it."""
 

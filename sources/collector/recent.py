@@ -41,10 +41,10 @@ class TooManyClients(Exception):
 
 @dataclass(slots=True, eq=False)
 class Watcher:
-    """`source` None: all sources. `dropped`: lines lost since the client was last told."""
+    """`source` None: all sources. `dropped`: lines lost since the client was last told. None in the queue: wake up."""
 
     source: str | None
-    queue: asyncio.Queue[Line] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX))
+    queue: asyncio.Queue[Line | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX))
     dropped: int = 0
 
 
@@ -78,6 +78,12 @@ class Recent:
                 else:
                     watcher.queue.put_nowait(line)
         return dropped
+
+    def wake(self) -> None:
+        """All who wait for a line look up: the collector stops."""
+        for watcher in self._watchers:
+            if not watcher.queue.full():
+                watcher.queue.put_nowait(None)
 
     @contextmanager
     def watching(self, source: str | None) -> Iterator[Watcher]:

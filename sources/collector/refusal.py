@@ -36,7 +36,7 @@ def malformed(message: str, field: str | None = None) -> Refusal:
 
 
 def too_large(what: str, limit_bytes: int) -> Refusal:
-    return Refusal(413, "too_large", f"{what} is larger than {limit_bytes} bytes. Send smaller batches.")
+    return Refusal(413, "too_large", f"{what} is larger than {limit_bytes} bytes. Send less at once.")
 
 
 def unavailable(message: str) -> Refusal:

@@ -16,10 +16,12 @@ from aiohttp import web
 from sources.collector.body import Hold
 from sources.collector.door import Door
 from sources.collector.judge import time_or_none
-from sources.collector.refusal import Refusal
+from sources.collector.refusal import Refusal, too_large
 from sources.collector.split import Parcel, split_segment_batch, split_segment_single
 
 BODY_BYTES_MAX: Final = 4 << 20
+ITEM_BYTES_MAX: Final = 512_000
+"""Segment's limit for a whole batch: the dead letter of an item, in base64, must fit into a Kafka record."""
 SUCCESS: Final = b'{"success":true}'
 KINDS: Final = ("track", "identify", "page", "screen", "group", "alias")
 
@@ -57,6 +59,9 @@ async def _take(door: Door, request: web.Request, split: Callable[[bytes], Parce
         source = door.source_of_header(request)
         parcel = split(await door.read(request, hold, BODY_BYTES_MAX))
         source = source or door.source_of(parcel.write_key)
+        for number, item in enumerate(parcel.items):
+            if len(item) > ITEM_BYTES_MAX:
+                raise too_large(f"Item {number}", ITEM_BYTES_MAX)
         stamp = door.stamp("segment", source, arrival, time_or_none(parcel.sent_at))
         judged = await door.judge(parcel.items, stamp)
         await door.store(one.record for one in judged)

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from sources.collector.door import Door
 from sources.collector.keys import key_of_header
-from sources.collector.recent import KEPT_MAX, TooManyClients, Watcher
+from sources.collector.recent import KEPT_MAX, Line, TooManyClients, Watcher
 from sources.collector.refusal import busy, malformed
 
 LINES_AT_ONCE: Final = 100
@@ -78,16 +78,16 @@ async def _stream(
     return response
 
 
-async def _next_lines(watcher: Watcher) -> list[object]:
-    """At least one line, or none after QUIET_SECONDS."""
+async def _next_lines(watcher: Watcher) -> list[Line]:
+    """At least one line, or none after QUIET_SECONDS or at a stop."""
     try:
         async with asyncio.timeout(QUIET_SECONDS):
-            lines: list[object] = [await watcher.queue.get()]
+            lines = [await watcher.queue.get()]
     except TimeoutError:
         return []
     while len(lines) < LINES_AT_ONCE and not watcher.queue.empty():
         lines.append(watcher.queue.get_nowait())
-    return lines
+    return [line for line in lines if line is not None]
 
 
 def _text(lines: Iterable[object], events: bool) -> bytes:

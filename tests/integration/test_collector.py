@@ -144,7 +144,7 @@ def test_an_invalid_item_does_not_spoil_its_batch(rig: Rig) -> None:
         b'{"type":"track","event":"\xff"}',
         b"x" * 40_000,
     ]
-    pieces[4] = json.dumps(item(2) | {"properties": {"text": "y" * 40_000}}).encode()
+    pieces[4] = json.dumps(item(2) | {"properties": {"text": "y" * 500_000}}).encode()
     answer = rig.ask("/v1/batch", b'{"batch":[' + b",".join(pieces) + b"]}")
     assert answer.status == 200
     assert sorted(record.value for record in rig.records()) == sorted(pieces)
@@ -152,7 +152,7 @@ def test_an_invalid_item_does_not_spoil_its_batch(rig: Rig) -> None:
 
 def test_native_verdicts_stand_in_order_and_only_accepted_ones_are_stored(rig: Rig) -> None:
     sent = [touchpoint(0), touchpoint(1, occurred_at="yesterday"), touchpoint(2), touchpoint(3, colour="red")]
-    sent.append(touchpoint(4, properties={"text": "y" * 40_000}))
+    sent.append(touchpoint(4, properties={"text": "y" * 1_500_000}))
     answer = rig.ask(
         "/v1/touchpoints", json.dumps({"touchpoints": sent, "sent_at": "2026-01-02T03:04:06Z"}).encode(), TILL_KEY
     )

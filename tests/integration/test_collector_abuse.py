@@ -41,7 +41,7 @@ def rig(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         ("/v1/batch", gzip.compress(b"\0" * (200 << 20)), {"Content-Encoding": "gzip"}, 413, "too_large"),
         ("/v1/touchpoints", gzip.compress(b"\0" * (200 << 20)), {"Content-Encoding": "gzip"}, 413, "too_large"),
         ("/v1/batch", b'{"batch":[' + b"1," * 2_500 + b"1]}", {}, 413, "too_many_items"),
-        ("/v1/batch", b'{"batch":["' + b"x" * 900_000 + b'"]}', {}, 413, "too_large"),
+        ("/v1/batch", b'{"batch":["' + b"x" * 520_000 + b'"]}', {}, 413, "too_large"),
         ("/v1/touchpoints", b'{"touchpoints":[],"sent_at":"soon"}', {}, 400, "malformed"),
         ("/v1/batch", b'{"batch":[]}', {"Authorization": "Basic bm9ib2R5Og=="}, 401, "unknown_write_key"),
         ("/v1/batch", b'{"batch":[],"writeKey":"nobody"}', {"Authorization": ""}, 401, "unknown_write_key"),
