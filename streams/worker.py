@@ -1,4 +1,4 @@
-"""One worker process: `run_worker(settings, stages)` from the product's entry point, or `python -m streams.worker`.
+"""One worker process: `run_worker(settings, stages)`, called by the entry point (`streams.main`).
 
 Exit codes: 0 after a clean stop; 1 after a crash (restart it); 2 when it was refused (a person is needed); 3 when a
 stop took too long.
