@@ -162,7 +162,7 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
     plan = definition.plans.get(kept.name, NOTHING)
     goes_on = run.ended_at is None and at <= start.occurred_at + definition.lifetime_ms
     if goes_on:
-        if plan.steps:
+        if plan.steps and not plan.fails:
             _reach(definition, run, plan, kept)
         if plan.counts or plan.clears:
             _count(run, plan, kept)
@@ -191,7 +191,7 @@ def _reach(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> 
         _note_late(definition, run, newly, kept.occurred_at)
         run.settled |= newly
     run.reached[step.index] = kept
-    if run.settled == definition.complete:
+    if run.settled == definition.complete and run.reached[definition.success] is not None:
         run.ended_at = kept.occurred_at
 
 

@@ -134,7 +134,7 @@ class Track:
         if value.too_late or value.customer_id is None:
             return
         kept = self._memory.kept(value, _kinds(value), value.rev, None)
-        self._insert(value.customer_id, CUSTOMER, [kept], value.log_time, out)
+        self._insert(value.customer_id, CUSTOMER, [kept], max(value.log_time, self._w), out)
 
     def _attach(self, value: AttachView, out: list[Effect]) -> None:
         keep, rev, moved_from, of_customer = self._memory.kept, value.rev, value.moved_from, value.scope == CUSTOMER
@@ -145,8 +145,7 @@ class Track:
             if entry.name in names or (entry.facts and not facts.isdisjoint(entry.facts))
         ]
         if kept:
-            log_time = max([entry.log_time for entry in value.entries])
-            log_time = log_time if moved_from is None else max(log_time, self._w)
+            log_time = max(self._w, *[entry.log_time for entry in value.entries])
             self._insert(value.customer_id, value.scope, kept, log_time, out)
 
     def _detach(self, value: DetachView, out: list[Effect]) -> None:

@@ -148,3 +148,25 @@ def test_without_success_a_failure_after_the_end_changes_nothing() -> None:
 
 def test_an_order_in_the_wrong_channel_is_not_collected() -> None:
     assert fold(touch("picked_up", NOON + HOUR, channel="web")).step("collected")["status"] == "waiting"
+
+
+def test_a_failure_outcome_reaches_no_step() -> None:
+    steps = {"gone": {"touchpoint": "order_cancelled"}, "paid": {"touchpoint": "payment_captured"}}
+    change = {"steps": steps, "outcome": {"success": "paid", "failure": ["order_cancelled"]}, "breaks": {}}
+    outcome = fold(touch("order_cancelled", NOON + 1), change=change)
+    assert (outcome.step("gone")["status"], outcome.journey()["status"]) == ("waiting", "failed")
+
+
+def test_a_skipped_success_does_not_end_the_journey_and_may_still_be_reached() -> None:
+    steps = {"paid": {"touchpoint": "pay"}, "thanked": {"touchpoint": "thank", "after": "paid"}}
+    change = {"steps": steps, "outcome": {"success": "paid"}, "breaks": {}}
+    skipped = fold(touch("thank", NOON + 1), change=change)
+    assert (skipped.step("paid")["status"], skipped.journey()["ended_at"]) == ("skipped", None)
+    reached = fold(touch("thank", NOON + 1), touch("pay", NOON + 2), change=change)
+    assert (reached.journey()["status"], reached.journey()["ended_at"]) == ("succeeded", NOON + 2)
+
+
+def test_a_clock_at_the_end_of_time_breaks_nothing() -> None:
+    log = Log()
+    log.attach(placed(253_402_300_799_999 + DAY, log=NOON), touch("survey", 253_402_300_799_999 + 2 * DAY, csat=1))
+    assert run(log).final == {("c1", "order_id:7", "bad_pickup", 1): "firing"}

@@ -179,3 +179,35 @@ def test_the_changelog_survives_a_changed_definition() -> None:
     renamed = Track(0, compiled({"journey": "other"}), "live")
     renamed.restore(state.items())
     assert renamed.changes() == []
+
+
+def test_equal_facts_of_different_types_stay_apart() -> None:
+    log = Log()
+    for order, value in (("1", 1), ("2", True), ("3", 1.0)):
+        log.attach(placed(order=order, tid=order, fulfilment=value), scope=f"order_id:{order}")
+    wanted = {"start": {"touchpoint": "order_placed", "where": {"fulfilment": 1}}}
+    assert {journey["anchor"] for journey in run(log, wanted).journeys.values()} == {"order_id:1", "order_id:3"}
+
+
+def test_an_alert_that_moved_long_ago_is_known_after_a_restart() -> None:
+    log = Log()
+    log.attach(placed(tid="a"))
+    log.tick(FIRE)
+    log.detach("a", moved_to="c2")
+    for day in range(1, 10):
+        log.tick(NOON + day * DAY)
+    back = len(log.records)
+    log.attach(placed(tid="a"), moved_from="c2")
+    before, state, ignored = Track(0, compiled(), "live"), dict[bytes, bytes](), list[Effect]()
+    for record in log.records[:back]:
+        before.apply(record, ignored)
+        before.flush(ignored)
+        state_of(before, state)
+    after = Track(0, compiled(), "live")
+    after.restore(state.items())
+    effects: list[list[Effect]] = [[], []]
+    for track, out in zip((before, after), effects, strict=True):
+        track.apply(log.records[back], out)
+        track.flush(out)
+    assert effects[0] == effects[1]
+    assert b'"reason":"came_back"' in effects[1][0].value
