@@ -1,7 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics` of a sink, served by a thread of its own.
 
-healthz: the process works (its loop came round lately); readyz: it does what it is for, otherwise 503 and the reasons, one
-a line; metrics: Prometheus text. The handlers only read.
+healthz: the process works (its loop came round lately); readyz: it does what it is for, otherwise 503 and the
+reasons, one a line; metrics: Prometheus text. The handlers only read.
 """
 
 from __future__ import annotations

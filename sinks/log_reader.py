@@ -1,7 +1,9 @@
-"""Reading topics as a member of a consumer group, with metadata beside each committed offset. The one file that knows kafka-python.
+"""Reading topics as a member of a consumer group, with metadata beside each committed offset. The one file that
+knows kafka-python.
 
-Rebalances happen inside `poll` only. Its answer says which partitions were lost and gained *before* the records in it, so that
-a reader forgets what it no longer owns before it commits anything: the broker checks the generation, not who owns a partition.
+Rebalances happen inside `poll` only. Its answer says which partitions were lost and gained *before* the records
+in it, so that a reader forgets what it no longer owns before it commits anything: the broker checks the
+generation, not who owns a partition.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Committed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """A partition that is ours now. `committed` is None when the group never committed; offsets `start` to `end` exist."""
+    """A partition that is ours now. `committed` is None when the group never committed; offsets `start` to
+    `end` exist."""
 
     committed: Committed | None
     start: int
@@ -118,7 +121,8 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # Untyped b
 
 
 class KafkaLog:
-    """One consumer. Not thread-safe. Creating it raises KafkaConnectionError or KafkaTimeoutError when no broker answers."""
+    """One consumer. Not thread-safe. Creating it raises KafkaConnectionError or KafkaTimeoutError when no
+    broker answers."""
 
     def __init__(self, options: KafkaOptions) -> None:
         self._rebalances = _Rebalances()

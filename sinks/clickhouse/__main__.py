@@ -63,7 +63,8 @@ def run_migrations(address: Address, cluster: str | None, views: Sequence[str]) 
 
 
 def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequence[str]) -> None:
-    """Runs until `stop`. While Kafka or ClickHouse do not answer at the start it waits for them, ready to be asked why."""
+    """Runs until `stop`. While Kafka or ClickHouse do not answer at the start it waits for them, ready to be
+    asked why."""
     registry = CollectorRegistry()
     metrics = LoaderMetrics(registry)
     starting = ["starting: waits for ClickHouse and Kafka"]

@@ -1,7 +1,7 @@
 """From the records of a range to the rows of its tables. Pure.
 
-What was stored before is dropped here: a redo upstream sends the same effects again, with the same positions. Ticks
-leave nothing behind, not even a position.
+What was stored before is dropped here: a redo upstream sends the same effects again, with the same positions.
+Ticks leave nothing behind, not even a position.
 """
 
 from __future__ import annotations
@@ -74,5 +74,6 @@ def _decoded(decode: Decode, record: LogRecord) -> LoadedRecord:
             f"{type(error).__name__}: {error}" if type(error).__name__ == "ValidationError" else type(error).__name__
         )
         raise Unreadable(
-            f"the record at offset {record.offset} is not of this version ({cause}); start the loader of the version that wrote it"
+            f"the record at offset {record.offset} is not of this version ({cause});"
+            " start the loader of the version that wrote it"
         ) from error

@@ -1,4 +1,5 @@
-"""One partition on its way: what was read and waits, the batch under way, and when to go on. No I/O; time is an argument."""
+"""One partition on its way: what was read and waits, the batch under way, and when to go on. No I/O; time is an
+argument."""
 
 from __future__ import annotations
 
@@ -82,7 +83,8 @@ class Lane:
     # -- a batch --
 
     def form(self, now: int) -> None:
-        """Cut the next range off the buffer. Raises ProtocolError, Unreadable or ValueError: the partition must stop."""
+        """Cut the next range off the buffer. Raises ProtocolError, Unreadable or ValueError: the partition
+        must stop."""
         taken = self._cut()
         batch = build(self._decode, taken, self.state.done.seen)
         found = Range(taken[0].offset, taken[-1].offset)

@@ -6,8 +6,9 @@ One round, for all partitions together:
 3. insert the rows, one insert per table and range, under the range's token;
 4. confirm: commit the new offsets.
 
-A failure of a step leaves the partition in its phase, and the next round goes on from there. While ClickHouse is down each partition
-holds one batch and at most one more in its buffer, and reading pauses. One thread owns all state; inserts alone run on others.
+A failure of a step leaves the partition in its phase, and the next round goes on from there. While ClickHouse
+is down each partition holds one batch and at most one more in its buffer, and reading pauses. One thread owns
+all state; inserts alone run on others.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class Loader:
         return reasons
 
     def step(self) -> None:
-        """One poll and one round. Blocks for a poll and the slowest insert. Raises kafka.errors.KafkaError when membership is lost for good."""
+        """One poll and one round. Blocks for a poll and the slowest insert. Raises kafka.errors.KafkaError
+        when membership is lost for good."""
         self._read()
         now = self._now_ms()
         for where, lane in self._lanes.items():
@@ -141,8 +143,8 @@ class Loader:
             self._stop(
                 where,
                 lane,
-                f"offset {stored.offset} is committed, but the log has {gained.start} to {gained.end}: it was deleted or"
-                " recreated; load the missing part by a replay, then set the group's offset",
+                f"offset {stored.offset} is committed, but the log has {gained.start} to {gained.end}: it was"
+                " deleted or recreated; load the missing part by a replay, then set the group's offset",
             )
             return lane
 

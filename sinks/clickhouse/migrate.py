@@ -1,9 +1,9 @@
 """Brings a database to the tables and views of this version: numbered files, each applied once and recorded.
 
-A migration is recorded after its last statement. An interruption anywhere, or two migrators at once, are harmless because
-every statement can run twice (IF NOT EXISTS, CREATE OR REPLACE). A file that was applied never changes; its checksum is
-over the template, so the same record holds for one server and for a cluster. Views hold no data: `views.sql` and
-the views of the definitions are written anew at every run.
+A migration is recorded after its last statement. An interruption anywhere, or two migrators at once, are
+harmless because every statement can run twice (IF NOT EXISTS, CREATE OR REPLACE). A file that was applied never
+changes; its checksum is over the template, so the same record holds for one server and for a cluster. Views
+hold no data: `views.sql` and the views of the definitions are written anew at every run.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def migrate(
     migrations: Sequence[Migration] | None = None,
     before: Callable[[str], None] = lambda _: None,
 ) -> list[str]:
-    """Applies what is outstanding, then all views; returns the names of what was applied. `before` sees each statement."""
+    """Applies what is outstanding, then all views; returns the names of what was applied. `before` sees each
+    statement."""
 
     def run(statements: Iterable[str]) -> None:
         for statement in statements:
@@ -148,7 +149,8 @@ class ClickHouseDatabase:
     def applied(self) -> list[Applied]:
         try:
             found = self._client.query(
-                f"SELECT number, name, checksum FROM {self._database}._migrations FINAL ORDER BY number"
+                # The name of the database was checked when the address was parsed.
+                f"SELECT number, name, checksum FROM {self._database}._migrations FINAL ORDER BY number"  # noqa: S608
             )
         except Error as error:
             raise loader_error("cannot read the applied migrations", error.code, error.name) from error

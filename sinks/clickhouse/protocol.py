@@ -80,7 +80,8 @@ def form(state: State, batch: Range, seen_after: Seen, *, rows: int) -> State:
     pending = state.done.pending
     if pending is not None and batch != pending:
         raise ProtocolError(
-            f"offsets {pending.first}-{pending.last} are announced, but {batch.first}-{batch.last} were read: the log changed"
+            f"offsets {pending.first}-{pending.last} are announced, but {batch.first}-{batch.last} were read:"
+            " the log changed"
         )
     if batch.first < state.done.offset or batch.last < batch.first:
         raise ProtocolError(f"offsets {batch.first}-{batch.last} do not follow {state.done.offset}")
@@ -114,7 +115,8 @@ def to_commit(state: State) -> Checkpoint:
 
 
 def token(table: str, topic: str, partition: int, batch: Range, first_timestamp: int) -> str:
-    """The insert's deduplication token. It names the table, since one range may feed several, and the time on Kafka of the
+    """The insert's deduplication token. It names the table, since one range may feed several, and the time on
+    Kafka of the
     range's first record, since a topic that was created anew begins at offset 0 again."""
     return f"{table}:{topic}:{partition}:{batch.first}-{batch.last}:{first_timestamp}"
 

@@ -1,7 +1,7 @@
 """SQL files as templates and lists of statements. Pure.
 
-One source serves one server and a replicated cluster: `${on_cluster}`, `${replicated}` and `${dedup_window}` differ, the
-text does not. A cluster has one shard: the loader writes to any replica, and rows are not spread.
+One source serves one server and a replicated cluster: `${on_cluster}`, `${replicated}` and `${dedup_window}`
+differ, the text does not. A cluster has one shard: the loader writes to any replica, and rows are not spread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from string import Template
 from typing import Final
 
 DEDUP_BLOCKS: Final = 20_000
-"""Inserts that ClickHouse remembers per table: with 12 partitions and 2 inserts a second, about a quarter of an hour."""
+"""Inserts that ClickHouse remembers per table: with 12 partitions and 2 inserts a second, about a quarter of
+an hour."""
 DEDUP_SECONDS: Final = 7 * 86_400
 _CLUSTER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _PIECES: Final = re.compile(

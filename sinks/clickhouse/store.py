@@ -21,7 +21,8 @@ _DATABASE_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 class Store(Protocol):
-    """Takes the rows of one range for one table, all or none, once per token. Raises LoaderError; blocks INSERT_SECONDS at most."""
+    """Takes the rows of one range for one table, all or none, once per token. Raises LoaderError; blocks
+    INSERT_SECONDS at most."""
 
     def insert(self, table: str, rows: Sequence[Row], token: str) -> None: ...
 

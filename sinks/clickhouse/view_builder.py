@@ -1,6 +1,7 @@
 """Views that follow from a journey definition, so that BI counts with the same steps as the detector. Pure: text out.
 
-`v_funnel_<journey>` counts journeys by day of their start and step; `v_step_durations_<journey>` has one row per reached
+`v_funnel_<journey>` counts journeys by day of their start and step; `v_step_durations_<journey>` has one row
+per reached
 step, for any percentile. Journeys that moved to another customer count there, and withdrawn breaks nowhere: they
 are in no snapshot. Steps of older versions of a definition keep their names; they have the number 999.
 """
@@ -71,7 +72,8 @@ AS SELECT
     nullIf(transform(s.1, {names}, {withins}, toInt64(0)), 0) AS within_ms,
     if(isNull(duration_ms) OR isNull(within_ms), NULL, duration_ms <= within_ms) AS in_time
 FROM (SELECT *, steps.reached_at AS times FROM {database}.journeys FINAL)
-ARRAY JOIN arrayZip(arrayMap(x -> toString(x), steps.step), steps.reached_at, arrayMap(x -> toString(x), steps.channel)) AS s
+ARRAY JOIN arrayZip(arrayMap(x -> toString(x), steps.step), steps.reached_at, arrayMap(x -> toString(x),
+steps.channel)) AS s
 WHERE definition = '{journey}' AND status != 'moved' AND started_at IS NOT NULL AND s.2 IS NOT NULL"""
 
 

@@ -1,7 +1,9 @@
-"""Should somebody be told of this change of an alert? A pure function of the change and of what was told before; it says why.
+"""Should somebody be told of this change of an alert? A pure function of the change and of what was told
+before; it says why.
 
-What was told is kept by `dedup_key`, which stays when a journey moves to another customer. Whoever heard that something broke
-hears how it ended, even when the end comes from the alert that continues it; whoever heard nothing is not bothered with an end.
+What was told is kept by `dedup_key`, which stays when a journey moves to another customer. Whoever heard that
+something broke hears how it ended, even when the end comes from the alert that continues it; whoever heard
+nothing is not bothered with an end.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ POST, JSON (`Notification`). Headers:
 - `Touchline-Timestamp`: seconds since the epoch when the attempt was made. Refuse what is older than five minutes.
 - `Touchline-Signature`: `v1=` and the hex HMAC-SHA256 of timestamp, a full stop and the body, with the shared secret.
 
-Answer 2xx when you have it; 429 or 5xx to get it again (`Retry-After` in seconds is honoured); any other answer parks it.
-The body names no person: no customer, no identifiers. `journey_id` leads to them for those who may look.
+Answer 2xx when you have it; 429 or 5xx to get it again (`Retry-After` in seconds is honoured); any other answer
+parks it. The body names no person: no customer, no identifiers. `journey_id` leads to them for those who may
+look.
 """
 
 from __future__ import annotations

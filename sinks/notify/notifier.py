@@ -1,6 +1,7 @@
 """Kafka to outbox: read changes of alerts, decide, store, and only then tell Kafka that we have them.
 
-When the outbox is full (the receiver is down for long) reading pauses: alerts wait on Kafka, memory and disk stay bounded.
+When the outbox is full (the receiver is down for long) reading pauses: alerts wait on Kafka, memory and disk
+stay bounded.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Notifier:
         return reasons
 
     def step(self) -> None:
-        """One poll. Raises kafka.errors.KafkaError when membership is lost for good, sqlite3.Error when the disk fails."""
+        """One poll. Raises kafka.errors.KafkaError when membership is lost for good, sqlite3.Error when the
+        disk fails."""
         self._balance_reading()
         polled = self._kafka.poll(POLL_MS, POLL_RECORDS)
         for lost in polled.lost:

@@ -1,7 +1,9 @@
-"""What is to be sent and what was told, in SQLite: on disk before the first byte leaves and before Kafka hears that we have it.
+"""What is to be sent and what was told, in SQLite: on disk before the first byte leaves and before Kafka hears
+that we have it.
 
-One transaction per batch of alerts: their positions, what was told, the notifications. So a redelivered alert changes
-nothing, and a notification cannot be forgotten. WAL with synchronous=FULL: a commit survives the loss of power.
+One transaction per batch of alerts: their positions, what was told, the notifications. So a redelivered alert
+changes nothing, and a notification cannot be forgotten. WAL with synchronous=FULL: a commit survives the loss
+of power.
 
 Each thread opens its own Outbox on the same file.
 """
@@ -26,7 +28,8 @@ FORMAT: Final = 1
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS seen (
-    target INTEGER NOT NULL, stage TEXT NOT NULL, source INTEGER NOT NULL, offset INTEGER NOT NULL, ordinal INTEGER NOT NULL,
+    target INTEGER NOT NULL, stage TEXT NOT NULL, source INTEGER NOT NULL, offset INTEGER NOT NULL, ordinal
+    INTEGER NOT NULL,
     PRIMARY KEY (target, stage, source)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS told (
@@ -116,7 +119,8 @@ class Outbox:
         if decision.tell and deliver:
             key = idempotency_key(alert.dedup_key, decision.after)
             self._db.execute(
-                "INSERT OR IGNORE INTO outbox (dedup_key, idempotency_key, body, changed_at, accepted_at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO outbox (dedup_key, idempotency_key, body, changed_at, accepted_at)"
+                " VALUES (?, ?, ?, ?, ?)",
                 (alert.dedup_key, key, body_of(alert, key), alert.changed_at, now),
             )
         return decision

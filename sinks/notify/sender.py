@@ -1,4 +1,5 @@
-"""Outbox to receiver: a few at a time, in order for each dedup key, again and again until it arrives, is refused or too old."""
+"""Outbox to receiver: a few at a time, in order for each dedup key, again and again until it arrives, is
+refused or too old."""
 
 from __future__ import annotations
 

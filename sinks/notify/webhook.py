@@ -1,11 +1,12 @@
-"""One attempt to deliver a notification: a POST to the address from the settings and to no other. Redirects are not followed.
+"""One attempt to deliver a notification: a POST to the address from the settings and to no other. Redirects are
+not followed.
 
-The whole attempt has a time limit, however slowly the receiver answers; of the answer only status and `Retry-After` are read.
+The whole attempt has a time limit, however slowly the receiver answers; of the answer only status and
+`Retry-After` are read.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -236,8 +236,10 @@ def test_definition_views_count_what_the_journeys_say(rig: Rig) -> None:
     rig.produce("journeys", journeys)
     loader = rig.loader()
     until(lambda: rig.count("journeys") >= 12, "the journeys", work=loader.step)
-    funnel = rig.select("SELECT step_no, step, sum(journeys), sum(reached), sum(waiting) FROM v_funnel_click_and_collect"
-                        " GROUP BY step_no, step ORDER BY step_no")  # fmt: skip
+    funnel = rig.select(
+        "SELECT step_no, step, sum(journeys), sum(reached), sum(waiting) FROM v_funnel_click_and_collect"
+        " GROUP BY step_no, step ORDER BY step_no"
+    )
     assert funnel == [(0, "start", 9, 9, 0), (2, "paid", 9, 9, 0), (3, "ready", 9, 0, 9)]
     durations = "SELECT DISTINCT step, after, duration_ms, within_ms, in_time FROM v_step_durations_click_and_collect"
     assert rig.select(durations) == [("paid", "start", 60_000, 600_000, True)]
@@ -252,7 +254,8 @@ def test_the_bi_user_reads_every_view(rig: Rig, clickhouse: RunningClickHouse) -
     for view in views:
         bi.query(f"SELECT * FROM {rig.address.database}.{view} LIMIT 1")
     described = bi.query(
-        f"SELECT concat(table, '.', name) FROM system.columns WHERE database = '{rig.address.database}' AND comment = ''"
+        "SELECT concat(table, '.', name) FROM system.columns"
+        f" WHERE database = '{rig.address.database}' AND comment = ''"
     )
     assert described.result_rows == []
     bi.close()
@@ -261,7 +264,8 @@ def test_the_bi_user_reads_every_view(rig: Rig, clickhouse: RunningClickHouse) -
 def test_rows_fit_the_tables(rig: Rig) -> None:
     for table, columns in COLUMNS.items():
         found = rig.client.query(
-            f"SELECT name FROM system.columns WHERE database = '{rig.address.database}' AND table = '{table}' ORDER BY position"
+            f"SELECT name FROM system.columns WHERE database = '{rig.address.database}' AND table = '{table}'"
+            " ORDER BY position"
         )
         assert [str(name) for (name,) in found.result_rows] == list(columns)
 

@@ -1,4 +1,5 @@
-"""The notifier against a real broker and a receiver that misbehaves: nobody misses an alert, nobody hears it in the wrong order."""
+"""The notifier against a real broker and a receiver that misbehaves: nobody misses an alert, nobody hears it in
+the wrong order."""
 
 from __future__ import annotations
 

@@ -1,0 +1,148 @@
+"""Who is told what, and in which order: the decision, the message, the outbox, the answers of receivers."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.notify.decide import REASONS, Reason, Told, decide, idempotency_key
+from sinks.notify.message import body_of, headers_of
+from sinks.notify.outbox import Arrived, Outbox
+from sinks.notify.sender import BACKOFF_MAX_MS, backoff_ms
+from sinks.notify.webhook import Again, Delivered, Refused, outcome_of
+from tests.sink_records import alert, customer
+
+NOTHING = Told()
+FIRING = Told("firing", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "reason", "after"),
+    [
+        ({"state": "firing"}, NOTHING, "told", FIRING),
+        ({"state": "firing"}, FIRING, "duplicate", FIRING),
+        ({"state": "firing", "continues": "a"}, FIRING, "continues", FIRING),
+        ({"state": "firing", "continues": "a"}, NOTHING, "told", FIRING),
+        ({"state": "firing"}, Told("resolved", 1), "told", Told("firing", 2)),
+        ({"state": "firing", "notify": False}, NOTHING, "silent", NOTHING),
+        ({"state": "firing", "notify": False, "reason": "shadow"}, NOTHING, "shadow", NOTHING),
+        ({"state": "firing", "run": "replay"}, NOTHING, "replay", NOTHING),
+        ({"state": "resolved", "run": "backfill"}, FIRING, "replay", FIRING),
+        ({"state": "firing", "run": "simulation"}, NOTHING, "told", FIRING),
+        ({"state": "moved"}, FIRING, "moved", FIRING),
+        ({"state": "acknowledged"}, FIRING, "told", Told("acknowledged", 1)),
+        ({"state": "acknowledged"}, NOTHING, "not_told", NOTHING),
+        ({"state": "resolved"}, FIRING, "told", Told("resolved", 1)),
+        ({"state": "resolved"}, Told("acknowledged", 1), "told", Told("resolved", 1)),
+        ({"state": "resolved"}, NOTHING, "not_told", NOTHING),
+        ({"state": "resolved", "notify": False}, FIRING, "told", Told("resolved", 1)),
+        ({"state": "withdrawn"}, FIRING, "told", Told("withdrawn", 1)),
+        ({"state": "withdrawn"}, Told("resolved", 1), "not_told", Told("resolved", 1)),
+    ],
+)
+def test_the_table(change: dict[str, object], told: Told, reason: Reason, after: Told) -> None:
+    decision = decide(alert(1, offset=1, **change), told)  # type: ignore[arg-type]  # Any field may be changed.
+    assert (decision.reason, decision.after) == (reason, after)
+    assert reason in REASONS
+
+
+@given(st.lists(st.sampled_from(["firing", "acknowledged", "resolved", "withdrawn", "moved"]), max_size=30))
+def test_a_receiver_hears_beginnings_and_ends_in_turn(states: list[str]) -> None:
+    told, heard, keys = Told(), [], []
+    for number, state in enumerate(states):
+        decision = decide(alert(1, state, offset=number), told)
+        told = decision.after
+        if decision.tell:
+            heard.append(told.state)
+            keys.append(idempotency_key("k", told))
+    ends = [state for state in heard if state != "acknowledged"]
+    assert all((state == "firing") == (place % 2 == 0) for place, state in enumerate(ends))
+    assert len(keys) == len(set(keys))
+
+
+def test_the_body_names_no_person_and_the_signature_covers_time_and_body() -> None:
+    found = alert(7, offset=1)
+    body = body_of(found, "k.1.firing")
+    assert customer(7) not in body.decode()
+    told = json.loads(body)
+    assert (told["state"], told["cause_at"], told["due_at"]) == (
+        "firing",
+        "2026-05-28T20:36:40.000Z",
+        "2026-05-28T20:36:40.000Z",
+    )
+    headers = headers_of("k.1.firing", body, 1_000, b"secret")
+    expected = hmac.new(b"secret", b"1000." + body, sha256).hexdigest()
+    assert headers["Touchline-Signature"] == f"v1={expected}"
+    assert headers["Idempotency-Key"] == "k.1.firing"
+    assert "Touchline-Signature" not in headers_of("k", body, 1_000, b"")
+
+
+def test_any_year_can_be_told() -> None:
+    for at in (-(10**17), 10**17):
+        assert json.loads(body_of(alert(1, offset=1, cause_at=at), "k"))["cause_at"] == f"{at} ms since 1970"
+
+
+def test_answers_of_receivers() -> None:
+    assert outcome_of(204, None) == Delivered()
+    assert outcome_of(429, "7") == Again("status 429", 7_000)
+    assert outcome_of(503, "Wed, 21 Oct 2026 07:28:00 GMT") == Again("status 503", None)
+    assert outcome_of(429, "999999999") == Again("status 429", 3_600_000)
+    for status in (301, 302, 400, 401, 404, 410):
+        assert outcome_of(status, None) == Refused(f"status {status}")
+
+
+def test_backoff_grows_to_its_bound() -> None:
+    waits = [backoff_ms(attempts, 1.0) for attempts in range(40)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (500, BACKOFF_MAX_MS)
+
+
+def arrived(*found: tuple[int, str, int]) -> Iterable[Arrived]:
+    return [Arrived(0, alert(number, state, offset=offset)) for number, state, offset in found]
+
+
+def test_an_outbox_keeps_the_order_of_each_key_and_knows_what_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    outbox = Outbox(path)
+    changes = [(1, "firing", 1), (2, "firing", 2), (1, "resolved", 3)]
+    outbox.accept(arrived(*changes), 10, deliver=True)
+    assert [decision for decision in outbox.accept(arrived(*changes), 11, deliver=True) if decision] == []
+    outbox.close()
+    outbox = Outbox(path)
+    first = outbox.due(20, 10)
+    assert [found.attempts for found in first] == [0, 0]
+    assert [found.idempotency_key.rpartition(".")[2] for found in first] == ["firing", "firing"]
+    outbox.again(first[0].seq, 500)
+    outbox.delivered(first[1].seq)
+    assert outbox.due(499, 10) == []
+    assert [found.attempts for found in outbox.due(500, 10)] == [1]
+    outbox.park(first[0].seq, "status 400")
+    assert [found.idempotency_key.rpartition(".")[2] for found in outbox.due(20, 10)] == ["resolved"]
+    assert (outbox.waiting(), outbox.parked()) == (1, 1)
+    outbox.close()
+
+
+def test_without_a_receiver_it_decides_and_stores_nothing_to_send(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    (decision,) = outbox.accept(arrived((1, "firing", 1)), 10, deliver=False)
+    assert decision is not None
+    assert decision.tell
+    assert outbox.waiting() == 0
+    outbox.close()
+
+
+def test_old_ends_are_forgotten_open_ones_never(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.accept(arrived((1, "firing", 1), (2, "firing", 2), (2, "resolved", 3)), 10, deliver=True)
+    assert outbox.forget(2**62) == 1
+    (decision,) = outbox.accept(arrived((1, "firing", 4)), 10, deliver=True)
+    assert decision is not None
+    assert decision.reason == "duplicate"
+    outbox.close()
