@@ -11,6 +11,7 @@ from tests.oracle.decode import Touchpoint
 from tests.oracle.definitions import DEFINITIONS, grace_of
 from tests.oracle.expectation import Expectation
 from tests.oracle.fold import BreakFound
+from tests.oracle.hindsight import Hindsight
 from tests.oracle.journeys import Journey, JourneyKey
 from tests.oracle.report import Report
 from tests.oracle.results import Results, Row
@@ -35,7 +36,7 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
     for record in results.alerts:
         changes[record["alert_id"]].append(record)
     last: dict[BreakKey, Row] = {}
-    related = _Related(wanted)
+    related, hindsight = _Related(wanted), Hindsight(wanted)
     for alert_id, course in changes.items():
         keys = {_key(record) for record in course}
         if len(keys) > 1 or min(keys) in last:
@@ -43,6 +44,7 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
         last[_key(course[-1])] = course[-1]
         _check_changes(course, report)
         _check_earliness(course, report)
+        _check_truth(course, hindsight, report)
         _check_withdrawals(course, related, report)
     _check_dedup(results.alerts, report)
     _compare_last(wanted, last, related, report)
@@ -124,6 +126,16 @@ def _check_earliness(course: Sequence[Row], report: Report) -> None:
         if record["changed_at"] < earliest:
             early = earliest - record["changed_at"]
             report.differ("alert_early", f"{_about(record)}: fired {early} ms before it may be judged")
+
+
+def _check_truth(course: Sequence[Row], hindsight: Hindsight, report: Report) -> None:
+    """What fires on a tick must be a break by what had arrived until then, even if it is withdrawn later."""
+    for record in course:
+        journey, name, occurrence = _key(record)
+        if record["state"] != "firing" or record["due_at"] is None:
+            continue
+        if not hindsight.was_active(journey, name, occurrence, record["changed_at"]):
+            report.differ("alert_false", f"{_about(record)}: fired at {record['changed_at']}, but was no break then")
 
 
 def _check_withdrawals(course: Sequence[Row], related: _Related, report: Report) -> None:

@@ -114,13 +114,21 @@ def test_withdrawn_without_a_reason(tmp_path: Path) -> None:
     run, row = paid_in_time_but_late(tmp_path)
     run.alert(row, "firing", 20)
     run.alert(row, "withdrawn", 20)
-    assert run.report().sorts == {"alert_withdrawn": 1}
+    assert run.report().sorts == {"alert_withdrawn": 1, "alert_false": 1}
+
+
+def test_fired_although_the_payment_had_arrived(tmp_path: Path) -> None:
+    run, row = paid_in_time_but_late(tmp_path)
+    run.touch("page_viewed", 25, ANN, user_id="ann")
+    run.alert(row, "firing", 21)
+    run.alert(row, "withdrawn", 22)
+    assert run.report().sorts == {"alert_false": 1}
 
 
 def test_fired_too_early(tmp_path: Path) -> None:
     run, row = unpaid(tmp_path)
     open_in_view(run, run.alert(row, "firing", 10.9))
-    assert run.report().sorts == {"alert_early": 1}
+    assert run.report().sorts == {"alert_early": 1, "alert_false": 1}
 
 
 def test_changes_follow_the_table(tmp_path: Path) -> None:

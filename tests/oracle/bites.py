@@ -1,0 +1,123 @@
+"""`make oracle-bites`: does the oracle find what is wrong? One run without a defect, then one for each of the twelve.
+
+The unharmed run must be green; every other one must be red, with a difference of the right sort. A defect that turns
+out to change nothing, or a run that does not come to its end, fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.oracle.compare import compare
+from tests.oracle.defects import DEFECTS, Defect
+from tests.oracle.report import Report
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+TOUCHPOINTS: Final = 6_000
+SEED: Final = 11
+RUN_SECONDS: Final = 600
+RESULTS: Final = ("touchpoints", "journeys", "broken_now", "dead_letters", "alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Bite:
+    """One run and what the oracle said of it. `report` is None when there is nothing to compare."""
+
+    name: str
+    right: bool
+    text: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.right else 'FAIL'}  {self.name:<26} {self.seconds:5.0f} s  {self.text}"
+
+
+def run_demo(directory: Path, defect: Defect | None) -> str | None:
+    """Fills the directory. What went wrong, or None; a run that its own judge finds wrong is a run all the same."""
+    command = [str(Path(sys.executable).with_name("touchline")), "demo", "--once"]
+    command += ["--seed", str(SEED), "--touchpoints", str(TOUCHPOINTS), "--export", str(directory)]
+    environment = dict(os.environ)
+    if defect is not None:
+        paths = [str(Path(__file__).with_name("planted")), str(ROOT)]
+        environment |= {"TOUCHLINE_TEST_DEFECT": defect.name, "PYTHONPATH": os.pathsep.join(paths)}
+        command += ["--kill", defect.kill] if defect.kill else []
+    with (directory / "log").open("w") as log:
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, timeout=RUN_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return f"did not end within {RUN_SECONDS} s"
+    if any(not (directory / "results" / f"{name}.jsonl").exists() for name in RESULTS):
+        return f"left no results (exit code {done.returncode}): {_last_line(directory / 'log')}"
+    return None
+
+
+def bite(defect: Defect | None) -> Bite:
+    began = time.monotonic()
+    directory = Path(tempfile.mkdtemp(prefix="touchline-bites-"))
+    name = defect.name if defect is not None else "no defect"
+    try:
+        trouble = run_demo(directory, defect)
+        if trouble is not None:
+            return Bite(name, False, trouble, time.monotonic() - began)
+        report = compare(directory, killed=defect is not None and defect.kill is not None)
+        return Bite(name, is_right(defect, report), said(report), time.monotonic() - began)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def is_right(defect: Defect | None, report: Report) -> bool:
+    return report.right if defect is None else not defect.found_as.isdisjoint(report.sorts)
+
+
+def said(report: Report) -> str:
+    """The counts, and one difference of the rarest sort: it says most."""
+    if report.right:
+        return "no difference"
+    sorts = sorted(report.sorts.items(), key=lambda item: item[1])
+    return f"{json.dumps(dict(sorts))}, such as {report.lines[sorts[0][0]][0]}"
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "no word"
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.oracle.bites", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at the same time")
+    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(['no defect', *DEFECTS])}")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - {"no defect", *DEFECTS}
+    if unknown:
+        parser.error(f"no such defect: {', '.join(sorted(unknown))}")
+    wanted = [None, *DEFECTS.values()]
+    chosen = [one for one in wanted if not options.names or (one.name if one else "no defect") in options.names]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        bites = []
+        for done in pool.map(bite, chosen):
+            print(done, flush=True)
+            bites.append(done)
+    missed = [one.name for one in bites if not one.right]
+    print(
+        f"{len(bites) - len(missed)} of {len(bites)} as they must be"
+        + (f"; not: {', '.join(missed)}" if missed else "")
+    )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
