@@ -18,7 +18,7 @@ from time import monotonic
 from aiohttp import web
 
 from streams.metrics import WorkerMetrics
-from streams.runner import State
+from streams.partition import State
 from streams.settings import Place
 
 STALL_SECONDS = 10.0

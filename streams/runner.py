@@ -16,22 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from streams.agents.guard import Guarded, StageBug
-from streams.checkpoint import CLOSE_SECONDS, Fenced, Found, Mark, Refused, Saved, start_at
+from streams.checkpoint import CLOSE_SECONDS, Fenced, Found, Mark, Refused, start_at
 from streams.intake import Intake, split_at
-from streams.metrics import WorkerMetrics
-from streams.quarantine import Entry, QuarantineList
-from streams.settings import Place, StageSpec, WorkerSettings
+from streams.partition import State, Store, Surroundings
+from streams.quarantine import Entry
+from streams.settings import Place, StageSpec
 from streams.stage import Change, Effect, LogRecord
 from streams.transport import Delivery, SourceLog
 
@@ -45,43 +42,6 @@ RECORDS_PER_TURN = 256
 
 class NotNow(Exception):
     """The partition cannot be opened at the moment: an outage, or a rebalance has begun."""
-
-
-class State(enum.Enum):
-    RESTORING = "restoring"
-    RUNNING = "running"
-    HALTED = "halted"
-    STOPPED = "stopped"
-    FENCED = "fenced"
-    CLOSED = "closed"
-
-
-class Emits(Protocol):
-    async def send(self, effects: Sequence[Effect]) -> None: ...
-
-
-class Store(Protocol):
-    """What a partition keeps its state in; `Checkpoint` is the one."""
-
-    async def restore(self) -> Saved: ...
-
-    async def save(self, changes: Sequence[Change], mark: Mark) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all partitions of a worker share."""
-
-    settings: WorkerSettings
-    emitter: Emits
-    quarantined: QuarantineList
-    metrics: WorkerMetrics
-    topic_ids: dict[str, str]
-    store: Callable[[Place, str], AbstractAsyncContextManager[Store]]
-    """Opens what a partition keeps its state in: the place, and the changelog's catalogue name."""
-    opening: asyncio.Semaphore
-    room: Callable[[], None]
-    """Called when a partition may be fetched again."""
 
 
 class PartitionRunner:

@@ -15,8 +15,9 @@ from time import monotonic
 from streams.checkpoint import Checkpoint
 from streams.emit import Emitter
 from streams.metrics import WorkerMetrics
+from streams.partition import State, Surroundings
 from streams.quarantine import QuarantineList, QuarantineReader
-from streams.runner import PartitionRunner, State, Surroundings
+from streams.runner import PartitionRunner
 from streams.settings import Place, StageSpec, WorkerSettings
 from streams.stage import LogRecord
 from streams.topics import TopicFacts, check_topics

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from streams.checkpoint import Fenced, Mark, Saved
 from streams.metrics import WorkerMetrics
+from streams.partition import State, Surroundings
 from streams.quarantine import Entry, QuarantineList, entry_key
-from streams.runner import PartitionRunner, State, Surroundings
+from streams.runner import PartitionRunner
 from streams.settings import Place, StageSpec, WorkerSettings
 from streams.stage import Change, Effect
 from tests.integration.shell_app import POISON, CountStage, Toy

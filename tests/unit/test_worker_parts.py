@@ -11,8 +11,8 @@ from streams.agents.guard import Guarded, StageBug
 from streams.emit import by_target
 from streams.health import STALL_SECONDS, Vitals, health, readiness
 from streams.intake import Intake, LostDelivery, split_at
+from streams.partition import State
 from streams.quarantine import Entry, QuarantineList, entry_key, read_key
-from streams.runner import State
 from streams.settings import BATCHES_PER_PARTITION, SMALL_BYTES, Place
 from streams.stage import Change, Effect, LogRecord
 from streams.transport import Delivery
