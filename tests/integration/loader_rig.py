@@ -96,7 +96,7 @@ class Rig:
         """What is left of a killed loader: its static membership, which the heir takes over."""
         self.loaders.remove(loader)
 
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self, health_port: int = 0) -> subprocess.Popen[bytes]:
         address = self.address
         url = f"http://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
         environment = os.environ | {
@@ -104,7 +104,7 @@ class Rig:
             "CLICKHOUSE_URL": url,
             "TOUCHLINE_TOPIC_PREFIX": self.prefix,
             "TOUCHLINE_INSTANCE": "one",
-            "TOUCHLINE_LOADER_PORT": "0",
+            "TOUCHLINE_LOADER_PORT": str(health_port),
         }
         return subprocess.Popen(
             [sys.executable, "-m", "sinks.clickhouse", "load"],
