@@ -20,7 +20,7 @@ from schemas.identifiers import ROUTING_ORDER, partition_of
 from schemas.times import from_ms
 from schemas.topics import PARTITIONS
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Grows when the same arguments give other bytes."""
 START: Final = 1_772_424_000_000  # 2026-03-02 04:00 UTC
 SECOND: Final = 1_000

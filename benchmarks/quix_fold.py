@@ -55,9 +55,10 @@ class Journey:
         self.members, self.steps, self.failed = [start.id], dict[str, int](), False
         self.breaks: list[list[Any]] = []
 
-    def begin(self, name: str, at: int) -> None:
+    def begin(self, name: str) -> None:
         if not any(found[0] == name and found[2] == "firing" for found in self.breaks):
-            self.breaks.append([name, at, "firing"])
+            occurrence = 1 + sum(found[0] == name for found in self.breaks)
+            self.breaks.append([name, occurrence, "firing"])
 
     def clear(self, name: str) -> None:
         for found in self.breaks:
@@ -102,12 +103,12 @@ def _order(kepts: list[Kept]) -> list[Journey]:
         elif kept.name == "payment_declined":
             declined = [at for at in declined if at >= kept.at - 10 * MINUTE] + [kept.at]
             if len(declined) >= 3:
-                journey.begin("payment_trouble", kept.at)
+                journey.begin("payment_trouble")
         elif kept.name == "order_cancelled":
             journey.failed = True
             journey.clear("payment_trouble")
         if kept.csat is not None:
-            journey.begin("bad_pickup", kept.at) if kept.csat < 3 else journey.clear("bad_pickup")
+            journey.begin("bad_pickup") if kept.csat < 3 else journey.clear("bad_pickup")
     return [] if journey is None else [journey]
 
 
@@ -125,7 +126,7 @@ def _checkouts(customer: str, kepts: list[Kept]) -> list[Journey]:
         if kept.name == "checkout_started":
             started = [at for at in started if at >= kept.at - 30 * MINUTE] + [kept.at]
             if len(started) >= 4:
-                last.begin("checkout_loop", kept.at)
+                last.begin("checkout_loop")
         elif kept.name == "order_cancelled":
             last.failed = True
             last.clear("checkout_loop")
@@ -146,8 +147,8 @@ def _tell(household: Household, definition: str, journeys: list[Journey]) -> lis
         told[name] = (status, len(journey.members))
         if household.told.get(name) != told[name]:
             out.append(("journeys", journey.customer, _snapshot(definition, journey, status)))
-        for what, at, state in journey.breaks:
-            alerts[f"{journey.customer} {what} {at}"] = state
+        for what, occurrence, state in journey.breaks:
+            alerts[f"{name} {what} {occurrence}"] = state
     for name in household.told.keys() - told.keys():
         customer, start = name.split(" ")
         gone = {"definition": definition, "customer_id": customer, "started_at": int(start), "status": "moved"}
@@ -171,12 +172,13 @@ def _snapshot(definition: str, journey: Journey, status: str) -> dict[str, Any]:
 
 
 def _alert(definition: str, name: str, state: str) -> tuple[str, str, dict[str, Any]]:
-    customer, what, at = name.split(" ")
+    customer, start, what, occurrence = name.split(" ")
     record = {
         "definition": definition,
         "customer_id": customer,
+        "started_at": int(start),
         "break_name": what,
-        "cause_at": int(at),
+        "occurrence": int(occurrence),
         "state": state,
         "first_line": f"{customer}: {definition}, {what} is {state}",
     }

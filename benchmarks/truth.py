@@ -3,8 +3,8 @@
 Sorts everything and folds once; shares no code with the stages. It covers what `generate` makes: everything on time,
 no kiosk days, nothing expires, and the two definitions of journeys/.
 
-A journey is known by (definition, customer, started_at), an alert by (definition, customer, break, cause_at); a
-customer by the identifier it follows from.
+A journey is known by (definition, customer, started_at), an alert by its journey, its break and its occurrence (not by
+its cause, which an earlier touchpoint that arrives later may replace); a customer by the identifier it follows from.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class JourneyTruth(msgspec.Struct, frozen=True, array_like=True):
 class AlertTruth(msgspec.Struct, frozen=True, array_like=True):
     definition: str
     customer: str
+    started_at: int
     break_name: str
-    cause_at: int
+    occurrence: int
     state: str
 
 
@@ -125,22 +126,26 @@ class _Count:
     def __init__(self, at_least: int, in_window: int) -> None:
         self.at_least, self.in_window = at_least, in_window
         self.times: list[int] = []
-        self.episodes: list[list[int | str]] = []
+        self.episodes: list[str] = []
 
     def add(self, at: int) -> None:
         self.times.append(at)
         inside = sum(at - self.in_window <= time for time in self.times)
-        if inside >= self.at_least and (not self.episodes or self.episodes[-1][1] != "firing"):
-            self.episodes.append([at, "firing"])
+        if inside >= self.at_least and (not self.episodes or self.episodes[-1] != "firing"):
+            self.episodes.append("firing")
 
     def clear(self) -> None:
         self.times.clear()
         if self.episodes:
-            self.episodes[-1][1] = "resolved"
+            self.episodes[-1] = "resolved"
 
-    def tell(self, truth: Truth, definition: str, customer: str, name: str) -> None:
-        for at, state in self.episodes:
-            truth.alerts.append(AlertTruth(definition, customer, name, int(at), str(state)))
+    def tell(self, truth: Truth, journey: JourneyTruth, name: str) -> None:
+        for occurrence, state in enumerate(self.episodes, 1):
+            truth.alerts.append(_alert(journey, name, occurrence, state))
+
+
+def _alert(journey: JourneyTruth, name: str, occurrence: int, state: str) -> AlertTruth:
+    return AlertTruth(journey.definition, journey.customer, journey.started_at, name, occurrence, state)
 
 
 def _checkouts(customer: str, points: Iterable[Point], truth: Truth) -> None:
@@ -151,7 +156,7 @@ def _checkouts(customer: str, points: Iterable[Point], truth: Truth) -> None:
         if start is not None:
             status = "failed" if failed else "succeeded" if "order_placed" in steps else "open"
             truth.journeys.append(JourneyTruth("checkout", customer, start, status))
-            loop.tell(truth, "checkout", customer, "checkout_loop")
+            loop.tell(truth, truth.journeys[-1], "checkout_loop")
 
     for point in points:
         if start is None or failed or len(steps) == 2:
@@ -177,7 +182,7 @@ def _collect(customer: str, points: Sequence[Point], w: int, truth: Truth) -> No
     if begin is None:
         return
     start, reached, failed_at = points[begin].occurred_at, dict[int, int](), None
-    trouble, scores = _Count(3, 10 * MINUTE), list[list[int | str]]()
+    trouble, scores = _Count(3, 10 * MINUTE), _Count(1, 0)
     for point in points[begin + 1 :]:
         if point.name in STEPS:
             reached.setdefault(STEPS[point.name], point.occurred_at)
@@ -189,25 +194,15 @@ def _collect(customer: str, points: Sequence[Point], w: int, truth: Truth) -> No
             failed_at = point.occurred_at if failed_at is None else failed_at
             trouble.clear()
         csat = point.properties.get("csat")
-        if csat is not None and csat < 3:
-            scores.append([point.occurred_at, "firing"])
+        if csat is not None:
+            scores.add(point.occurred_at) if csat < 3 else scores.clear()
     status = "failed" if failed_at is not None else "succeeded" if 3 in reached else "open"
-    truth.journeys.append(JourneyTruth("click_and_collect", customer, start, status))
-    trouble.tell(truth, "click_and_collect", customer, "payment_trouble")
-    for at, state in scores:
-        truth.alerts.append(AlertTruth("click_and_collect", customer, "bad_pickup", int(at), str(state)))
-    _deadline(truth, customer, "paid", start + PAID_WITHIN, [reached[s] for s in range(1, 6) if s in reached], failed_at, w)
-    if 1 in reached:
-        due = reached[1] + READY_WITHIN
-        _deadline(truth, customer, "ready", due, [reached[s] for s in range(2, 6) if s in reached], failed_at, w)
-
-
-def _deadline(
-    truth: Truth, customer: str, step: str, due: int, settled: Sequence[int], failed_at: int | None, w: int
-) -> None:
-    ends = [*settled, *([] if failed_at is None else [failed_at])]
-    if ends and min(ends) <= due + GRACE:
-        return
-    if ends or w >= due + GRACE:
-        state = "resolved" if ends else "firing"
-        truth.alerts.append(AlertTruth("click_and_collect", customer, step, due, state))
+    journey = JourneyTruth("click_and_collect", customer, start, status)
+    truth.journeys.append(journey)
+    trouble.tell(truth, journey, "payment_trouble")
+    scores.tell(truth, journey, "bad_pickup")
+    dues = [(1, "paid", start + PAID_WITHIN)] + ([(2, "ready", reached[1] + READY_WITHIN)] if 1 in reached else [])
+    for first, step, due in dues:
+        ends = [at for number, at in reached.items() if number >= first] + ([] if failed_at is None else [failed_at])
+        if (min(ends) if ends else w) > due + GRACE:
+            truth.alerts.append(_alert(journey, step, 1, "resolved" if ends else "firing"))
