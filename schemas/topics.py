@@ -57,7 +57,13 @@ TOPICS: dict[str, Topic] = {
         Topic("journeys", PARTITIONS, "customer_id", "Journey", ("track",), ("loader",), _kept(7)),
         Topic("alerts", PARTITIONS, "incident", "Alert", ("track",), ("loader", "notifier"), _kept(7)),
         Topic(
-            "dead_letters", PARTITIONS, "source partition", "DeadLetter", ("resolve",), ("loader", "replay"), _kept(7)
+            "dead_letters",
+            PARTITIONS,
+            "source partition",
+            "DeadLetter",
+            ("resolve",),
+            ("loader", "replay"),
+            _kept(7) | {"max.message.bytes": "2097152"},
         ),
         Topic(
             "quarantine",

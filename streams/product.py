@@ -1,8 +1,7 @@
 """The three stages of the product, wired: what a worker runs.
 
-The fingerprint covers everything that can change an answer: definitions, catalogue, horizon, run, and the version of the
-code. State that was
-left unclean by another fingerprint is not continued (`streams.checkpoint`).
+The fingerprint covers everything that can change an answer: definitions, catalogue, horizon, run, and the version of
+the code. State that was left unclean by another fingerprint is not continued (`streams.checkpoint`).
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Move(NamedTuple):
 
 def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
     found: list[Finding] = []
-    for step, due_then, cleared_at in run.late or ():
+    for step, due_then, cleared_at, _ in run.ripe:
         found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due_then, due_then, cleared_at))
     if run.missed:
         for step in definition.deadlines:

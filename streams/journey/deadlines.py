@@ -1,9 +1,10 @@
 """What hangs on W, the log time of the last tick: missed steps, expiry, and when to look again.
 
 A deadline that nothing settled is judged at W >= due + grace + arrives_within, and not before W has reached the log
-time of everything the instance was told; what was judged once stays, unless the fold itself settles it. A million
-waiting deadlines cost nothing per tick: the agenda holds each run once, at the earliest time at which W can change
-something.
+time of everything the instance was told; what was judged once stays, unless the fold itself settles it. One that was
+settled late counts from the same W on, without a look at the log times: all that was in time is known by then. A
+million waiting deadlines cost nothing per tick: the agenda holds each run once, at the earliest time at which W can
+change something.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ T = TypeVar("T", bound=Orderable)
 
 
 def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int | None]:
-    """Bring `missed` and `expired` up to W: whether that changed anything, and when a deadline may fire next."""
+    """Bring `missed`, `ripe` and `expired` up to W: whether that changed anything, and when to judge again."""
     start = run.start
     if start is None:
         return False, None
@@ -46,8 +47,14 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
             fire = max(fire, run.max_log)
             if first is None or fire < first:
                 first = fire
-    changed = missed != run.missed or (expired is not run.expired and run.ended_at is None)
-    run.missed, run.expired = missed, expired
+    ripe = run.ripe
+    if run.late is not None:
+        ripe = tuple(late for late in run.late if late.ripe_at <= w)
+        if len(ripe) < len(run.late):
+            soonest = min(late.ripe_at for late in run.late if late.ripe_at > w)
+            first = soonest if first is None else min(first, soonest)
+    changed = missed != run.missed or ripe != run.ripe or (expired is not run.expired and run.ended_at is None)
+    run.missed, run.ripe, run.expired = missed, ripe, expired
     return changed, first
 
 

@@ -22,11 +22,14 @@ EPISODES_MAX = 100
 
 
 class Late(NamedTuple):
-    """A missed step that was settled, or made void by a failure, after due + grace."""
+    """A missed step that was settled, or made void by a failure, after due + grace. It counts once W has come to
+    `ripe_at`: before that a touchpoint that was in time may still be under way.
+    """
 
     step: CompiledStep
     due_at: int
     cleared_at: int
+    ripe_at: int
 
 
 class Episode:
@@ -71,8 +74,8 @@ class Run:
     """One instance. `start` is None until it was seen; `settled` are bits of steps; `ended_at` is not set by the
     lifetime.
 
-    `missed` and `expired` are judgements on W (deadlines.judge), `alerts` and `ticket` belong to the stage; the fold
-    does not look at them.
+    `missed`, `ripe` and `expired` are judgements on W (deadlines.judge), `alerts` and `ticket` belong to the stage; the
+    fold does not look at them.
     """
 
     __slots__ = (
@@ -88,6 +91,7 @@ class Run:
         "members",
         "missed",
         "reached",
+        "ripe",
         "settled",
         "start",
         "tallies",
@@ -107,6 +111,7 @@ class Run:
         self.tallies: dict[int, Tally] | None = None
         self.max_log = 0
         self.missed = 0
+        self.ripe: tuple[Late, ...] = ()
         self.expired = False
         self.alerts: Book | None = None
         self.ticket: Ticket | None = None
@@ -204,7 +209,8 @@ def _note_late(definition: CompiledDefinition, run: Run, steps: int, at: int) ->
         if due is None or due + definition.grace_ms >= at or step.if_missing != "break":
             continue
         if run.start is not None and due <= run.start.occurred_at + definition.lifetime_ms:
-            run.late = [*(run.late or ()), Late(step, due, at)]
+            ripe_at = due + definition.grace_ms + step.arrives_within_ms
+            run.late = [*(run.late or ()), Late(step, due, at, ripe_at)]
 
 
 def _fail(definition: CompiledDefinition, run: Run, at: int) -> None:

@@ -225,7 +225,7 @@ class Track:
         if run.alerts is None and unit.attic:
             run.alerts = self._memory.from_attic(unit, run.anchor)
         judged, deadline = judge(definition, run, self._w)
-        found = findings(definition, run) if run.missed or run.late or run.episodes else []
+        found = findings(definition, run) if run.missed or run.ripe or run.episodes else []
         changed: list[Move] = []
         if found or run.alerts:
             continued = run.start.moved_from is not None

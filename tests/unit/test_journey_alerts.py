@@ -48,7 +48,7 @@ ROWS = {
     ("active", "resolved"): (history("tick", paid(LATE), "payment_captured"), ("firing", True)),
     ("active", "withdrawn"): (history("tick", paid(IN_TIME), "payment_captured"), ("firing", True)),
     ("active", "moved"): (history("tick", "away", "back"), ("firing", True)),
-    ("cleared", None): (history(paid(LATE)), ("resolved", False)),
+    ("cleared", None): (history(paid(LATE), "tick"), ("resolved", False)),
     ("cleared", "firing"): (history("tick", paid(LATE)), ("resolved", True)),
     ("cleared", "withdrawn"): (
         history("tick", paid(IN_TIME), ("invoice_accepted", LATE), "payment_captured"),
@@ -56,9 +56,9 @@ ROWS = {
     ),
     ("cleared", "moved"): (history("tick", "away", "back paid"), ("resolved", True)),
     ("absent", "firing"): (history("tick", paid(IN_TIME)), ("withdrawn", True)),
-    ("absent", "resolved"): (history(paid(LATE), ("invoice_accepted", IN_TIME)), ("withdrawn", False)),
+    ("absent", "resolved"): (history(paid(LATE), "tick", ("invoice_accepted", IN_TIME)), ("withdrawn", False)),
     ("moved", "firing"): (history("tick", "away"), ("moved", False)),
-    ("moved", "resolved"): (history(paid(LATE), "away"), ("moved", False)),
+    ("moved", "resolved"): (history(paid(LATE), "tick", "away"), ("moved", False)),
     ("expired", "firing"): (history("tick", "end"), ("resolved", True)),
     ("expired", "moved"): (history("tick", "away", "end", "back"), ("resolved", True)),
     ("expired", None): (history("end"), ("resolved", False)),
@@ -106,6 +106,7 @@ def test_the_successor_of_a_moved_alert_names_it() -> None:
 def test_a_successor_that_is_cleared_already_still_tells() -> None:
     log = Log()
     log.attach(placed(), touch("payment_captured", LATE), customer="c2", moved_from="c1")
+    log.tick(FIRE)
     assert run(log).told == [("paid", "resolved", "cleared_at_once", True)]
 
 

@@ -28,9 +28,21 @@ def test_a_deadline_fires_exactly_when_the_tick_reaches_it(w: int, fired: bool) 
 
 @pytest.mark.parametrize(("at", "states"), [(FIRE, []), (FIRE + 1, ["resolved"])])
 def test_occurred_at_due_plus_grace_is_in_time(at: int, states: list[str]) -> None:
-    outcome = run(paid_at(at))
+    log = paid_at(at)
+    log.tick(FIRE)
+    outcome = run(log)
     assert [state for _, state, _, _ in outcome.told] == states
     assert [broken["cleared_at"] for broken in outcome.journey()["breaks"]] == [at for _ in states]
+
+
+def test_what_was_settled_late_is_judged_by_the_tick_like_everything_else() -> None:
+    """Partitions run side by side: the late payment may be read before the one that was in time."""
+    log = Log()
+    log.attach(placed())
+    log.attach(touch("payment_captured", FIRE + 1))
+    log.attach(touch("invoice_accepted", FIRE - 1))
+    log.tick(FIRE)
+    assert run(log).alerts == []
 
 
 @pytest.mark.parametrize(("at", "states"), [(FIRE, []), (FIRE + 1, ["resolved"])])
