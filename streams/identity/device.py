@@ -102,9 +102,7 @@ def user_between(occurred_at: int, before: Kept | None, after: Kept | None, limi
     return user
 
 
-def owner_between(
-    kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits
-) -> str | None:
+def owner_between(kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits) -> str | None:
     if kept.user_id is not None:
         return customer_of_user(kept.user_id)
     if tail.kiosk and kept.occurred_at // DAY_MS in tail.kiosk:
@@ -233,9 +231,7 @@ def _is_kiosk_day(entries: Sequence[Kept], index: int, limits: Limits) -> bool:
         return True
     if user_id is None:
         return False
-    return (
-        len({other.user_id for other in entries[low:high] if other.user_id is not None}) > limits.kiosk_users
-    )
+    return len({other.user_id for other in entries[low:high] if other.user_id is not None}) > limits.kiosk_users
 
 
 def _occurred_before(entries: Sequence[Kept], occurred_at: int) -> int:

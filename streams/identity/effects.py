@@ -120,9 +120,7 @@ class Emission:
             if new is not None:
                 self._attach(scope, old, new, entries[start : start + MOVE_AT_ONCE], by)
 
-    def _attach(
-        self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy
-    ) -> None:
+    def _attach(self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy) -> None:
         record = _attach(
             at=self.at(),
             run=self._run,
@@ -169,19 +167,13 @@ class Emission:
         partition, key = _place(routing, self._partitions)
         value = record.value or b""
         if self._depth:
-            raise TooManyHops(
-                f"{self._where()}: a touchpoint that was forwarded once does not belong here either"
-            )
+            raise TooManyHops(f"{self._where()}: a touchpoint that was forwarded once does not belong here either")
         headers = forwarded_headers(record.headers, partition, value, self._secret, log_time, self.at())
         self._to_raw(partition, key, value, headers)
 
-    def _to_raw(
-        self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]
-    ) -> None:
+    def _to_raw(self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
         if self._depth >= HOPS:
-            raise TooManyHops(
-                f"{self._where()}: {self._depth} hops from its arrival, it would cause one more"
-            )
+            raise TooManyHops(f"{self._where()}: {self._depth} hops from its arrival, it would cause one more")
         self._out.append(Effect("touchpoints.raw", partition, key, value, headers))
 
     def _where(self) -> str:
@@ -202,9 +194,7 @@ class Emission:
         record = _progress(at=self.at(), log_time=totals.log_time, mark=mark, counts=counts)
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 
-    def dead_letter(
-        self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int
-    ) -> None:
+    def dead_letter(self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int) -> None:
         """`detail` names no value. The payload is the bytes as they came."""
         headers = {name: (value or b"").decode("ascii", "backslashreplace") for name, value in record.headers}
         letter = _dead_letter(
@@ -221,6 +211,4 @@ class Emission:
             headers=headers,
             payload=b64encode(record.value or b"").decode(),
         )
-        self._out.append(
-            Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter))
-        )
+        self._out.append(Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter)))

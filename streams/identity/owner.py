@@ -33,13 +33,9 @@ class Known(NamedTuple):
 class Owner:
     """`facts`: properties that journeys look at."""
 
-    def __init__(
-        self, state: State, emission: Emission, catalogue: Catalogue, facts: frozenset[str], run: Run
-    ) -> None:
+    def __init__(self, state: State, emission: Emission, catalogue: Catalogue, facts: frozenset[str], run: Run) -> None:
         self._state, self._emission, self._run = state, emission, run
-        self._known = {
-            name: Known(entry.channel, entry.ends_session) for name, entry in catalogue.touchpoints.items()
-        }
+        self._known = {name: Known(entry.channel, entry.ends_session) for name, entry in catalogue.touchpoints.items()}
         self._facts = facts
 
     def touchpoint(self, decoded: Decoded, log_time: int, offset: int) -> bool:
@@ -84,9 +80,7 @@ class Owner:
         if too_late:
             kept = add_late(tail, kept)
             state.remember(routing, tail, kept)
-            self._resolved(
-                decoded, entry, tail, kept.customer_id, kept.user_id, known is not None, True, offset
-            )
+            self._resolved(decoded, entry, tail, kept.customer_id, kept.user_id, known is not None, True, offset)
         elif on_device:
             self._on_device(decoded, entry, tail, kept, known is not None, offset)
         else:
@@ -99,9 +93,7 @@ class Owner:
                 self._tell(entry, tail.customer_id, None)
         return too_late
 
-    def _on_device(
-        self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int
-    ) -> None:
+    def _on_device(self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int) -> None:
         state, routing = self._state, decoded.routing
         kiosk = tail.kiosk
         kept, moved = place(tail, kept, state.limits)
@@ -123,9 +115,7 @@ class Owner:
         for (old_customer, new_customer), kepts in groups.items():
             by: AttributedBy = "device" if new_customer == tail.customer_id else "login"
             ids = [kept.touchpoint_id for kept in kepts]
-            self._emission.move(
-                CUSTOMER_SCOPE, old_customer, new_customer, [kept.entry for kept in kepts], ids, by
-            )
+            self._emission.move(CUSTOMER_SCOPE, old_customer, new_customer, [kept.entry for kept in kepts], ids, by)
         for _, kept in moved:
             entry = decode_entry(kept.entry)
             if entry.keys:
@@ -156,9 +146,7 @@ class Owner:
         self._state.claim_changed(name, key, claim, change.dropped)
         self._resolved(decoded, entry, tail, change.new_owner, None, declared, False, offset)
         if change.new:
-            self._emission.move(
-                name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key"
-            )
+            self._emission.move(name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
         self._tell(entry, None, name)
 
     def evidence(self, evidence: Evidence) -> None:
@@ -201,9 +189,7 @@ class Owner:
     def _facts_of(self, properties: dict[str, Any]) -> dict[str, Fact]:
         wanted = self._facts
         return {
-            name: value
-            for name, value in properties.items()
-            if name in wanted and isinstance(value, str | int | float)
+            name: value for name, value in properties.items() if name in wanted and isinstance(value, str | int | float)
         }
 
     def _resolved(

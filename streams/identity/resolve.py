@@ -34,9 +34,7 @@ _decode_beat = fast_decoder(Beat)
 _decode_mark = fast_decoder(Mark)
 _decode_evidence = fast_decoder(Evidence)
 
-NO_LOG_TIME = (
-    "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
-)
+NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
 
 
 @dataclass(frozen=True, slots=True)

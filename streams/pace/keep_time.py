@@ -131,6 +131,4 @@ class _Emission:
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
 
     def tick(self, partition: int, log_time: int) -> None:
-        self._out.append(
-            Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time)))
-        )
+        self._out.append(Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time))))

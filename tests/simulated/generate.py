@@ -70,6 +70,7 @@ def history(rng: Random, partitions: int, of: Shape | None = None) -> list[Arriv
     of = of or shape(rng)
     now, last = START, START
     moments = sorted(rng.randrange(of.span_ms + 1) for _ in range(of.touchpoints))
+    moments = [moments[max(0, index - (rng.random() < 0.3))] for index in range(len(moments))]
     arrivals: list[Arrival] = []
     for number, moment in enumerate(moments):
         now = START + moment

@@ -114,13 +114,14 @@ class Worker:
 class Odds:
     """How often what happens: weights of one step."""
 
-    arrive: int = 6
-    beat: int = 3
-    deliver: int = 12
-    send: int = 12
-    checkpoint: int = 4
-    crash: int = 1
-    zombie: int = 1
+    arrive: float = 6
+    beat: float = 3
+    deliver: float = 12
+    send: float = 12
+    checkpoint: float = 4
+    crash: float = 1
+    zombie: float = 1
+    lull: float = 0.5
 
 
 class World:
@@ -140,7 +141,7 @@ class World:
         """Some workers are slow: what is sent to them stays under way for long."""
         self._zombies: list[Worker] = []
         self.crashes = 0
-        self._actions: dict[Callable[[], None], int] = {
+        self._actions: dict[Callable[[], None], float] = {
             self._arrive: odds.arrive,
             self._beat_some: odds.beat,
             self._deliver: odds.deliver,
@@ -148,6 +149,7 @@ class World:
             self._checkpoint: odds.checkpoint,
             self._crash: odds.crash,
             self._take_over: odds.zombie,
+            self._lull: odds.lull,
         }
 
     def remember(self, stage: str, partition: int, offset: int, effects: tuple[Effect, ...]) -> None:
@@ -195,7 +197,7 @@ class World:
     def _deliver(self) -> None:
         worker = self._anyone()
         if not worker.sending and worker.behind:
-            worker.deliver(self._rng.choice((1, 1, 2, 5)))
+            worker.deliver(self._rng.choice((1, 2, 5, 20)))
 
     def _send(self) -> None:
         worker = self._anyone()
@@ -205,6 +207,12 @@ class World:
         worker = self._anyone()
         if not worker.sending and not worker.checkpoint():
             self._zombies.remove(worker)
+
+    def _lull(self) -> None:
+        """Everything in the logs is worked off, so time catches up; zombies sleep on."""
+        for partition in range(self.raw_partitions):
+            self.beat(partition)
+        self.settle()
 
     def _crash(self) -> None:
         self._replace(self._rng.randrange(len(self.workers)))

@@ -25,6 +25,8 @@ LIMITS = Limits(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
 RULES = Rules(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
 CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=LIMITS)
 COMPILED = compile_definitions(definitions(), catalogue())
+EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
+"""No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
 Weaker = Literal["one round", "no round"]
 
 
@@ -55,17 +57,21 @@ def build(
 ) -> World:
     faults = rng.choice((0, 1, 1, 3))
     odds = Odds(
-        beat=rng.choice((1, 4, 8)),
+        arrive=rng.choice((1.5, 6)),
+        beat=rng.choice((0.5, 2)),
+        lull=rng.choice((0.1, 1)),
         deliver=rng.choice((6, 20)),
         send=rng.choice((6, 20)),
         crash=faults,
         zombie=faults,
     )
+    if weaker is not None:
+        odds = EAGER
     arrivals = history(rng, PARTITIONS, of or shape(rng))
     return World(rng, plans("live", weaker, with_track), arrivals, odds)
 
 
 def build_calm(arrivals: list[Arrival]) -> World:
     """Nothing goes wrong, and time passes at the end only."""
-    odds = Odds(beat=0, crash=0, zombie=0)
+    odds = Odds(beat=0, crash=0, zombie=0, lull=0)
     return World(Random(0), plans("simulation", None, with_track=True), arrivals, odds)
