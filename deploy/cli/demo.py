@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.demo.live import LiveWish, run_live
 from deploy.demo.once import Wish, run_once
 from deploy.stack import KILLABLE
 from schemas.settings import read_settings
@@ -33,8 +35,16 @@ def demo(
     export: Annotated[Path | None, typer.Option(help="keep script, bytes and results in this folder")] = None,
     kill: Annotated[str | None, typer.Option(help=f"SIGKILL three times: {', '.join(KILLABLE)}")] = None,
     workers: Annotated[int, typer.Option(min=1, max=12, help="worker processes")] = 1,
+    pace: Annotated[float, typer.Option(min=0.1, max=120, help="live: minutes of log time a second")] = 15,
+    rate: Annotated[float, typer.Option(min=10, max=5_000, help="live: touchpoints a second, about")] = 300,
+    seconds: Annotated[float | None, typer.Option(min=1, help="live: end by itself after so many")] = None,
 ) -> None:
-    """Simulated customers in web, app and store, with planted incidents, on real Kafka and ClickHouse."""
+    """Simulated customers in web, app and store, with planted incidents, on real Kafka and ClickHouse. Without --once
+    on one screen until Ctrl-C.
+    """
+    if not once:
+        _live(LiveWish(seed, pace, rate, workers, seconds))
+        return
     if kill is not None and kill not in KILLABLE:
         console.print(f"touchline: --kill takes one of {', '.join(KILLABLE)}")
         raise typer.Exit(2)
@@ -55,3 +65,14 @@ def demo(
     if not verdict.right:
         raise typer.Exit(1)
     console.print("nothing differs from the script")
+
+
+def _live(wish: LiveWish) -> None:
+    """Ctrl-C and SIGTERM are the ordinary end."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        run_live(wish, Console(), lambda text: console.print(f"{time.monotonic() - began:7.1f} s  {text}"))
+    except KeyboardInterrupt:
+        pass
+    console.print("everything is stopped, nothing is left behind")

@@ -15,16 +15,13 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from kafka.errors import KafkaError
 
+from deploy.demo.beats import beat_sender
 from deploy.demo.judge import Verdict, judge
 from deploy.demo.lag import Lag, is_drained
 from deploy.demo.receiver import Receiver
 from deploy.demo.results import ClickHouseDoor, export, read_results, read_topic, write_lines
 from deploy.stack import DATABASE, Stack
-from schemas.control import control_headers
-from schemas.fast import encode, fast_type
-from schemas.records import Beat
 from schemas.settings import Settings
-from schemas.topics import PARTITIONS
 from sources.simulation.driver import Door, Driver, Tally
 from sources.simulation.script import Script, write_script
 
@@ -32,8 +29,6 @@ DRAIN_SECONDS = 900
 KILLS = 3
 DOWN_SECONDS = 1.0
 Progress = Callable[[str], None]
-
-_beat = fast_type(Beat)
 
 
 class RunFailed(Exception):
@@ -95,16 +90,7 @@ async def _send(stack: Stack, script: Script, wish: Wish, kills: list[dict[str, 
     producer = AIOKafkaProducer(**stack.kafka_options(), enable_idempotence=True)
     await producer.start()
     raw = stack.settings.topic_prefix + "touchpoints.raw"
-    secret = stack.secrets.control_secret.encode()
-
-    async def beat(log_time: int) -> None:
-        value = encode(_beat(log_time=log_time))
-        acknowledged = []
-        for partition in range(PARTITIONS):
-            headers = list(control_headers("beat", partition, value, secret))
-            acknowledged.append(await producer.send(raw, value=value, partition=partition, headers=headers))
-        await asyncio.gather(*acknowledged)
-
+    beat = beat_sender(producer, raw, stack.secrets.control_secret.encode())
     door = Door(stack.places().collector_url, dict(stack.secrets.write_keys), raw, stack.kafka_options())
     try:
         with (wish.directory / "sent.jsonl").open("w") as record:

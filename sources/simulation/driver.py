@@ -12,7 +12,8 @@ import base64
 import json
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, Any
@@ -90,8 +91,7 @@ class Driver:
         """Blocks until everything is sent and acknowledged. Raises DeliveryFailed."""
         bulk = [plan for plan in self.script.plans if plan.arrives_at < self.script.pulse_start]
         pulse = [plan for plan in self.script.plans if plan.arrives_at >= self.script.pulse_start]
-        async with aiohttp.ClientSession() as web, _producer(self.door.kafka) as crm:
-            self._web, self._crm = web, crm
+        async with self._connected():
             await self._beat(self.script.start - 1)
             for until, chunk in _chunks(bulk, BEAT_MS):
                 await self._send_all(chunk, WINDOW_MS)
@@ -101,6 +101,12 @@ class Driver:
             await self._run_pulse(pulse)
             await self._pass_time(self.script.end)
         return self.tally
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        async with aiohttp.ClientSession() as web, _producer(self.door.kafka) as crm:
+            self._web, self._crm = web, crm
+            yield
 
     async def emitted(self, count: int) -> None:
         """Waits until so many touchpoints are sent and answered."""
