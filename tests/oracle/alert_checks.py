@@ -45,7 +45,7 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
         _check_changes(course, report)
         _check_earliness(course, report)
         _check_truth(course, hindsight, report)
-        _check_withdrawals(course, related, report)
+        _check_withdrawals(course, hindsight, report)
     _check_dedup(results.alerts, report)
     _compare_last(wanted, last, related, report)
     _compare_view(changes, results, report)
@@ -129,23 +129,26 @@ def _check_earliness(course: Sequence[Row], report: Report) -> None:
 
 
 def _check_truth(course: Sequence[Row], hindsight: Hindsight, report: Report) -> None:
-    """What fires on a tick must be a break by what had arrived until then, even if it is withdrawn later."""
-    for record in course:
-        journey, name, occurrence = _key(record)
-        if record["state"] != "firing" or record["due_at"] is None:
-            continue
-        if not hindsight.was_active(journey, name, occurrence, record["changed_at"]):
-            report.differ("alert_false", f"{_about(record)}: fired at {record['changed_at']}, but was no break then")
+    """What fires first on a tick must be a break by what had arrived until then, even if it is withdrawn later.
+
+    What came from another customer or fires again does so between two ticks, when only part of it is known.
+    """
+    first = course[0]
+    if first["state"] != "firing" or first["due_at"] is None or first["continues"] is not None:
+        return
+    journey, name, occurrence = _key(first)
+    if not hindsight.was_active(journey, name, occurrence, first["changed_at"]):
+        report.differ("alert_false", f"{_about(first)}: fired at {first['changed_at']}, but was no break then")
 
 
-def _check_withdrawals(course: Sequence[Row], related: _Related, report: Report) -> None:
+def _check_withdrawals(course: Sequence[Row], hindsight: Hindsight, report: Report) -> None:
     """What fires on a tick knew everything that had arrived by then: only something later can disprove it."""
     for before, record in pairwise(course):
         if record["state"] != "withdrawn" or before["state"] not in OPEN:
             continue
         known = before["changed_at"]
-        first = before is course[0] and before["continues"] is None and before["due_at"] is not None
-        if related.latest(record) < known + first:
+        on_tick = before is course[0] and before["continues"] is None and before["due_at"] is not None
+        if hindsight.latest(record["anchor"]) < known + on_tick:
             report.differ("alert_withdrawn", f"{_about(record)}: withdrawn, but nothing arrived after it had fired")
 
 

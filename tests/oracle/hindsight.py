@@ -55,6 +55,11 @@ class Hindsight:
     def __init__(self, wanted: Expectation) -> None:
         self._components = Components(one.touchpoint for one in wanted.attribution.touchpoints.values())
 
+    def latest(self, mark: str) -> int:
+        """Log time of the last touchpoint that can have to do with it."""
+        component = self._components.of(mark)
+        return component[-1].log_time if component else -1
+
     def was_active(self, key: JourneyKey, name: str, occurrence: int, w: int) -> bool:
         """Whether the break could rightly be seen as active by a tick of log time `w`."""
         component = self._components.of(key[2])
