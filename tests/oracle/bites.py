@@ -1,6 +1,6 @@
-"""`make oracle-bites`: does the oracle find what is wrong? One run without a defect, then one for each of the twelve.
+"""`make oracle-bites`: does the oracle find what is wrong? Runs without a defect, then one for each of the twelve.
 
-The unharmed run must be green; every other one must be red, with a difference of the right sort. A defect that turns
+The unharmed runs must be green, the one whose worker is killed three times, too; every other one must be red, with a difference of the right sort. A defect that turns
 out to change nothing, or a run that does not come to its end, fails.
 """
 
@@ -32,6 +32,22 @@ RESULTS: Final = ("touchpoints", "journeys", "broken_now", "dead_letters", "aler
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One run: with which defect, and which part is killed."""
+
+    name: str
+    defect: Defect | None = None
+    kill: str | None = None
+
+
+TRIALS: Final = (
+    Trial("no defect"),
+    Trial("no defect, but kills", kill="worker"),
+    *(Trial(defect.name, defect, defect.kill) for defect in DEFECTS.values()),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Bite:
     """One run and what the oracle said of it. `report` is None when there is nothing to compare."""
 
@@ -44,15 +60,15 @@ class Bite:
         return f"{'ok  ' if self.right else 'FAIL'}  {self.name:<26} {self.seconds:5.0f} s  {self.text}"
 
 
-def run_demo(directory: Path, defect: Defect | None) -> str | None:
+def run_demo(directory: Path, trial: Trial) -> str | None:
     """Fills the directory. What went wrong, or None; a run that its own judge finds wrong is a run all the same."""
     command = [str(Path(sys.executable).with_name("touchline")), "demo", "--once"]
     command += ["--seed", str(SEED), "--touchpoints", str(TOUCHPOINTS), "--export", str(directory)]
     environment = dict(os.environ)
-    if defect is not None:
+    command += ["--kill", trial.kill] if trial.kill is not None else []
+    if trial.defect is not None:
         paths = [str(Path(__file__).with_name("planted")), str(ROOT)]
-        environment |= {"TOUCHLINE_TEST_DEFECT": defect.name, "PYTHONPATH": os.pathsep.join(paths)}
-        command += ["--kill", defect.kill] if defect.kill else []
+        environment |= {"TOUCHLINE_TEST_DEFECT": trial.defect.name, "PYTHONPATH": os.pathsep.join(paths)}
     with (directory / "log").open("w") as log:
         try:
             done = subprocess.run(
@@ -65,16 +81,15 @@ def run_demo(directory: Path, defect: Defect | None) -> str | None:
     return None
 
 
-def bite(defect: Defect | None) -> Bite:
+def bite(trial: Trial) -> Bite:
     began = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="touchline-bites-"))
-    name = defect.name if defect is not None else "no defect"
     try:
-        trouble = run_demo(directory, defect)
+        trouble = run_demo(directory, trial)
         if trouble is not None:
-            return Bite(name, False, trouble, time.monotonic() - began)
-        report = compare(directory, killed=defect is not None and defect.kill is not None)
-        return Bite(name, is_right(defect, report), said(report), time.monotonic() - began)
+            return Bite(trial.name, False, trouble, time.monotonic() - began)
+        report = compare(directory, killed=trial.kill is not None)
+        return Bite(trial.name, is_right(trial.defect, report), said(report), time.monotonic() - began)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -99,13 +114,12 @@ def _last_line(log: Path) -> str:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.oracle.bites", description=__doc__)
     parser.add_argument("--jobs", type=int, default=2, help="runs at the same time")
-    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(['no defect', *DEFECTS])}")
+    names = [trial.name for trial in TRIALS]
+    parser.add_argument("names", nargs="*", help=f"only these: {', '.join(names)}")
     options = parser.parse_args(arguments)
-    unknown = set(options.names) - {"no defect", *DEFECTS}
-    if unknown:
-        parser.error(f"no such defect: {', '.join(sorted(unknown))}")
-    wanted = [None, *DEFECTS.values()]
-    chosen = [one for one in wanted if not options.names or (one.name if one else "no defect") in options.names]
+    if unknown := set(options.names) - set(names):
+        parser.error(f"no such run: {', '.join(sorted(unknown))}")
+    chosen = [trial for trial in TRIALS if not options.names or trial.name in options.names]
     with ThreadPoolExecutor(options.jobs) as pool:
         bites = []
         for done in pool.map(bite, chosen):

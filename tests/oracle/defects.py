@@ -184,7 +184,7 @@ def forget_a_checkpoint() -> None:
     def make(restore: Any) -> Any:
         async def changed(self: Any) -> Any:
             saved = await restore(self)
-            return replace(saved, entries={}) if self._place.stage == "track" else saved
+            return type(saved)(saved.mark, {}) if self._place.stage == "track" else saved
 
         return changed
 
@@ -200,7 +200,13 @@ def _defects() -> list[Defect]:
         Defect("ignore arrives_within", WORKER, ignore_arrives_within, frozenset({"alert_early"})),
         Defect("join a shared tablet", WORKER, join_a_shared_tablet, customers),
         Defect("lose a withdrawal", WORKER, lose_a_withdrawal, frozenset({"alert_without_break"})),
-        Defect("forget a checkpoint", WORKER, forget_a_checkpoint, frozenset({"journey_lost", "step"}), "worker"),
+        Defect(
+            "forget a checkpoint",
+            WORKER,
+            forget_a_checkpoint,
+            frozenset({"journey_lost", "journey_touchpoints", "step"}),
+            "worker",
+        ),
         Defect("lose a move", WORKER, lose_a_move, customers),
         Defect("count a duplicate as new", WORKER, count_a_duplicate_as_new, frozenset({"counts"})),
         Defect("keep the first owner", WORKER, keep_the_first_owner, customers),

@@ -74,6 +74,10 @@ CASES: dict[str, list[Touch]] = {
         (IN, 0, ANN, "user_id", AS_ANN),
         *[(LOOK, 1, TABLET, "device", ON) for _ in range(1000)],
     ],
+    "a thousand are no crowd": [
+        (IN, 0, ANN, "user_id", AS_ANN),
+        *[(LOOK, 1, ANN, "login", ON) for _ in range(999)],
+    ],
     "a contact": [(LOOK, 0, MAIL, "contact", {"email": "a@example.org"})],
     "a till knows only the order": [
         ("picked_up", 0, ANN, "business_key", {"order_id": "7"}),
@@ -292,6 +296,7 @@ def test_a_touchpoint_of_the_json_route() -> None:
         ("till", NATIVE | {"colour": "blue"}),
         ("till", NATIVE | {"format_version": True}),
         ("till", NATIVE | {"sequence": 1.0}),
+        ("till", NATIVE | {"sequence": 2**31}),
         ("till", NATIVE | {"occurred_at": "2026-02-30T00:00:00Z"}),
         ("till", NATIVE | {"occurred_at": "2026-01-05T00:00:00"}),
         ("till", NATIVE | {"identifiers": {"shoe_size": "43"}}),

@@ -252,6 +252,9 @@ def test_too_late_takes_no_part(tmp_path: Path) -> None:
     run.touchpoints[0]["log_time"] = run.touchpoints[0]["received_at"] = minute(0)
     run.touchpoints[0]["too_late"] = True
     run.requests[0]["log_time"] = run.requests[0]["sent_at"] = minute(0)
+    paid(run, 1, "7", BEN)
+    run.touchpoints[1] |= {"customer_id": BEN, "attributed_by": "business_key"}
+    run.touch("order_approved", 2, BEN, user_id="ben", order_id="7")
     assert run.report().as_text().endswith("no difference")
 
 
