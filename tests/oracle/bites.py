@@ -1,7 +1,7 @@
 """`make oracle-bites`: does the oracle find what is wrong? Runs without a defect, then one for each of the twelve.
 
-The unharmed runs must be green, the one whose worker is killed three times, too; every other one must be red, with a difference of the right sort. A defect that turns
-out to change nothing, or a run that does not come to its end, fails.
+The unharmed runs must be green, the one whose worker is killed three times, too; every other one must be red, with a
+difference of the right sort. A defect that turns out to change nothing, or a run that does not come to its end, fails.
 """
 
 from __future__ import annotations
