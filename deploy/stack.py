@@ -15,6 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +25,10 @@ from deploy.embedded import process
 from deploy.embedded.clickhouse import launch as embedded_clickhouse
 from deploy.embedded.process import EmbeddedError, Record
 from deploy.topics import ensure
-from schemas.settings import Settings, kafka_client_options
+from schemas.settings import DATABASE, Settings, kafka_client_options
 
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 40.0
-DATABASE: Final = "touchline"
 SOURCES: Final = ("web", "app", "till", "payments")
 KILLABLE: Final = ("worker", "loader", "broker", "clickhouse", "collector")
 Progress = Callable[[str], None]
@@ -127,6 +127,11 @@ class Stack:
         found = self._clickhouse
         return f"http://{found.writer_user}:{found.writer_password}@127.0.0.1:{found.port}/{DATABASE}"
 
+    def reader(self) -> tuple[int, str, str] | None:
+        """Port, user and password of the embedded ClickHouse's read-only user; None when it does not run."""
+        found = self._clickhouse
+        return None if found is None else (found.port, found.bi_user, found.bi_password)
+
     def places(self) -> Places:
         found = self._clickhouse
         assert found is not None, "a run with figures needs the embedded ClickHouse"
@@ -175,14 +180,18 @@ class Stack:
             "loader",
             ("-m", "sinks.clickhouse", "load", "--journeys", str(self.settings.definitions_dir)),
             loader_port,
-            common | {"CLICKHOUSE_URL": self.clickhouse_url, "TOUCHLINE_LOADER_PORT": str(loader_port)},
+            common
+            | {"CLICKHOUSE_URL": self.clickhouse_url, "TOUCHLINE_LOADER_HEALTH_PORT": str(loader_port)}
+            | {"TOUCHLINE_INSTANCE": "loader-1"},
         )
         webhook = {"TOUCHLINE_WEBHOOK_URL": self.webhook_url, "TOUCHLINE_WEBHOOK_SECRET": self.secrets.admin_token}
         yield Part(
             "notifier",
             ("-m", "sinks.notify"),
             notifier_port,
-            common | {"TOUCHLINE_NOTIFIER_PORT": str(notifier_port)} | (webhook if self.webhook_url else {}),
+            common
+            | {"TOUCHLINE_NOTIFIER_HEALTH_PORT": str(notifier_port), "TOUCHLINE_INSTANCE": "notifier-1"}
+            | (webhook if self.webhook_url else {}),
         )
 
     def _environment(self) -> dict[str, str]:
@@ -287,18 +296,13 @@ class Stack:
         return "worker-1" if what == "worker" else what
 
     def stop(self, progress: Progress = lambda _: None) -> None:
-        """Readers first, engines last. Safe to call twice."""
-        order = (
-            "collector",
-            *sorted(name for name in self._records if name.startswith("worker")),
-            "notifier",
-            "loader",
-        )
-        for name in order:
-            record = self._records.pop(name, None)
-            if record is not None:
-                progress(f"{name}: stopping")
-                process.terminate(record, grace_seconds=STOP_SECONDS)
+        """Our own parts first, all at once; then the engines. Safe to call twice."""
+        records, self._records = self._records, {}
+        if records:
+            progress(f"{', '.join(records)}: stopping")
+            with ThreadPoolExecutor(len(records)) as pool:
+                list(pool.map(lambda record: process.terminate(record, grace_seconds=STOP_SECONDS), records.values()))
+            for name in records:
                 self._record_file(name).unlink(missing_ok=True)
         if self._clickhouse is not None:
             progress("ClickHouse: stopping")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import ssl
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,6 +23,8 @@ from schemas.records import Run
 
 PREFIX: Final = "TOUCHLINE_"
 SECRET_LENGTH_MIN: Final = 16
+DATABASE: Final = "touchline"
+DATABASE_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 Port = Annotated[int, Field(ge=0, le=65_535)]
 TopicPrefix = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)]
 
@@ -105,6 +108,20 @@ class Settings(BaseSettings):
         description="http[s]://user:password@host:port/database. Default: the embedded ClickHouse.",
     )
 
+    clickhouse_cluster: str | None = Field(
+        None, validation_alias="CLICKHOUSE_CLUSTER", description="Create tables ON CLUSTER, replicated."
+    )
+    loader_group: str = Field("loader", description="Consumer group of the loaders, without the prefix.")
+    notifier_group: str = Field("notifier", description="Consumer group of the notifiers, without the prefix.")
+    instance: str | None = Field(
+        None, description="Of a loader or notifier: the same in every life, so that a restart need not wait."
+    )
+    webhook_url: HttpUrl | None = Field(None, description="Where alerts are sent. Without it they are only counted.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Key of the notifications' signature.")
+    webhook_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
+        5_000, description="How long a receiver may take to answer."
+    )
+
     @field_validator("control_secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -128,15 +145,19 @@ class Settings(BaseSettings):
         return self
 
 
-class Address(NamedTuple):
-    """The parts of CLICKHOUSE_URL."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where ClickHouse is: the parts of CLICKHOUSE_URL."""
 
-    secure: bool
     host: str
     port: int
     user: str
-    password: SecretStr
-    database: str
+    password: str = field(repr=False)
+    database: str = DATABASE
+    secure: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database}"
 
 
 def address_of(url: str) -> Address:
@@ -145,14 +166,16 @@ def address_of(url: str) -> Address:
     database = parts.path.strip("/")
     if parts.scheme not in ("http", "https") or not parts.hostname or "/" in database or parts.query:
         raise ValueError("must look like http[s]://user:password@host:port/database")
+    if database and (not set(database) <= DATABASE_CHARACTERS or database[0].isdigit()):
+        raise ValueError("the database may hold lower-case letters, digits and _ only")
     secure = parts.scheme == "https"
     return Address(
-        secure,
-        parts.hostname,
-        parts.port or (8443 if secure else 8123),
-        unquote(parts.username or "default"),
-        SecretStr(unquote(parts.password or "")),
-        unquote(database) or "default",
+        host=parts.hostname,
+        port=parts.port or (8443 if secure else 8123),
+        user=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=unquote(database) or DATABASE,
+        secure=secure,
     )
 
 
@@ -197,7 +220,7 @@ def kafka_client_options(settings: Settings) -> dict[str, Any]:
 def settings_table() -> str:
     """The table of docs/settings.md."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for field, info in Settings.model_fields.items():
+    for name, info in Settings.model_fields.items():
         default = "" if info.default is None or info.default == "" else f"`{info.default}`"
-        rows.append(f"| `{variable_of(field)}` | {default} | {info.description} |")
+        rows.append(f"| `{variable_of(name)}` | {default} | {info.description} |")
     return "\n".join(rows) + "\n"

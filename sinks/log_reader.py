@@ -8,12 +8,12 @@ generation, not who owns a partition.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 from typing import Any, NamedTuple, Protocol
 
+from aiokafka.record.util import calc_crc32c
 from kafka import KafkaConsumer
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import (
@@ -23,7 +23,11 @@ from kafka.errors import (
     RetriableError,
     UnknownMemberIdError,
 )
+from kafka.record import util as kafka_records
 from kafka.structs import OffsetAndMetadata, TopicPartition
+
+# kafka-python's own checksum is pure Python, ten times the cost of everything else it does with a record.
+kafka_records.calc_crc32c.__defaults__ = (calc_crc32c,)
 
 FETCH_BYTES = 16 << 20
 PARTITION_FETCH_BYTES = 2 << 20
@@ -98,7 +102,7 @@ class KafkaOptions:
     topics: tuple[str, ...]
     instance: str | None = None
     session_timeout_ms: int = 10_000
-    security: Mapping[str, str | ssl.SSLContext] = field(default_factory=dict)
+    security: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # Untyped base class.

@@ -6,7 +6,7 @@ import tempfile
 
 import faust
 
-from streams.agents.hand_over import add_agent
+from streams.agent import add_agent
 from streams.shell import Shell
 from streams.transport import BatchTransport, subscribed
 

@@ -23,8 +23,8 @@ from typing import TypeVar
 
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
-from streams.agents.guard import Guarded, StageBug
 from streams.checkpoint import CLOSE_SECONDS, Fenced, Found, Mark, Refused, start_at
+from streams.guard import Guarded, StageBug
 from streams.intake import Intake, split_at
 from streams.partition import State, Store, Surroundings
 from streams.quarantine import Entry

@@ -23,9 +23,9 @@ from typing import Any, NoReturn, TypeVar
 
 from kafka.errors import KafkaError as AdminKafkaError
 
-from streams.agents.guard import code_lines
 from streams.app import build_app
 from streams.checkpoint import Refused
+from streams.guard import code_lines
 from streams.health import PULSE_SECONDS, HealthServer, Vitals
 from streams.metrics import WorkerMetrics
 from streams.settings import StageSpec, WorkerSettings

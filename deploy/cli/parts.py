@@ -12,10 +12,9 @@ from rich.table import Table
 
 from deploy import topics as kafka_topics
 from deploy.demo.lag import Lag
-from deploy.stack import DATABASE, Stack, is_ready
-from schemas.settings import read_settings
+from deploy.stack import Stack, is_ready
+from schemas.settings import DATABASE, address_of, read_settings
 from sinks.clickhouse.__main__ import run_migrations
-from sinks.clickhouse.store import parse_address
 
 console = Console(highlight=False)
 BROKEN_NOW = f"SELECT first_line FROM {DATABASE}.v_broken_journeys_now"  # noqa: S608 shown, with a constant
@@ -109,7 +108,7 @@ def migrate_(
     """Create or update the tables and views in ClickHouse. Safe to run twice."""
     stack = Stack(read_settings())
     stack.attach()
-    run_migrations(parse_address(stack.clickhouse_url), None, _views(journeys, stack.clickhouse_url))
+    run_migrations(address_of(stack.clickhouse_url), None, _views(journeys, stack.clickhouse_url))
     console.print("ClickHouse is up to date")
 
 
@@ -121,4 +120,4 @@ def _views(journeys: Path | None, url: str) -> list[str]:
     from sinks.clickhouse.view_builder import definition_views
 
     catalogue = load_catalogue(read_settings().catalogue_file)
-    return definition_views(load_definitions(journeys, catalogue), Target(parse_address(url).database, None))
+    return definition_views(load_definitions(journeys, catalogue), Target(address_of(url).database, None))

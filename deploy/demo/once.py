@@ -20,8 +20,8 @@ from deploy.demo.judge import Verdict, judge
 from deploy.demo.lag import Lag, is_drained
 from deploy.demo.receiver import Receiver
 from deploy.demo.results import ClickHouseDoor, export, read_results, read_topic, write_lines
-from deploy.stack import DATABASE, Stack
-from schemas.settings import Settings
+from deploy.stack import Stack
+from schemas.settings import DATABASE, Settings
 from sources.simulation.driver import Door, Driver, Tally
 from sources.simulation.script import Script, write_script
 

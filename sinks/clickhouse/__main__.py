@@ -1,4 +1,4 @@
-"""`python -m sinks.clickhouse load | migrate`. Where Kafka and ClickHouse are: sinks/settings.py."""
+"""`python -m sinks.clickhouse load | migrate`. Settings: docs/settings.md."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from schemas.settings import Address, Settings, address_of, kafka_client_options, read_settings
 from sinks.clickhouse.errors import MigrationError, Rejected, Unavailable
 from sinks.clickhouse.loader import TOPICS, Loader
 from sinks.clickhouse.metrics import LoaderMetrics
 from sinks.clickhouse.migrate import ClickHouseDatabase, migrate
 from sinks.clickhouse.statements import Target
-from sinks.clickhouse.store import Address, ClickHouseStore, connect, parse_address
+from sinks.clickhouse.store import ClickHouseStore, connect
 from sinks.clickhouse.view_builder import definition_views
 from sinks.health import Checks, HealthServer
 from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
-from sinks.settings import ClickHouseSettings, LoaderSettings
 
 STALLED_SECONDS: Final = 180.0
 START_SECONDS: Final = 600.0
+LOCAL_URL: Final = "http://127.0.0.1:8123/touchline"
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def run_migrations(address: Address, cluster: str | None, views: Sequence[str]) 
         client.close()
 
 
-def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequence[str]) -> None:
+def load(settings: Settings, address: Address, stop: Event, views: Sequence[str]) -> None:
     """Runs until `stop`. While Kafka or ClickHouse do not answer at the start it waits for them, ready to be
     asked why."""
     registry = CollectorRegistry()
@@ -77,16 +78,14 @@ def load(settings: LoaderSettings, address: Address, stop: Event, views: Sequenc
     def unready() -> list[str]:
         return loader.unready() if loader else starting
 
-    health = HealthServer(
-        settings.touchline_health_host, settings.touchline_loader_port, Checks(unhealthy, unready), registry
-    )
+    health = HealthServer(settings.health_host, settings.loader_health_port, Checks(unhealthy, unready), registry)
     health.start()
     log.info("loader starts", health_port=health.port, clickhouse=str(address))
     try:
         _patiently(stop, lambda: run_migrations(address, settings.clickhouse_cluster, views))
         kafka = _patiently(stop, lambda: KafkaLog(_options(settings)))
         store = ClickHouseStore(address)
-        loader = Loader(kafka, store, metrics, prefix=settings.touchline_topic_prefix)
+        loader = Loader(kafka, store, metrics, prefix=settings.topic_prefix)
         while not stop.is_set():
             loader.step()
         loader.close()
@@ -105,14 +104,14 @@ def _patiently(stop: Event, action: Callable[[], T]) -> T:
     return stamina.retry(on=worth_waiting, attempts=None, timeout=START_SECONDS, wait_max=5.0)(action)()
 
 
-def _options(settings: LoaderSettings) -> KafkaOptions:
-    prefix = settings.touchline_topic_prefix
+def _options(settings: Settings) -> KafkaOptions:
+    prefix = settings.topic_prefix
     return KafkaOptions(
         bootstrap=settings.kafka_bootstrap_servers,
-        group=prefix + settings.touchline_loader_group,
+        group=prefix + settings.loader_group,
         topics=tuple(prefix + topic for topic in TOPICS),
-        instance=settings.touchline_instance,
-        security=settings.security(),
+        instance=settings.instance,
+        security=kafka_client_options(settings),
     )
 
 
@@ -124,17 +123,17 @@ def _views(journeys: Path, touchpoints: Path, target: Target) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     given = arguments().parse_args(argv)
     try:
-        clickhouse = ClickHouseSettings()
-        address = parse_address(clickhouse.clickhouse_url.get_secret_value())
-        target = Target(address.database, clickhouse.clickhouse_cluster)
+        settings = read_settings()
+        address = address_of(settings.clickhouse_url.get_secret_value() if settings.clickhouse_url else LOCAL_URL)
+        target = Target(address.database, settings.clickhouse_cluster)
         views = _views(given.journeys, given.touchpoints, target) if given.journeys else []
         if given.command == "migrate":
-            run_migrations(address, clickhouse.clickhouse_cluster, views)
+            run_migrations(address, settings.clickhouse_cluster, views)
             return 0
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        load(LoaderSettings(), address, stop, views)
+        load(settings, address, stop, views)
     except (ValueError, DefinitionError, MigrationError, Unavailable, Rejected, TopicsMissing, KafkaError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1

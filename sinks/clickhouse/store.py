@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
-from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
-from sinks.clickhouse.errors import LoaderError, loader_error
+from schemas.settings import Address
+from sinks.clickhouse.errors import loader_error
 from sinks.clickhouse.rows import COLUMNS, Row
 
 CONNECT_SECONDS: Final = 5
 INSERT_SECONDS: Final = 60
-DEFAULT_DATABASE: Final = "touchline"
-_DATABASE_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 class Store(Protocol):
@@ -25,40 +22,6 @@ class Store(Protocol):
     INSERT_SECONDS at most."""
 
     def insert(self, table: str, rows: Sequence[Row], token: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where ClickHouse is. Parsed from `http[s]://user:password@host:port/database`."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    database: str = DEFAULT_DATABASE
-    secure: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}/{self.database}"
-
-
-def parse_address(url: str) -> Address:
-    """Raises ValueError that does not repeat the URL: it holds a password."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the URL of ClickHouse must look like http://user:password@host:8123/database")
-    database = parts.path.strip("/") or DEFAULT_DATABASE
-    if not set(database) <= _DATABASE_CHARACTERS or database[0].isdigit():
-        raise ValueError("the database in the URL of ClickHouse may hold lower-case letters, digits and _ only")
-    secure = parts.scheme == "https"
-    return Address(
-        host=parts.hostname,
-        port=parts.port or (8443 if secure else 8123),
-        user=unquote(parts.username or "default"),
-        password=unquote(parts.password or ""),
-        database=database,
-        secure=secure,
-    )
 
 
 def connect(address: Address) -> Client:
@@ -134,6 +97,3 @@ def _settings(token: str) -> dict[str, Any]:
         "max_insert_block_size": 1_048_576,
         "max_partitions_per_insert_block": 500,
     }
-
-
-__all__ = ("Address", "ClickHouseStore", "LoaderError", "Store", "connect", "parse_address")

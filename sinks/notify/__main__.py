@@ -1,4 +1,4 @@
-"""`python -m sinks.notify`. Where Kafka and the webhook are: sinks/settings.py."""
+"""`python -m sinks.notify`. Settings: docs/settings.md."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import structlog
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
+from schemas.settings import Settings, kafka_client_options, read_settings
 from sinks.health import Checks, HealthServer
 from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
 from sinks.notify.metrics import NotifierMetrics
@@ -26,7 +27,6 @@ from sinks.notify.notifier import TOPIC, Notifier
 from sinks.notify.outbox import Outbox, OutboxError
 from sinks.notify.sender import Sender, SenderThread, send_until
 from sinks.notify.webhook import Receiver, Webhook
-from sinks.settings import NotifierSettings
 
 STALLED_SECONDS: Final = 120.0
 START_SECONDS: Final = 600.0
@@ -52,21 +52,21 @@ def send(receiver: Receiver, metrics: NotifierMetrics, outbox: Outbox, stop: Eve
     asyncio.run(run())
 
 
-def _receiver(settings: NotifierSettings) -> Receiver | None:
-    if settings.touchline_webhook_url is None:
+def _receiver(settings: Settings) -> Receiver | None:
+    if settings.webhook_url is None:
         log.warning("no webhook is configured: alerts are decided upon and counted, nobody is told")
         return None
-    secret = settings.touchline_webhook_secret.get_secret_value()
+    secret = settings.webhook_secret.get_secret_value()
     if not secret:
         log.warning("the webhook has no secret: notifications are not signed")
-    return Receiver(str(settings.touchline_webhook_url), secret.encode(), settings.touchline_webhook_timeout_ms)
+    return Receiver(str(settings.webhook_url), secret.encode(), settings.webhook_timeout_ms)
 
 
-def run(settings: NotifierSettings, stop: Event) -> None:
+def run(settings: Settings, stop: Event) -> None:
     """Runs until `stop`. Raises OutboxError, TopicsMissing, sqlite3.Error or kafka.errors.KafkaError."""
     registry = CollectorRegistry()
     metrics = NotifierMetrics(registry)
-    path = settings.touchline_data_dir / "notify" / "outbox.sqlite"
+    path = settings.data_dir / "notify" / "outbox.sqlite"
     outbox = Outbox(path)
     receiver = _receiver(settings)
     sender = SenderThread(path, partial(send, receiver, metrics)) if receiver else None
@@ -79,9 +79,7 @@ def run(settings: NotifierSettings, stop: Event) -> None:
     def unready() -> list[str]:
         return notifier.unready() if notifier else ["starting: waits for Kafka"]
 
-    health = HealthServer(
-        settings.touchline_health_host, settings.touchline_notifier_port, Checks(unhealthy, unready), registry
-    )
+    health = HealthServer(settings.health_host, settings.notifier_health_port, Checks(unhealthy, unready), registry)
     health.start()
     log.info("notifier starts", health_port=health.port)
     try:
@@ -96,19 +94,19 @@ def run(settings: NotifierSettings, stop: Event) -> None:
         notifier.close()
     finally:
         if sender and sender.is_alive():
-            sender.stop(settings.touchline_webhook_timeout_ms / 1000 + 5)
+            sender.stop(settings.webhook_timeout_ms / 1000 + 5)
         health.stop()
         outbox.close()
 
 
-def _connected(settings: NotifierSettings, stop: Event) -> KafkaLog:
-    prefix = settings.touchline_topic_prefix
+def _connected(settings: Settings, stop: Event) -> KafkaLog:
+    prefix = settings.topic_prefix
     options = KafkaOptions(
         bootstrap=settings.kafka_bootstrap_servers,
-        group=prefix + settings.touchline_notifier_group,
+        group=prefix + settings.notifier_group,
         topics=(prefix + TOPIC,),
-        instance=settings.touchline_instance,
-        security=settings.security(),
+        instance=settings.instance,
+        security=kafka_client_options(settings),
     )
 
     def worth_waiting(error: Exception) -> bool:
@@ -123,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run(NotifierSettings(), stop)
+        run(read_settings(), stop)
     except (ValueError, OutboxError, TopicsMissing, sqlite3.Error, KafkaError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1

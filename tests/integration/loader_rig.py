@@ -18,13 +18,14 @@ from pydantic import BaseModel
 
 from deploy.embedded.clickhouse.launch import RunningClickHouse
 from schemas.fast import encode
+from schemas.settings import Address
 from sinks.clickhouse.lane import Limits
 from sinks.clickhouse.loader import TOPICS, Loader
 from sinks.clickhouse.metrics import LoaderMetrics
 from sinks.clickhouse.migrate import ClickHouseDatabase, migrate
 from sinks.clickhouse.rows import COLUMNS
 from sinks.clickhouse.statements import Target
-from sinks.clickhouse.store import Address, ClickHouseStore, Store, connect
+from sinks.clickhouse.store import ClickHouseStore, Store, connect
 from sinks.log_reader import KafkaLog, KafkaOptions
 
 FAST = Limits(linger_ms=50, linger_behind_ms=50)
@@ -104,7 +105,7 @@ class Rig:
             "CLICKHOUSE_URL": url,
             "TOUCHLINE_TOPIC_PREFIX": self.prefix,
             "TOUCHLINE_INSTANCE": "one",
-            "TOUCHLINE_LOADER_PORT": str(health_port),
+            "TOUCHLINE_LOADER_HEALTH_PORT": str(health_port),
         }
         return subprocess.Popen(
             [sys.executable, "-m", "sinks.clickhouse", "load"],

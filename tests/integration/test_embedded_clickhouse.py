@@ -68,8 +68,7 @@ def columns(rows: int) -> list[list[object]]:
 
 def json_rows(rows: range) -> bytes:
     made = (
-        {"id": i, "customer": "c", "at": "2026-01-01 00:00:00.123", "source": "app", "props": {"n": i}}
-        for i in rows
+        {"id": i, "customer": "c", "at": "2026-01-01 00:00:00.123", "source": "app", "props": {"n": i}} for i in rows
     )
     return "\n".join(map(json.dumps, made)).encode()
 
@@ -81,9 +80,7 @@ def test_clickhouse_connect_full_tour(client: Client, table: str) -> None:
     assert client.ping()
     for token in ("a", "a", "b"):
         settings = {"insert_deduplication_token": token}
-        inserted = client.insert(
-            table, columns(1000), column_names=NAMES, column_oriented=True, settings=settings
-        )
+        inserted = client.insert(table, columns(1000), column_names=NAMES, column_oriented=True, settings=settings)
         assert inserted.written_rows == 1000
     for token in ("c", "c", "d"):
         settings = {"insert_deduplication_token": token}
@@ -133,9 +130,7 @@ def test_packed_bodies_are_stored(
     assert ask(clickhouse, f"SELECT count(), max(id) FROM {table}").text == "150\t149\n"
 
 
-def exchange(
-    running: RunningClickHouse, sql: str, **parameters: str
-) -> tuple[http.client.HTTPResponse, bytes]:
+def exchange(running: RunningClickHouse, sql: str, **parameters: str) -> tuple[http.client.HTTPResponse, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
     login = {"X-ClickHouse-User": running.writer_user, "X-ClickHouse-Key": running.writer_password}
     connection.request("POST", f"/?{urlencode(parameters)}", sql, login | {"Accept-Encoding": "gzip"})
@@ -243,16 +238,12 @@ def running_endless(clickhouse: RunningClickHouse) -> int:
 def send_endless(running: RunningClickHouse) -> socket.socket:
     """A request whose reply nobody waits for yet. Closing the socket is how a client goes away."""
     sending = socket.create_connection(("127.0.0.1", running.port))
-    head = (
-        f"POST / HTTP/1.1\r\nHost: x\r\nX-ClickHouse-User: bi\r\nX-ClickHouse-Key: {running.bi_password}\r\n"
-    )
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nX-ClickHouse-User: bi\r\nX-ClickHouse-Key: {running.bi_password}\r\n"
     sending.sendall(f"{head}Content-Length: {len(ENDLESS)}\r\n\r\n{ENDLESS}".encode())
     return sending
 
 
-def test_long_reads_hold_up_neither_inserts_nor_other_reads(
-    clickhouse: RunningClickHouse, table: str
-) -> None:
+def test_long_reads_hold_up_neither_inserts_nor_other_reads(clickhouse: RunningClickHouse, table: str) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(send_endless(clickhouse)) for _ in range(3)]
         assert process.wait_until(lambda: running_endless(clickhouse) == 3, 20)
@@ -310,9 +301,6 @@ def test_statements_stand_alone(clickhouse: RunningClickHouse, table: str) -> No
 def test_rows_of_statements_that_select_are_counted(clickhouse: RunningClickHouse, table: str) -> None:
     reply, _ = exchange(clickhouse, f"INSERT INTO {table} (id) SELECT number FROM numbers(10)")
     assert json.loads(reply.headers["X-ClickHouse-Summary"])["written_rows"] == "10"
-    assert (
-        ask(clickhouse, f"INSERT INTO {table} (id, customer) VALUES (1, 'a'), (2, concat('b', 'c'))").status
-        == 200
-    )
+    assert ask(clickhouse, f"INSERT INTO {table} (id, customer) VALUES (1, 'a'), (2, concat('b', 'c'))").status == 200
     assert ask(clickhouse, f"ALTER TABLE {table} DELETE WHERE id > 5", {"mutations_sync": "2"}).status == 200
     assert ask(clickhouse, f"SELECT count() FROM {table}").text == "8\n"

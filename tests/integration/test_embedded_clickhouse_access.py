@@ -199,9 +199,7 @@ def test_the_reader_sees_no_file_of_the_host(stored: RunningClickHouse, host_fil
 
 @pytest.mark.parametrize("sql", OUTFILES)
 @pytest.mark.parametrize("user", ["reader", "writer"])
-def test_nobody_writes_files_of_the_host(
-    stored: RunningClickHouse, tmp_path: Path, user: str, sql: str
-) -> None:
+def test_nobody_writes_files_of_the_host(stored: RunningClickHouse, tmp_path: Path, user: str, sql: str) -> None:
     statement = sql.replace("{out}", str(tmp_path / "out"))
     reply = bi(stored, statement) if user == "reader" else ask(stored, statement)
     assert reply.code in REFUSED, reply
@@ -227,9 +225,7 @@ def knocks() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("sql", NETWORK)
-def test_the_reader_reaches_no_server(
-    stored: RunningClickHouse, knocks: tuple[str, list[str]], sql: str
-) -> None:
+def test_the_reader_reaches_no_server(stored: RunningClickHouse, knocks: tuple[str, list[str]], sql: str) -> None:
     host, seen = knocks
     reply = bi(stored, sql.replace("{url}", f"http://{host}").replace("{host}", host))
     assert reply.code in REFUSED, reply
@@ -240,16 +236,12 @@ def test_the_reader_reaches_no_server(
     "parameters",
     [{"readonly": "0", "max_threads": "1"}, {"readonly": "2"}, {"max_execution_time": "0"}],
 )
-def test_parameters_of_the_request_do_not_lift_limits(
-    stored: RunningClickHouse, parameters: dict[str, str]
-) -> None:
+def test_parameters_of_the_request_do_not_lift_limits(stored: RunningClickHouse, parameters: dict[str, str]) -> None:
     asked = "SELECT getSetting('readonly'), getSetting('max_execution_time')"
     assert bi(stored, asked, **parameters).text == "1\t30\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["allow_ddl", "format_schema", "output_format_schema", "user_files_path", "no_such"]
-)
+@pytest.mark.parametrize("name", ["allow_ddl", "format_schema", "output_format_schema", "user_files_path", "no_such"])
 def test_other_settings_are_refused_to_the_reader(stored: RunningClickHouse, name: str) -> None:
     assert bi(stored, "SELECT 1", **{name: "1"}).code == "164"
 

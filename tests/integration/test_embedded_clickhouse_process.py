@@ -24,8 +24,7 @@ from tests.integration.clickhouse_http import ask
 
 ROOT = Path(__file__).parents[2]
 CREATE = (
-    "CREATE TABLE kept (id UInt64) ENGINE = MergeTree ORDER BY id"
-    " SETTINGS non_replicated_deduplication_window = 100"
+    "CREATE TABLE kept (id UInt64) ENGINE = MergeTree ORDER BY id SETTINGS non_replicated_deduplication_window = 100"
 )
 
 

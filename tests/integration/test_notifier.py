@@ -124,7 +124,7 @@ class Alerts:
             "TOUCHLINE_TOPIC_PREFIX": self.prefix,
             "TOUCHLINE_INSTANCE": "one",
             "TOUCHLINE_DATA_DIR": str(data_dir),
-            "TOUCHLINE_NOTIFIER_PORT": "0",
+            "TOUCHLINE_NOTIFIER_HEALTH_PORT": "0",
             "TOUCHLINE_WEBHOOK_URL": url,
             "TOUCHLINE_WEBHOOK_SECRET": SECRET,
         }

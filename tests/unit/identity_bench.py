@@ -36,9 +36,7 @@ class Bench:
         self, partition: int = 0, partitions: int = 1, limits: Limits | None = None, run: Run = "live"
     ) -> None:
         self.partition = partition
-        config = ResolveConfig(
-            catalogue(), SECRET, frozenset(("fulfilment",)), limits=limits or Limits(), run=run
-        )
+        config = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=limits or Limits(), run=run)
         self.stage = Resolve(partition, partitions, config)
         self.state: dict[bytes, bytes] = {}
         self.offset = -1
@@ -59,15 +57,11 @@ class Bench:
     def mark(self, log_time: int, hop: int = 1) -> list[Effect]:
         self._marks += 1
         value = encode(_mark(at=("keep_time", 0, self._marks, 0), log_time=log_time, hop=hop))
-        return self.apply(
-            self.record(value, log_time, control_headers("mark", self.partition, value, SECRET))
-        )
+        return self.apply(self.record(value, log_time, control_headers("mark", self.partition, value, SECRET)))
 
     def beat(self, timestamp: int, log_time: int = 0) -> list[Effect]:
         value = encode(_beat(log_time=log_time))
-        return self.apply(
-            self.record(value, timestamp, control_headers("beat", self.partition, value, SECRET))
-        )
+        return self.apply(self.record(value, timestamp, control_headers("beat", self.partition, value, SECRET)))
 
     def store(self) -> None:
         for key, value in self.stage.changes():

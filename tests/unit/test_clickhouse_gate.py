@@ -53,9 +53,7 @@ def test_system_tables_outside_of_the_list_are_closed_to_the_reader(name: str) -
     assert writer(select_from(f"TableIdentifier {name}")) == ""
 
 
-@pytest.mark.parametrize(
-    "name", ["system.tables", "system.one", "INFORMATION_SCHEMA.tables", "default.system"]
-)
+@pytest.mark.parametrize("name", ["system.tables", "system.one", "INFORMATION_SCHEMA.tables", "default.system"])
 def test_what_tools_list_is_open(name: str) -> None:
     assert reader(select_from(f"TableIdentifier {name}")) == ""
 
@@ -135,13 +133,8 @@ def test_the_reader_changes_no_settings_at_any_depth() -> None:
 
 def test_show_takes_no_functions_and_no_closed_tables() -> None:
     assert "SHOW" in reader(syntax.statement("SHOW TABLES WHERE file('/x') = ''", "ShowTables"))
-    assert "system.users" in reader(
-        syntax.statement("SHOW CREATE TABLE system.users", "ShowCreateTableQuery  users")
-    )
-    assert (
-        reader(syntax.statement("SHOW TABLES FROM d LIKE 'a%'", "ShowTables (children 1)\n Identifier d"))
-        == ""
-    )
+    assert "system.users" in reader(syntax.statement("SHOW CREATE TABLE system.users", "ShowCreateTableQuery  users"))
+    assert reader(syntax.statement("SHOW TABLES FROM d LIKE 'a%'", "ShowTables (children 1)\n Identifier d")) == ""
 
 
 @pytest.mark.parametrize(
@@ -168,10 +161,7 @@ def test_the_writer_gets_no_host_files_and_nothing_without_effect(text: str) -> 
 
 
 def test_the_writer_may_move_data_to_a_server() -> None:
-    assert (
-        writer(syntax.statement("INSERT INTO FUNCTION remote('host', d.t) SELECT * FROM t", "InsertQuery"))
-        == ""
-    )
+    assert writer(syntax.statement("INSERT INTO FUNCTION remote('host', d.t) SELECT * FROM t", "InsertQuery")) == ""
 
 
 @pytest.mark.parametrize("text", ["SELECT 1 INTO OUTFILE '/x'", "SHOW TABLES INTO OUTFILE '/x' TRUNCATE"])
@@ -223,9 +213,7 @@ def test_a_reader_is_read_only_last_whatever_it_asks_for() -> None:
         assert list(settings(Role.READER, readonly=asked, max_threads="1").items())[-1] == ("readonly", "1")
 
 
-@pytest.mark.parametrize(
-    "name", ["allow_ddl", "output_format_schema", "format_schema", "max_parser_backtracks", "a b"]
-)
+@pytest.mark.parametrize("name", ["allow_ddl", "output_format_schema", "format_schema", "max_parser_backtracks", "a b"])
 def test_a_reader_cannot_choose_other_settings(name: str) -> None:
     with pytest.raises(SettingRefused, match=name):
         settings(Role.READER, **{name: "1"})

@@ -108,9 +108,7 @@ def test_a_form_carries_the_statement() -> None:
 
 
 def multipart(*parts: tuple[str, str]) -> bytes:
-    lines = [
-        f'--B\r\nContent-Disposition: form-data; name="{n}"{f}\r\n\r\nvalue of {n}\r\n' for n, f in parts
-    ]
+    lines = [f'--B\r\nContent-Disposition: form-data; name="{n}"{f}\r\n\r\nvalue of {n}\r\n' for n, f in parts]
     return "".join([*lines, "--B--\r\n"]).encode()
 
 
@@ -184,9 +182,7 @@ def test_a_frame_is_checked_at_each_byte() -> None:
 
 
 def test_framed_bodies_are_read_and_bounded() -> None:
-    assert (
-        posted(framing.frame(b"1,x\n"), query="query=INSERT INTO t FORMAT CSV&decompress=1").data == b"1,x\n"
-    )
+    assert posted(framing.frame(b"1,x\n"), query="query=INSERT INTO t FORMAT CSV&decompress=1").data == b"1,x\n"
     with pytest.raises(BadRequest, match="smaller batches"):
         posted(framing.frame(b" " * (MEGABYTE + 1)), query="query=INSERT INTO t FORMAT CSV&decompress=1")
 
@@ -215,9 +211,7 @@ def test_a_user_is_known_by_its_own_password_only(tmp_path: Path) -> None:
     kept = credentials(tmp_path, writer_password="w", reader_password="r")
     assert kept.role("touchline", "w") is Role.WRITER
     assert kept.role("bi", "r") is Role.READER
-    assert [kept.role(*wrong) for wrong in (("bi", "w"), ("touchline", "r"), ("", ""), ("bi", "ü"))] == [
-        None
-    ] * 4
+    assert [kept.role(*wrong) for wrong in (("bi", "w"), ("touchline", "r"), ("", ""), ("bi", "ü"))] == [None] * 4
 
 
 @pytest.mark.parametrize("text", ["{", json.dumps(["bi"]), json.dumps({"bi": 1})])
@@ -247,6 +241,4 @@ def test_the_header_of_a_block_is_measured(name: str, header: bytes, rows: bytes
 
 
 def test_formats_with_a_footer_do_not_stream() -> None:
-    assert not any(
-        map(formats.streams, ("JSON", "JSONCompact", "Parquet", "Arrow", "ArrowStream", "XML", "Pretty"))
-    )
+    assert not any(map(formats.streams, ("JSON", "JSONCompact", "Parquet", "Arrow", "ArrowStream", "XML", "Pretty")))

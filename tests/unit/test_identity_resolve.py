@@ -58,9 +58,7 @@ def test_a_misplaced_touchpoint_is_reproduced_as_it_came() -> None:
     value = page(START, user_id=user)
     (forwarded,) = here.touchpoint(value, START + 5, (("source", b"till"), ("log_time", b"1")))
     assert (forwarded.topic, forwarded.partition, forwarded.value) == ("touchpoints.raw", 1, value)
-    assert read_control(forwarded.headers, 1, value, SECRET) == Control(
-        "forwarded", START + 5, ("resolve", 0, 0, 0)
-    )
+    assert read_control(forwarded.headers, 1, value, SECRET) == Control("forwarded", START + 5, ("resolve", 0, 0, 0))
     (resolved,) = there.touchpoint(value, START + HOUR_MS, forwarded.headers)
     body = there.body(resolved)
     assert (body["log_time"], body["source"]) == (START + 5, "till")
@@ -111,10 +109,7 @@ def test_too_late_is_stored_and_is_evidence_for_nothing() -> None:
     (user,) = bench.touchpoint(page(START + 2, anonymous_id="a", user_id="u", order_id="7"), late)
     (device,) = bench.touchpoint(page(START + 3, anonymous_id="a"), late)
     (key,) = bench.touchpoint(page(START + 4, order_id="7"), late)
-    told = [
-        (bench.body(effect)["attributed_by"], bench.body(effect)["too_late"])
-        for effect in (user, device, key)
-    ]
+    told = [(bench.body(effect)["attributed_by"], bench.body(effect)["too_late"]) for effect in (user, device, key)]
     assert told == [("user_id", True), ("device", True), ("waiting", True)]
     assert bench.touchpoint(page(START + 3, anonymous_id="a"), late) == []
 

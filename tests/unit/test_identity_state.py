@@ -31,9 +31,7 @@ def raw_of(seed: int) -> World:
 @pytest.mark.parametrize("seed", range(12))
 def test_from_any_cut_the_effects_are_the_same(seed: int) -> None:
     config = ResolveConfig(catalogue(), SECRET, limits=Limits(kiosk_touchpoints=6, kept=8))
-    for partition, log in enumerate(
-        raw_of(seed).logs.read("touchpoints.raw", each) for each in range(PARTITIONS)
-    ):
+    for partition, log in enumerate(raw_of(seed).logs.read("touchpoints.raw", each) for each in range(PARTITIONS)):
         whole = Resolve(partition, PARTITIONS, config)
         effects = [apply(whole, record) for record in log]
         for cut in range(0, len(log), 3):
@@ -111,7 +109,4 @@ def test_histories_have_everything_in_them() -> None:
     """The random histories would prove little if they never got to the interesting places."""
     rng = Random(1)
     values = b"".join(arrival.value for _ in range(50) for arrival in history(rng, 3, shape(rng)))
-    assert all(
-        word in values
-        for word in (b"signed_out", b"user_id", b"device_id", b"email", b"ticket_id", b"subject")
-    )
+    assert all(word in values for word in (b"signed_out", b"user_id", b"device_id", b"email", b"ticket_id", b"subject"))

@@ -70,5 +70,7 @@ def test_the_parts_of_an_address() -> None:
         "me",
         "db",
     )
-    assert address.password.get_secret_value() == "p@ss"
-    assert address_of("http://host")[1:4] == ("host", 8123, "default")
+    assert address.password == "p@ss"
+    assert "p@ss" not in f"{address!r} {address}"
+    plain = address_of("http://host")
+    assert (plain.host, plain.port, plain.user, plain.database) == ("host", 8123, "default", "touchline")

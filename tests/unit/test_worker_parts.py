@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from streams.agents.guard import Guarded, StageBug
 from streams.emit import by_target
+from streams.guard import Guarded, StageBug
 from streams.health import STALL_SECONDS, Vitals, health, readiness
 from streams.intake import Intake, LostDelivery, split_at
 from streams.partition import State
