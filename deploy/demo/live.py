@@ -25,8 +25,8 @@ from deploy.demo.once import RunFailed
 from deploy.demo.screen import Addresses, Flow, View, lines_of, plain_line, query_lines
 from deploy.demo.watch import Watch
 from deploy.embedded.process import EmbeddedError, start_time
-from deploy.stack import DATABASE, Stack
-from schemas.settings import read_settings
+from deploy.stack import Stack
+from schemas.settings import DATABASE, read_settings
 from schemas.topics import TOPICS
 from sources.simulation.driver import Door, Tally
 from sources.simulation.script import Script, write_script
@@ -84,7 +84,7 @@ def run_live(wish: LiveWish, screen: Console, say: Say) -> None:
             session.stop()
     finally:
         say("stopping everything")
-        stack.stop()
+        stack.stop(say)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -18,6 +19,7 @@ COLOURS: Final = {
     "moved": "magenta",
 }
 LABEL: Final = 13
+CUSTOMER: Final = re.compile(r" \(customer [0-9a-f]+\)")
 INCIDENT_ROWS: Final = 4
 READERS: Final = {
     "touchline touchpoints.raw": "resolve",
@@ -82,7 +84,7 @@ def lines_of(view: View, width: int, height: int) -> list[Text]:
     if height < len(above) + len(below) + 3:
         below = []
     room = max(0, height - len(above) - len(below))
-    changes = [_change(change) for change in view.changes[-room:]] if room else []
+    changes = [_change(change, width) for change in view.changes[-room:]] if room else []
     if not changes and room:
         changes = [Text("no alert has changed yet: the first deadlines are still to come", style="dim")]
     lines = [*above, *changes, *(Text("") for _ in range(room - len(changes))), *below][:height]
@@ -197,9 +199,22 @@ def _open(view: View, width: int) -> list[Text]:
     return rows
 
 
-def _change(change: Change) -> Text:
-    state = (f"{change.state:<10}", COLOURS.get(change.state, ""))
-    return Text.assemble((f"{moment(change.log_time)[-5:]} ", "dim"), state, change.first_line)
+def _change(change: Change, width: int) -> Text:
+    text = Text.assemble(
+        (f"{moment(change.log_time)[-5:]} ", "dim"), (f"{change.state:<10}", COLOURS.get(change.state, ""))
+    )
+    return text.append(fitted(change, width - text.cell_len))
+
+
+def fitted(change: Change, width: int) -> str:
+    """The first line; where it does not fit, without the customer and the definition."""
+    text = change.first_line
+    if len(text) > width:
+        text = CUSTOMER.sub("", text, count=1)
+    if len(text) > width:
+        definition = change.incident.partition("/")[0]
+        text = text.replace(f": {definition}, ", ": ", 1)
+    return text
 
 
 def _footer(addresses: Addresses) -> list[Text]:

@@ -20,7 +20,8 @@ from kafka.errors import KafkaError
 from deploy.demo.alert_book import AlertBook, Change
 from deploy.demo.lag import Lag
 from deploy.embedded.process import EmbeddedError
-from deploy.stack import DATABASE, Stack
+from deploy.stack import Stack
+from schemas.settings import DATABASE
 from schemas.topics import TOPICS
 
 POLL_MS: Final = 300

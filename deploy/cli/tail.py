@@ -1,0 +1,123 @@
+"""`touchline tail`: what the collector accepts and refuses, live. Goes on by itself when the collector comes back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Annotated, Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import typer
+from rich.console import Console
+
+from deploy.cli.tail_text import dropped_text, line_text
+from deploy.embedded.process import EmbeddedError
+from deploy.stack import Stack, load_secrets
+from schemas.settings import Settings, read_settings
+
+SILENCE_SECONDS: Final = 30.0
+"""The collector writes at least an empty line every ten."""
+AGAIN_SECONDS: Final = 1.0
+LINE_BYTES_MAX: Final = 64 * 1024
+RECENT_MAX: Final = 500
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`source` None: all."""
+
+    refused: bool
+    source: str | None
+
+    def takes(self, line: dict[str, Any]) -> bool:
+        return (not self.refused or line["verdict"] == "refused") and self.source in (None, line["source"])
+
+
+def tail(
+    refused: Annotated[bool, typer.Option("--refused", help="only refused ones")] = False,
+    source: Annotated[str | None, typer.Option(help="only from this source")] = None,
+    recent: Annotated[int, typer.Option(min=0, max=RECENT_MAX, help="begin with so many of the last ones")] = 20,
+    url: Annotated[str | None, typer.Option(help="of a collector elsewhere; the one of `up` without")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
+) -> None:
+    """Touchpoints as the collector accepts and refuses them, until Ctrl-C. Identifiers and properties are not shown."""
+    settings = read_settings()
+    token = token_of(settings)
+    wanted = Filter(refused, source)
+    connected, told, count = False, False, recent
+    try:
+        while True:
+            address = url or collector_of(settings)
+            try:
+                for line in lines(address, token, count):
+                    if not connected:
+                        errors.print(f"[dim]connected to {address}; Ctrl-C ends[/dim]")
+                        connected, told, count = True, False, 0
+                    show(line, wanted, as_json)
+            except HTTPError as error:
+                if error.code in (401, 403):
+                    raise EmbeddedError(REFUSED) from None
+                reason = f"status {error.code}"
+            except (URLError, HTTPException, OSError) as error:
+                reason = type(error).__name__
+            else:
+                reason = "it ended the connection"
+            if not told:
+                errors.print(f"[yellow]the collector is away ({reason}); trying again every second[/yellow]")
+            connected, told = False, True
+            time.sleep(AGAIN_SECONDS)
+    except KeyboardInterrupt:
+        return
+
+
+REFUSED: Final = (
+    "the collector does not take this admin token: set TOUCHLINE_ADMIN_TOKEN to the one it was started with"
+)
+
+
+def token_of(settings: Settings) -> str:
+    """Raises EmbeddedError when there is none."""
+    if settings.admin_token is not None:
+        return settings.admin_token.get_secret_value()
+    if not (settings.data_dir / "secrets.json").exists():
+        raise EmbeddedError(
+            f"no admin token: nothing was started in {settings.data_dir} yet. `touchline up` does that; "
+            "for another one set TOUCHLINE_DATA_DIR, or TOUCHLINE_ADMIN_TOKEN and --url"
+        )
+    return load_secrets(settings.data_dir.absolute()).admin_token
+
+
+def collector_of(settings: Settings) -> str:
+    """Its port may change with a restart, so it is looked up each time."""
+    stack = Stack(settings)
+    stack.attach()
+    part = stack.parts.get("collector")
+    return f"http://127.0.0.1:{part.health_port if part else settings.collector_port}"
+
+
+def lines(address: str, token: str, count: int) -> Iterator[dict[str, Any]]:
+    """First an empty one when the connection stands. Raises URLError, OSError, HTTPException."""
+    request = Request(f"{address}/v1/tail?recent={count}", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+    with urlopen(request, timeout=SILENCE_SECONDS) as answer:  # noqa: S310 the address is the operator's
+        yield {}
+        while text := answer.readline(LINE_BYTES_MAX):
+            if text.strip():
+                yield json.loads(text)
+
+
+def show(line: dict[str, Any], wanted: Filter, as_json: bool) -> None:
+    if "dropped" in line:
+        errors.print(dropped_text(line["dropped"]))
+    elif line and wanted.takes(line):
+        console.print(json.dumps(line) if as_json else line_text(line), markup=False)
