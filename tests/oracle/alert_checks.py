@@ -153,15 +153,17 @@ def _check_withdrawals(course: Sequence[Row], hindsight: Hindsight, report: Repo
 
 
 def _check_dedup(records: Sequence[Row], report: Report) -> None:
-    told: dict[str, str] = {}
+    """Told once until it ends, but for a successor, which cannot know. Former and successor may come in any order."""
+    told: dict[str, Row] = {}
     was: dict[str, str] = {}
     for record in records:
         key, alert_id, state = record["dedup_key"], record["alert_id"], record["state"]
         if state == "firing" and record["notify"]:
-            again = key in told and was.get(alert_id) != "moved" and record["continues"] is None
-            if again:
-                report.differ("alert_told_twice", f"{_about(record)}: told already by alert {told[key]}")
-            told[key] = alert_id
+            before = told.get(key)
+            excused = was.get(alert_id) == "moved" or record["continues"] is not None
+            if before is not None and not excused and before["continues"] != alert_id:
+                report.differ("alert_told_twice", f"{_about(record)}: told already by alert {before['alert_id']}")
+            told[key] = record
         elif state in ("resolved", "withdrawn"):
             told.pop(key, None)
         was[alert_id] = state

@@ -177,7 +177,7 @@ def _missed(definition: Definition, course: _Course, step: Step, until: int) -> 
     cleared_at = min(ends, default=None)
     if cleared_at is not None and cleared_at <= due + definition.grace:
         return None
-    if cleared_at is None and until < due + grace_of(definition, step.name):
+    if until < due + grace_of(definition, step.name):
         return None
     kind = "handoff_lost" if step.handoff else "missing_step"
     return BreakFound(step.name, kind, step.name, 1, due, due, cleared_at)

@@ -178,6 +178,15 @@ def test_moved(tmp_path: Path) -> None:
     assert run.report().sorts == {"alert_told_twice": 1}
 
 
+def test_the_successor_may_come_first(tmp_path: Path) -> None:
+    """Former and successor are written by different partitions."""
+    run, row, former = moved(tmp_path)
+    first = run.alert(former, "firing", 11, kafka_offset=5, at=["track", 1, 0, 0])
+    run.alert(former, "moved", 15, kafka_offset=6, at=["track", 1, 1, 0])
+    open_in_view(run, run.alert(row, "firing", 15, continues=first["alert_id"], kafka_offset=1))
+    assert run.report().as_text().endswith("no difference")
+
+
 def test_the_former_one_may_not_stay_resolved(tmp_path: Path) -> None:
     run, row, former = moved(tmp_path)
     run.alert(former, "firing", 11)

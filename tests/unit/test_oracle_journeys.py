@@ -102,6 +102,13 @@ def test_a_step_waits_for_what_arrives_late() -> None:
     assert [(one.name, one.kind, one.due_at) for one in found.breaks] == [("collected", "handoff_lost", minute(due))]
 
 
+def test_a_late_step_is_judged_as_late_as_a_missing_one() -> None:
+    due = 60 + 2 * DAY
+    whats = (START, PAID, READY, ("picked_up", due + 2))
+    assert breaks(outcome(*whats, until=due + 21 - MS)) == []
+    assert breaks(outcome(*whats, until=due + 21)) == [("collected", 1, minute(due), minute(due + 2))]
+
+
 def test_the_pattern_wants_its_channel() -> None:
     found = outcome(START, PAID, READY, ("picked_up", 90.0, {"on": "locker"}), until=2 * HOUR)
     assert found.steps["collected"].status == "waiting"
