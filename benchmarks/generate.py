@@ -20,7 +20,7 @@ from schemas.identifiers import ROUTING_ORDER, partition_of
 from schemas.times import from_ms
 from schemas.topics import PARTITIONS
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Grows when the same arguments give other bytes."""
 START: Final = 1_772_424_000_000  # 2026-03-02 04:00 UTC
 SECOND: Final = 1_000
@@ -58,15 +58,16 @@ class _Day:
         self.random = Random(seed)
         self.points: list[Point] = []
         self._orders = 0
+        self._last_device = ""
 
     def plan(self, number: int) -> None:
         random, begin = self.random, len(self.points)
         known = random.random() < 0.66
         shared = known and number > 0 and random.random() < 0.02
-        device = f"d-{number - 1 if shared else number:06x}-{self._hex(32)}"
+        device = self._last_device if shared else f"d-{number:06x}-{self._hex(32)}"
         user = f"u-{random.randrange(number + 1) if random.random() < 0.1 else number:07d}"
-        who = {"anonymous_id" if random.random() < 0.7 else "device_id": device if not shared else self._last_device}
-        self._last_device = next(iter(who.values()))
+        who = {"anonymous_id" if number % 3 or shared else "device_id": device}
+        self._last_device = device
         at = random.randrange(START + MINUTE, LAST_PLAN)
         at = self._browse(at, who, random.randrange(3, 7))
         if known:

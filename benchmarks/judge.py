@@ -26,7 +26,9 @@ def expected(truth: Truth, contender: str) -> Answer:
     for alert in truth.alerts:
         if ours or alert.break_name not in BY_DEADLINE:
             customer = _uuid(alert.customer) if ours else alert.customer
-            answer[_alert(alert.definition, customer, alert.started_at, alert.break_name, alert.occurrence)] = alert.state
+            answer[_alert(alert.definition, customer, alert.started_at, alert.break_name, alert.occurrence)] = (
+                alert.state
+            )
     return answer
 
 

@@ -86,7 +86,7 @@ class Watch:
 
     def cpu(self) -> float:
         times = self._process.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
     async def look(self) -> Sample:
         self.peak_rss = max(self.peak_rss, self._process.memory_info().rss)
@@ -99,13 +99,12 @@ class Watch:
         done = all(tp in committed and committed[tp].offset >= ends[tp] for tp in self._inputs if ends[tp])
         return Sample(at, cpu, sum(ends[tp] for tp in self._outputs), done)
 
-    async def until_done(self, log: Path) -> Sample:
+    async def until_done(self) -> Sample:
         """The sample at which the last output was seen (without outputs, the first at which it was done)."""
         give_up, last, quiet = time.monotonic() + RUN_SECONDS, Sample(0, 0, -1, False), 0
         while quiet < QUIET_POLLS:
             if time.monotonic() > give_up or not self._process.is_running() or self._process.status() == "zombie":
-                last_words = log.read_text(errors="replace")[-2_000:]
-                raise RunFailed(f"{self._contender.name} ended or did not finish in {RUN_SECONDS:.0f} s:\n{last_words}")
+                raise RunFailed(f"{self._contender.name} ended or did not finish in {RUN_SECONDS:.0f} s")
             sample = await self.look()
             if sample.written != last.written or (sample.done and not last.done and not self._outputs):
                 last = sample
@@ -120,21 +119,18 @@ def _places(prefix: str, topics: Sequence[str]) -> list[TopicPartition]:
 
 async def measure(contender: Contender, workload: Workload, bootstrap: str, prefix: str, log: Path) -> Measured:
     """Topics of the prefix must exist, and be empty. Raises RunFailed."""
-    with log.open("wb") as out:
-        child = subprocess.Popen(
-            contender.command, stdout=out, stderr=out, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-        )
+    child = _start(contender.command, log)
     try:
         warm = cut(workload.records, WARM_UP)
         async with Feeder(bootstrap, f"{prefix}touchpoints.raw", contender.beats) as feeder:
             feeder.load(workload.records, START - 1, warm)
             await feeder.send()
             async with Watch(bootstrap, prefix, contender, child.pid) as watch:
-                await watch.until_done(log)
+                await watch.until_done()
                 feeder.load(workload.records, warm)
                 cpu, begun = watch.cpu(), time.monotonic()
                 await feeder.send()
-                end = await watch.until_done(log)
+                end = await watch.until_done()
     finally:
         _stop(child)
     fed = sum(record.log_time > warm for record in workload.records)
@@ -146,6 +142,11 @@ async def measure(contender: Contender, workload: Workload, bootstrap: str, pref
     )
 
 
+def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as out:
+        return subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+
+
 def _stop(child: subprocess.Popen[bytes]) -> None:
     child.send_signal(signal.SIGTERM)
     try:
@@ -153,4 +154,3 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-

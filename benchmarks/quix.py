@@ -116,9 +116,7 @@ class Attribute:
         self._emit(value, item, kept, customer, key_only, out)
         return out
 
-    def _emit(
-        self, value: bytes, item: Item, kept: Kept | None, customer: str, key_only: bool, out: list[Out]
-    ) -> None:
+    def _emit(self, value: bytes, item: Item, kept: Kept | None, customer: str, key_only: bool, out: list[Out]) -> None:
         checkout = kept is not None and not key_only and item.name in CHECKOUT
         if self._full:
             head = b'{"attach":%s,' % _json(kept) if checkout else b"{"

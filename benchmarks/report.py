@@ -67,8 +67,8 @@ def _table(report: Mapping[str, Any]) -> str:
     lines = [
         "# Benchmark",
         "",
-        f"{report['measured_at']}, commit {report['commit']}: {report['touchpoints']:,} touchpoints of about 500 bytes,",
-        f"one process each on {machine['cores']} cores ({machine['processor']}), Kafka beside it. Medians of "
+        f"{report['measured_at']}, commit {report['commit']}: {report['touchpoints']:,} touchpoints of about 500",
+        f"bytes, one process each on {machine['cores']} cores ({machine['processor']}), Kafka beside it. Medians of "
         f"{report['rounds'][next(iter(found))]['runs']} runs; only ratios within one run mean anything.",
         "",
         "| | CPU us per touchpoint | touchpoints/s | peak memory, MB | wrong answers | CPU, Touchline = 1 |",

@@ -1,4 +1,4 @@
-"""`make bench`: Touchline, the limit and Quix Streams on the same bytes, in turn, on this machine; ratios are what counts.
+"""`make bench`: Touchline, the limit and Quix Streams on the same bytes, in turn; ratios are what counts.
 
 Writes benchmarks/results/latest.json and latest.md. Under ten minutes on two cores. Every contender is one process of
 its own beside one Kafka node; each run gets topics of its own with the same records, and they are deleted after it.
@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import logging
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import Final
 from kafka.admin import KafkaAdminClient
 
 from benchmarks.generate import Workload, cached
-from benchmarks.measure import Contender, Measured, measure
+from benchmarks.measure import Contender, Measured, RunFailed, measure
 from benchmarks.report import write_report
 from deploy.embedded.kafka import start_kafka, stop_kafka
 from deploy.topics import ensure
@@ -64,8 +65,12 @@ async def one_run(name: str, number: int, workload: Workload, bootstrap: str, wo
     ensure(kafka, prefix)
     state = work / prefix
     chosen = next(one for one in contenders(bootstrap, prefix, state) if one.name == name)
+    log = work / f"{prefix}log"
     try:
-        return await measure(chosen, workload, bootstrap, prefix, work / f"{prefix}log")
+        return await measure(chosen, workload, bootstrap, prefix, log)
+    except RunFailed:
+        print(log.read_text(errors="replace")[-2_000:], file=sys.stderr)
+        raise
     finally:
         delete_topics(bootstrap, prefix)
 
@@ -102,8 +107,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", nargs="*", help="these contenders; nothing is written then")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic has no leader for a moment
-    ensure_venv()
+    if not args.only or any(name.startswith("quix") for name in args.only):
+        ensure_venv()
     begun = time.monotonic()
     workload = cached(CACHE, args.touchpoints, args.seed)
     with tempfile.TemporaryDirectory(prefix="touchline-bench-", ignore_cleanup_errors=True) as work:

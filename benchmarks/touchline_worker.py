@@ -1,4 +1,7 @@
-"""The contender `touchline`: one worker process with all stages, as deployed. `python -m benchmarks.touchline_worker`."""
+"""The contender `touchline`: one worker process with all stages, as deployed.
+
+`python -m benchmarks.touchline_worker BOOTSTRAP PREFIX`.
+"""
 
 from __future__ import annotations
 
