@@ -33,9 +33,11 @@ def up(workers: Workers = 1) -> None:
     """Start Kafka, ClickHouse and every part in the background. What runs already is left alone."""
     stack = Stack(read_settings(), workers=workers, detached=True)
     places = stack.start(console.print)
-    console.print(f"collector    {places.collector_url}   write keys: {stack.home}/write-keys.yaml")
+    console.print(f"collector    {places.collector_url}   write keys: {stack.home}/write-keys.yaml", soft_wrap=True)
     console.print(f"Kafka        {places.kafka}")
-    console.print(f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password}")
+    console.print(
+        f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password}", soft_wrap=True
+    )
     console.print(f"             for example: {BROKEN_NOW}")
     console.print("touchline status shows how it goes; touchline down stops everything.")
 

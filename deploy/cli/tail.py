@@ -47,18 +47,19 @@ class Filter:
 def tail(
     refused: Annotated[bool, typer.Option("--refused", help="only refused ones")] = False,
     source: Annotated[str | None, typer.Option(help="only from this source")] = None,
-    recent: Annotated[int, typer.Option(min=0, max=RECENT_MAX, help="begin with so many of the last ones")] = 20,
+    recent: Annotated[int, typer.Option(min=0, max=RECENT_MAX, help="begin with so many; of 500 with a filter")] = 20,
     url: Annotated[str | None, typer.Option(help="of a collector elsewhere; the one of `up` without")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False,
 ) -> None:
     """Touchpoints as the collector accepts and refuses them, until Ctrl-C. Identifiers and properties are not shown."""
     settings = read_settings()
+    address = url or collector_of(settings, must_run=True)
     token = token_of(settings)
     wanted = Filter(refused, source)
-    connected, told, count = False, False, recent
+    filtered = refused or source is not None
+    connected, told, count = False, False, RECENT_MAX if filtered and recent else recent
     try:
         while True:
-            address = url or collector_of(settings)
             try:
                 for line in lines(address, token, count):
                     if not connected:
@@ -77,6 +78,7 @@ def tail(
                 errors.print(f"[yellow]the collector is away ({reason}); trying again every second[/yellow]")
             connected, told = False, True
             time.sleep(AGAIN_SECONDS)
+            address = url or collector_of(settings, must_run=False)
     except KeyboardInterrupt:
         return
 
@@ -87,22 +89,21 @@ REFUSED: Final = (
 
 
 def token_of(settings: Settings) -> str:
-    """Raises EmbeddedError when there is none."""
     if settings.admin_token is not None:
         return settings.admin_token.get_secret_value()
-    if not (settings.data_dir / "secrets.json").exists():
-        raise EmbeddedError(
-            f"no admin token: nothing was started in {settings.data_dir} yet. `touchline up` does that; "
-            "for another one set TOUCHLINE_DATA_DIR, or TOUCHLINE_ADMIN_TOKEN and --url"
-        )
     return load_secrets(settings.data_dir.absolute()).admin_token
 
 
-def collector_of(settings: Settings) -> str:
-    """Its port may change with a restart, so it is looked up each time."""
+def collector_of(settings: Settings, *, must_run: bool) -> str:
+    """Looked up each time: its port may change with a restart. Raises EmbeddedError when it must run and does not."""
     stack = Stack(settings)
     stack.attach()
     part = stack.parts.get("collector")
+    if part is None and must_run:
+        raise EmbeddedError(
+            f"no collector runs in {settings.data_dir}: `touchline up` starts one; for another deployment set "
+            "TOUCHLINE_DATA_DIR, or TOUCHLINE_ADMIN_TOKEN and --url"
+        )
     return f"http://127.0.0.1:{part.health_port if part else settings.collector_port}"
 
 

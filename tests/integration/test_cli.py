@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -192,7 +193,7 @@ def test_tail_shows_accepted_and_refused(deployment: Deployment, tmp_path: Path)
             assert eventually(lambda: "m-4" in (tmp_path / "refused").read_text())
         finally:
             for watcher in watchers:
-                watcher.send_signal(2)
+                watcher.send_signal(signal.SIGINT)
             codes = [watcher.wait(20) for watcher in watchers]
     assert codes == [0, 0]
     assert "contract_violation" in (tmp_path / "all").read_text()
@@ -232,6 +233,21 @@ def test_quarantine_refuses_wrong_arguments(deployment: Deployment) -> None:
     assert "Invalid value" in deployment.run("quarantine", "touchpoints.raw", "three", "1", code=2)
 
 
+def test_tail_says_when_the_collector_goes_away_and_comes_back(deployment: Deployment, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with told.open("w") as errors:
+        watcher = subprocess.Popen([TOUCHLINE, "tail"], env=deployment.env, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            assert eventually(lambda: "connected to" in told.read_text())
+            psutil.Process(json.loads((deployment.home / "run" / "collector.json").read_text())["pid"]).kill()
+            assert eventually(lambda: "the collector is away" in told.read_text())
+            assert "collector: starting" in deployment.run("up")
+            assert eventually(lambda: told.read_text().count("connected to") == 2)
+        finally:
+            watcher.send_signal(signal.SIGINT)
+            assert watcher.wait(20) == 0
+
+
 def test_nothing_runs_elsewhere(tmp_path: Path) -> None:
     """Each command says in one sentence what is missing."""
     nowhere = Deployment(tmp_path / "none")
@@ -239,4 +255,5 @@ def test_nothing_runs_elsewhere(tmp_path: Path) -> None:
     assert "down" in nowhere.run("status", code=1)
     for command in (("trace", "x"), ("dead-letters", "list")):
         assert "ClickHouse does not run in" in nowhere.run(*command, code=2)
-    assert "no admin token" in nowhere.run("tail", code=2)
+    assert "no collector runs in" in nowhere.run("tail", code=2)
+    assert not nowhere.home.exists(), "a look leaves nothing behind"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from deploy.demo.alert_book import AlertBook, Change
 from deploy.demo.feed import Clock, incidents_of, merged, plans_of, renamed, touchpoints_of
+from deploy.demo.live import Meter, make_folder
 from deploy.demo.screen import (
     Addresses,
     Flow,
@@ -142,6 +145,21 @@ def test_an_unknown_cause_gives_no_latency() -> None:
     book = AlertBook()
     book.take(alert("a", "firing", cause=9), 1_200, {5: 1_000}.get)
     assert book.latency() is None
+
+
+def test_the_folder_of_a_killed_demo_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "touchline-demo-other").mkdir()
+    living = make_folder(tmp_path)
+    killed = make_folder(tmp_path)
+    (killed / "owner").write_text(f"{os.getpid()} 0")
+    new = make_folder(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "touchline-demo-other", living, new])
+
+
+def test_a_meter_gives_totals_and_rates() -> None:
+    meter = Meter()
+    assert meter.take(10.0, 100) == Flow(100, 0.0)
+    assert meter.take(12.0, 300) == Flow(300, 100.0)
 
 
 # -- the feed ----------------------------------------------------------------------------------------------------------
