@@ -21,6 +21,8 @@ COLOURS: Final = {
 LABEL: Final = 13
 CUSTOMER: Final = re.compile(r" \(customer [0-9a-f]+\)")
 INCIDENT_ROWS: Final = 4
+ROOMY: Final = 32
+"""From so many rows on there is room for empty ones."""
 READERS: Final = {
     "touchline touchpoints.raw": "resolve",
     "touchline progress": "keep_time",
@@ -79,8 +81,9 @@ class View:
 
 def lines_of(view: View, width: int, height: int) -> list[Text]:
     """Exactly `height` lines, none longer than `width`. Changes of alerts take what room is left."""
-    above = [_title(view, width), Text(""), *_numbers(view), Text(""), *_open(view, width), Text("")]
-    below = [Text(""), *_footer(view.addresses)]
+    gap = [Text("")] if height >= ROOMY else []
+    above = [_title(view, width), *gap, *_numbers(view), *gap, *_open(view, width), *gap]
+    below = [*gap, *_footer(view.addresses)]
     if height < len(above) + len(below) + 3:
         below = []
     room = max(0, height - len(above) - len(below))
