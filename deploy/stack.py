@@ -12,11 +12,13 @@ import json
 import os
 import secrets
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,11 +80,16 @@ class Stack:
         self.detached = detached
         self.webhook_url = webhook_url
         self.home = settings.data_dir.absolute()
-        self.secrets = load_secrets(self.home)
         self.parts: dict[str, Part] = {}
         self._records: dict[str, Record] = {}
+        self._spawning = threading.Lock()
         self._kafka: embedded_kafka.RunningKafka | None = None
         self._clickhouse: embedded_clickhouse.RunningClickHouse | None = None
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Made when first needed: a look at a directory in which nothing runs leaves nothing there."""
+        return load_secrets(self.home)
 
     # -- start -------------------------------------------------------------------------------------------------------
 
@@ -216,7 +223,11 @@ class Stack:
         return self.home / "run" / f"{name}.json"
 
     def _spawn(self, part: Part) -> None:
-        """A part that runs already stays as it is."""
+        """A part that runs already stays as it is. Two threads may want the same one back."""
+        with self._spawning:
+            self._spawn_once(part)
+
+    def _spawn_once(self, part: Part) -> None:
         found = process.read_record(self._record_file(part.name))
         if found is not None:
             self.parts[part.name] = replace(part, health_port=found.ports["health"])
@@ -286,11 +297,12 @@ class Stack:
             self._await_ready(part)
 
     def revive_fallen(self) -> list[str]:
-        """Start again what has ended by itself (a worker that lost Kafka says so and ends). Returns the names."""
+        """Start again what has ended by itself (a worker that lost Kafka does). Returns names and last words."""
         fallen = [name for name, record in self._records.items() if not process.is_alive(record)]
+        words = [f"{name} ({last_line(self._log(name))})" for name in fallen]
         for name in fallen:
             self._spawn(self.parts[name])
-        return fallen
+        return words
 
     def _part_named(self, what: str) -> str:
         return "worker-1" if what == "worker" else what

@@ -173,7 +173,10 @@ def _counts(stack: Stack) -> dict[str, int]:
     last: dict[int, dict[str, int]] = {}
     for report in read_topic(stack.kafka_options(), stack.settings.topic_prefix + "progress"):
         last[report["at"][1]] = report["counts"]
-    return dict(sum((Counter(counts) for counts in last.values()), Counter[str]()))
+    total: Counter[str] = Counter()
+    for counts in last.values():
+        total.update(counts)
+    return dict(total)
 
 
 def write_script_file(script: Script, directory: Path) -> None:
