@@ -110,7 +110,9 @@ class Stack:
 
     def start_kafka(self, progress: Progress) -> None:
         if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
-            self._kafka = embedded_kafka.start_kafka(self.home, detached=self.detached, progress=progress)
+            self._kafka = embedded_kafka.start_kafka(
+                self.home, detached=self.detached, short_lived=not self.detached, progress=progress
+            )
 
     def start_clickhouse(self, progress: Progress) -> None:
         if self.settings.clickhouse_url is None:
@@ -285,7 +287,9 @@ class Stack:
         """Start it again where it was. Blocks until it is ready."""
         if what == "broker":
             assert self._kafka is not None
-            self._kafka = embedded_kafka.start_kafka(self.home, port=self._kafka.port, progress=progress)
+            self._kafka = embedded_kafka.start_kafka(
+                self.home, port=self._kafka.port, short_lived=True, progress=progress
+            )
         elif what == "clickhouse":
             assert self._clickhouse is not None
             self._clickhouse = embedded_clickhouse.start_clickhouse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import signal
 import tempfile
@@ -19,6 +20,10 @@ from deploy.stack import KILLABLE
 from schemas.settings import read_settings
 
 console = Console(highlight=False, stderr=True, soft_wrap=True, markup=False)
+
+
+# During an outage the clients of the demo itself say what the collector's answers and the retries say already.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def register(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ class Limits:
 
     batch_rows: int = 20_000
     batch_bytes: int = 24 << 20
-    linger_ms: int = 500
+    linger_ms: int = 800
     linger_behind_ms: int = 1_000
     behind_records: int = 5_000
     total_bytes: int = 192 << 20
