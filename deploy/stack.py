@@ -8,9 +8,7 @@ embedded engine.
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import sys
 import threading
 import urllib.error
@@ -26,12 +24,12 @@ from deploy.embedded import kafka as embedded_kafka
 from deploy.embedded import process
 from deploy.embedded.clickhouse import launch as embedded_clickhouse
 from deploy.embedded.process import EmbeddedError, Record
+from deploy.keys import Secrets, load_secrets
 from deploy.topics import ensure
-from schemas.settings import DATABASE, Settings, kafka_client_options
+from schemas.settings import DATABASE, Settings, address_of, kafka_client_options
 
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 40.0
-SOURCES: Final = ("web", "app", "till", "payments")
 KILLABLE: Final = ("worker", "loader", "broker", "clickhouse", "collector")
 Progress = Callable[[str], None]
 
@@ -44,15 +42,6 @@ class Part:
     argv: tuple[str, ...]
     health_port: int
     env: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """Made once per data directory, mode 0600."""
-
-    control_secret: str
-    write_keys: Mapping[str, str]
-    admin_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +131,27 @@ class Stack:
         return None if found is None else (found.port, found.bi_user, found.bi_password)
 
     def places(self) -> Places:
-        found = self._clickhouse
-        assert found is not None, "a run with figures needs the embedded ClickHouse"
         ports = {name: part.health_port for name, part in self.parts.items()}
+        host, port, user, password, secure = self._reader_door()
         return Places(
             kafka=self.bootstrap,
-            clickhouse_url=f"http://127.0.0.1:{found.port}",
-            bi_user=found.bi_user,
-            bi_password=found.bi_password,
-            clickhouse_host="127.0.0.1",
-            clickhouse_port=found.port,
+            clickhouse_url=f"http{'s' if secure else ''}://{host}:{port}",
+            bi_user=user,
+            bi_password=password,
+            clickhouse_host=host,
+            clickhouse_port=port,
             collector_url=f"http://127.0.0.1:{ports['collector']}",
             worker_ports=tuple(port for name, port in ports.items() if name.startswith("worker")),
             loader_port=ports["loader"],
             notifier_port=ports["notifier"],
         )
+
+    def _reader_door(self) -> tuple[str, int, str, str, bool]:
+        """Host, port, user, password, TLS. Of a ClickHouse of yours only the user that writes is known: no password."""
+        if self._clickhouse is not None:
+            return "127.0.0.1", self._clickhouse.port, self._clickhouse.bi_user, self._clickhouse.bi_password, False
+        address = address_of(self.clickhouse_url)
+        return address.host, address.port, address.user, "", address.secure
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
@@ -342,25 +337,3 @@ def last_line(log: Path) -> str:
     except OSError:
         return "none"
     return lines[-1] if lines else "none"
-
-
-def load_secrets(home: Path) -> Secrets:
-    """Made at the first call. The write keys lie beside them, as the collector wants them."""
-    file = home / "secrets.json"
-    if not file.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        write_keys = {source: f"{source}-{secrets.token_hex(8)}" for source in SOURCES}
-        made = {
-            "control_secret": secrets.token_hex(32),
-            "admin_token": secrets.token_hex(16),
-            "write_keys": write_keys,
-        }
-        process.write_whole(file, json.dumps(made))
-        channels = {"web": "web", "app": "app", "till": "store"}
-        lines = ["write_keys:"]
-        for source, key in write_keys.items():
-            channel = f", channel: {channels[source]}" if source in channels else ""
-            lines.append(f"  {key}: {{source: {source}{channel}}}")
-        process.write_whole(home / "write-keys.yaml", "\n".join(lines) + "\n")
-    found = json.loads(file.read_text())
-    return Secrets(found["control_secret"], found["write_keys"], found["admin_token"])

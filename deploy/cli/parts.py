@@ -36,7 +36,8 @@ def up(workers: Workers = 1) -> None:
     console.print(f"collector    {places.collector_url}   write keys: {stack.home}/write-keys.yaml", soft_wrap=True)
     console.print(f"Kafka        {places.kafka}")
     console.print(
-        f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password}", soft_wrap=True
+        f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password or 'as you set it'}",
+        soft_wrap=True,
     )
     console.print(f"             for example: {BROKEN_NOW}")
     console.print("touchline status shows how it goes; touchline down stops everything.")

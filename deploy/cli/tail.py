@@ -16,7 +16,8 @@ from rich.console import Console
 
 from deploy.cli.tail_text import dropped_text, line_text
 from deploy.embedded.process import EmbeddedError
-from deploy.stack import Stack, load_secrets
+from deploy.keys import load_secrets
+from deploy.stack import Stack
 from schemas.settings import Settings, read_settings
 
 SILENCE_SECONDS: Final = 30.0
