@@ -36,7 +36,7 @@ def up(workers: Workers = 1) -> None:
     console.print(f"collector    {places.collector_url}   write keys: {stack.home}/write-keys.yaml", soft_wrap=True)
     console.print(f"Kafka        {places.kafka}")
     console.print(
-        f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password or 'as you set it'}",
+        f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password or 'yours'}",
         soft_wrap=True,
     )
     console.print(f"             for example: {BROKEN_NOW}")

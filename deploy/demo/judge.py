@@ -223,20 +223,23 @@ def _excused(alert: Row, late: Iterable[Plan]) -> bool:
 # -- latency ----------------------------------------------------------------------------------------------------------
 
 
-def _latency(script: Script, tally: Tally, alerts: Iterable[Row]) -> dict[str, Any]:
-    """From the cause (its arrival, or the moment a deadline with its grace has passed) to the broker's time of the
-    alert.
-    """
-    samples = sorted(
-        alert["kafka_timestamp"] - _wall(script, tally, _cause(alert))
-        for alert in alerts
-        if alert["state"] == "firing" and script.pulse_start <= _cause(alert) < script.pulse_end
-    )
+def _latency(script: Script, tally: Tally, alerts: Sequence[Row]) -> dict[str, Any]:
+    """From the cause (an arrival, or the moment a deadline with its grace has passed) to the broker's time of the alert."""
+    samples: dict[str, list[int]] = {"touchpoint": [], "deadline": []}
+    for alert in alerts:
+        if alert["state"] == "firing" and script.pulse_start <= _cause(alert) < script.pulse_end:
+            kind = "touchpoint" if alert["due_at"] is None else "deadline"
+            samples[kind].append(alert["kafka_timestamp"] - _wall(script, tally, _cause(alert)))
     told = {alert["dedup_key"] for alert in alerts if alert["notify"] and alert["state"] == "firing"}
-    if not samples:
-        return {"alert_latency_ms": {"p50": None, "p99": None, "alerts": 0}, "alerts_told": len(told)}
-    p50, p99 = (samples[min(len(samples) - 1, int(len(samples) * share))] for share in (0.5, 0.99))
-    return {"alert_latency_ms": {"p50": p50, "p99": p99, "alerts": len(samples)}, "alerts_told": len(told)}
+    every = _percentiles([*samples["touchpoint"], *samples["deadline"]])
+    by_cause = {kind: _percentiles(found) for kind, found in samples.items()}
+    return {"alert_latency_ms": every | {"by_cause": by_cause}, "alerts_told": len(told)}
+
+
+def _percentiles(samples: list[int]) -> dict[str, int | None]:
+    found = sorted(samples)
+    p50, p99 = (found[min(len(found) - 1, int(len(found) * share))] if found else None for share in (0.5, 0.99))
+    return {"p50": p50, "p99": p99, "alerts": len(found)}
 
 
 def _cause(alert: Row) -> int:

@@ -125,17 +125,28 @@ class Driver:
         await asyncio.gather(*(self._send(request) for request in _requests(plans, window_ms)))
 
     async def _run_pulse(self, plans: Sequence[Plan]) -> None:
-        """Log time at speed 1: each window leaves when its time has come."""
+        """Log time at speed 1: each window leaves when its time has come, whatever the one before it waits for. A beat
+        waits for everything that arrives before it, as always.
+        """
         began = time.monotonic()
         self.tally.pulse_wall_start_ms = time.time_ns() // 1_000_000
         start, next_beat = self.script.pulse_start, self.script.pulse_start + PULSE_BEAT_MS
+        under_way: set[asyncio.Task[None]] = set()
+        beats: list[asyncio.Task[None]] = []
         for until, chunk in _chunks(plans, PULSE_WINDOW_MS):
             await asyncio.sleep(max(0.0, (until - start) / 1000 - (time.monotonic() - began)))
-            await self._send_all(chunk, PULSE_WINDOW_MS)
+            task = asyncio.create_task(self._send_all(chunk, PULSE_WINDOW_MS))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
             if until >= next_beat:
-                await self._pass_time(until)
+                beats.append(asyncio.create_task(self._beat_after(until, [*under_way, *beats[-1:]])))
                 next_beat = until + PULSE_BEAT_MS
+        await asyncio.gather(*under_way, *beats)
         await self._pass_time(self.script.pulse_end)
+
+    async def _beat_after(self, until: int, earlier: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*earlier)
+        await self._pass_time(until)
 
     async def _send(self, request: _Request) -> None:
         async with self._slots:
