@@ -131,12 +131,17 @@ async def _keep_up(stack: Stack, progress: Progress) -> None:
             progress(f"{name}: had ended, started again")
 
 
+def moments(seed: int, total: int) -> list[int]:
+    """After how many touchpoints to kill: one moment in each third of the way."""
+    rng = Random(seed)
+    return [int(total * (part + rng.uniform(0.1, 0.9)) * 0.8 / KILLS) for part in range(KILLS)]
+
+
 async def _kill(stack: Stack, wish: Wish, driver: Driver, kills: list[dict[str, Any]], progress: Progress) -> None:
     """Three times, at seeded points of the way, while touchpoints are under way."""
     assert wish.kill is not None
-    total = driver.tally.total
-    for share in sorted(Random(wish.seed).uniform(0.1, 0.75) for _ in range(KILLS)):
-        await driver.emitted(int(share * total))
+    for count in moments(wish.seed, driver.tally.total):
+        await driver.emitted(count)
         kills.append({"part": wish.kill, "at_touchpoint": driver.tally.emitted, "log_time": driver.tally.log_time})
         progress(f"killing the {wish.kill} at touchpoint {driver.tally.emitted}")
         began = time.monotonic()
