@@ -224,7 +224,7 @@ def _excused(alert: Row, late: Iterable[Plan]) -> bool:
 
 
 def _latency(script: Script, tally: Tally, alerts: Sequence[Row]) -> dict[str, Any]:
-    """From the cause (an arrival, or the moment a deadline with its grace has passed) to the broker's time of the alert."""
+    """From the cause (an arrival, or the end of a deadline and its grace) to the broker's time of the alert."""
     samples: dict[str, list[int]] = {"touchpoint": [], "deadline": []}
     for alert in alerts:
         if alert["state"] == "firing" and script.pulse_start <= _cause(alert) < script.pulse_end:

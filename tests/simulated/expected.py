@@ -163,9 +163,7 @@ def _read(partition: int, partitions: int, records: Iterable[Raw], rules: Rules)
         if body is None:
             tally.dead_letters += 1
             continue
-        ids = {
-            kind: value for kind, value in body.get("identifiers", {}).items() if not _is_placeholder(value)
-        }
+        ids = {kind: value for kind, value in body.get("identifiers", {}).items() if not _is_placeholder(value)}
         routing = _routing(ids, body)
         if crc32(routing.encode()) % partitions != partition:
             tally.forwarded += 1
@@ -226,9 +224,7 @@ def _routing(ids: dict[str, str], body: dict[str, Any]) -> str:
     return f"{subject['kind']}:{subject['id']}" if subject else f"message:{body['message_id']}"
 
 
-def _customer(
-    x: Seen, on_time: list[Seen], owners: dict[str, str | None], rules: Rules
-) -> tuple[str | None, str]:
+def _customer(x: Seen, on_time: list[Seen], owners: dict[str, str | None], rules: Rules) -> tuple[str | None, str]:
     late = x.log_time - x.at > rules.horizon
     if x.user:
         return customer(f"user_id:{x.user}"), "user_id"
@@ -264,10 +260,7 @@ def _named_user(x: Seen, on_time: list[Seen], rules: Rules) -> str | None:
 
 def _is_kiosk(day: int, same: list[Seen], rules: Rules) -> bool:
     inside = [seen for seen in same if seen.at // DAY == day]
-    return (
-        len({seen.user for seen in inside if seen.user}) > rules.kiosk_users
-        or len(inside) > rules.kiosk_touchpoints
-    )
+    return len({seen.user for seen in inside if seen.user}) > rules.kiosk_users or len(inside) > rules.kiosk_touchpoints
 
 
 def _key_owner(key: str, on_time: list[Seen], rules: Rules) -> str | None:

@@ -110,9 +110,7 @@ def _touchpoint(rng: Random, number: int, now: int, after_ms: int, partitions: i
         headers += (("sent_at", str(now - skew).encode()), ("received_at", str(now).encode()))
     body["occurred_at"] = rfc3339(occurred_at)
     routing = routing_of(ids, body.get("subject"), body["message_id"])
-    partition = (
-        rng.randrange(partitions) if rng.random() < of.foreign else crc32(routing.encode()) % partitions
-    )
+    partition = rng.randrange(partitions) if rng.random() < of.foreign else crc32(routing.encode()) % partitions
     return Arrival(after_ms, partition, json.dumps(body).encode(), headers)
 
 

@@ -31,9 +31,7 @@ def catalogue() -> Catalogue:
     impact = Impact(stage="service", mode="monitor", criticality="low")
     return Catalogue(
         touchpoints={
-            name: CatalogueEntry(
-                channel="web", owner="team-web", impact=impact, ends_session=name in ENDS_SESSION
-            )
+            name: CatalogueEntry(channel="web", owner="team-web", impact=impact, ends_session=name in ENDS_SESSION)
             for name in NAMES
         }
     )
@@ -81,9 +79,7 @@ def in_order(logs: Logs, partitions: int) -> list[Arrival]:
             if body["type"] == "touchpoint":
                 owner = body["at"][1]
                 raw = logs.read("touchpoints.raw", owner)[body["rev"]]
-                own = tuple(
-                    pair for pair in raw.headers if pair[0] not in ("control", "mac", "at", "log_time")
-                )
+                own = tuple(pair for pair in raw.headers if pair[0] not in ("control", "mac", "at", "log_time"))
                 headers = (*own, ("log_time", str(body["log_time"]).encode()))
                 order = (body["occurred_at"], body["sequence"], body["touchpoint_id"])
                 rows.append((order, Arrival(0, owner, raw.value, headers)))
@@ -99,18 +95,14 @@ def outcome(logs: Logs) -> tuple[dict[str, Json], dict[str, str]]:
     for partition in range(PARTITIONS):
         for _, body in new_records(logs.read("journeys", partition)):
             journeys[body["journey_id"]] = {
-                key: value
-                for key, value in body.items()
-                if key not in ("at", "log_time", "run", "journey_id")
+                key: value for key, value in body.items() if key not in ("at", "log_time", "run", "journey_id")
             }
     for partition in range(PARTITIONS):
         for _, body in new_records(logs.read("alerts", partition)):
             alerts[body["alert_id"]] = body
     standing = {key: body for key, body in journeys.items() if body["status"] != "moved"}
     said = {
-        key: body["state"]
-        for key, body in alerts.items()
-        if body["state"] in ("firing", "resolved", "acknowledged")
+        key: body["state"] for key, body in alerts.items() if body["state"] in ("firing", "resolved", "acknowledged")
     }
     return standing, said
 

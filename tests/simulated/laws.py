@@ -88,9 +88,7 @@ def check(logs: Logs, partitions: int, rules: Rules) -> Expected:
 
 
 def check_nothing_lost(logs: Logs, expected: Expected, ledger: Ledger, partitions: int) -> None:
-    assert ledger.resolved.keys() == expected.customers.keys(), (
-        "resolved touchpoints are not those that arrived"
-    )
+    assert ledger.resolved.keys() == expected.customers.keys(), "resolved touchpoints are not those that arrived"
     assert {key for key, body in ledger.resolved.items() if body["too_late"]} == expected.too_late
     counts: dict[int, Json] = {}
     for _, body in new_records(logs.read("progress", 0)):
@@ -114,9 +112,7 @@ def check_attribution(expected: Expected, ledger: Ledger) -> None:
                 holders[touchpoint_id].append(holder)
     for touchpoint_id, (customer, by) in expected.customers.items():
         said = (holders[touchpoint_id], ledger.attributed_by(touchpoint_id))
-        assert said == ([customer] if customer else [], by), (
-            f"{touchpoint_id}: {said}, expected {(customer, by)}"
-        )
+        assert said == ([customer] if customer else [], by), f"{touchpoint_id}: {said}, expected {(customer, by)}"
 
 
 def check_keys(expected: Expected, ledger: Ledger) -> None:
@@ -143,13 +139,9 @@ def check_ticks(logs: Logs, partitions: int) -> int:
             else:
                 arrived = arrived_at(raw, body["at"][1], body["at"][2])
                 if arrived <= ticked:
-                    raise Overtaken(
-                        f"partition {partition}: behind tick {ticked}, but its cause arrived at {arrived}"
-                    )
+                    raise Overtaken(f"partition {partition}: behind tick {ticked}, but its cause arrived at {arrived}")
         last = max(last, ticked)
-    newest = max(
-        (record.timestamp for log in raw for record in log if not record.header("control")), default=0
-    )
+    newest = max((record.timestamp for log in raw for record in log if not record.header("control")), default=0)
     assert last >= newest, "time stands still"
     return last
 

@@ -29,9 +29,7 @@ class Logs:
         self.now = now
         self._partitions: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
 
-    def append(
-        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Headers = ()
-    ) -> None:
+    def append(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Headers = ()) -> None:
         log = self._partitions[topic, partition]
         log.append(Record(len(log), self.now, key, value, headers))
 

@@ -72,9 +72,7 @@ class Worker:
     def deliver(self, count: int) -> None:
         """One batch: its effects are waiting to be sent afterwards."""
         out: list[Effect] = []
-        for record in self._world.logs.read(self.plan.source, self.partition)[
-            self.position : self.position + count
-        ]:
+        for record in self._world.logs.read(self.plan.source, self.partition)[self.position : self.position + count]:
             before = len(out)
             self.stage.apply(record, out)
             self._world.remember(self.plan.name, self.partition, record.offset, tuple(out[before:]))
@@ -134,9 +132,7 @@ class World:
             (plan.name, partition): Checkpoint() for plan in plans for partition in range(plan.partitions)
         }
         self._effects: dict[tuple[str, int, int], tuple[Effect, ...]] = {}
-        self.workers = [
-            self._start(plan, partition) for plan in plans for partition in range(plan.partitions)
-        ]
+        self.workers = [self._start(plan, partition) for plan in plans for partition in range(plan.partitions)]
         self._pace = [rng.choice((0.3, 1, 1, 4)) for _ in self.workers]
         """Some workers are slow: what is sent to them stays under way for long."""
         self._zombies: list[Worker] = []
@@ -155,9 +151,7 @@ class World:
     def remember(self, stage: str, partition: int, offset: int, effects: tuple[Effect, ...]) -> None:
         first = self._effects.setdefault((stage, partition, offset), effects)
         if first is not effects and first != effects:
-            raise Diverged(
-                f"{stage}, partition {partition}, offset {offset}:\nfirst {first}\nthen  {effects}"
-            )
+            raise Diverged(f"{stage}, partition {partition}, offset {offset}:\nfirst {first}\nthen  {effects}")
 
     def run(self) -> None:
         actions, weights = list(self._actions), list(self._actions.values())
@@ -185,9 +179,7 @@ class World:
 
     def beat(self, partition: int) -> None:
         value = encode(_beat(log_time=self.logs.now))
-        self.logs.append(
-            "touchpoints.raw", partition, None, value, control_headers("beat", partition, value, SECRET)
-        )
+        self.logs.append("touchpoints.raw", partition, None, value, control_headers("beat", partition, value, SECRET))
 
     def _anyone(self) -> Worker:
         if self._zombies and self._rng.random() < 0.2:

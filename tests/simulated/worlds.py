@@ -52,9 +52,7 @@ def plans(run: Run, weaker: Weaker | None, with_track: bool) -> list[StagePlan]:
     return attributing + [StagePlan("track", "touchpoints", PARTITIONS, partial(track, run))] * with_track
 
 
-def build(
-    rng: Random, weaker: Weaker | None = None, of: Shape | None = None, with_track: bool = False
-) -> World:
+def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, with_track: bool = False) -> World:
     faults = rng.choice((0, 1, 1, 3))
     odds = Odds(
         arrive=rng.choice((1.5, 6)),
