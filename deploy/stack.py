@@ -182,7 +182,7 @@ class Stack:
             yield Part(f"worker-{number}", ("-m", "streams.main"), health, common | own)
         yield Part(
             "loader",
-            ("-m", "sinks.clickhouse", "load", "--journeys", str(self.settings.definitions_dir)),
+            ("-m", "sinks.clickhouse", "load", *self._declared()),
             loader_port,
             common
             | {"CLICKHOUSE_URL": self.clickhouse_url, "TOUCHLINE_LOADER_HEALTH_PORT": str(loader_port)}
@@ -197,6 +197,10 @@ class Stack:
             | {"TOUCHLINE_NOTIFIER_HEALTH_PORT": str(notifier_port), "TOUCHLINE_INSTANCE": "notifier-1"}
             | (webhook if self.webhook_url else {}),
         )
+
+    def _declared(self) -> tuple[str, ...]:
+        folder, catalogue = self.settings.definitions_dir.absolute(), self.settings.catalogue_file.absolute()
+        return ("--journeys", str(folder), "--touchpoints", str(catalogue))
 
     def _environment(self) -> dict[str, str]:
         settings = self.settings
