@@ -196,13 +196,13 @@ def collected_by_slow_till(t: Teller, at: int) -> None:
 
 
 def collected_offline(t: Teller, at: int) -> None:
-    """The till is offline for two days: the alert fires, and is withdrawn when the upload comes."""
+    """The till is offline for two days: an alert comes about, and is withdrawn when the upload comes."""
     paid = pay(t, order(t, at) + t.soon(0.3, 8))
     ready = paid + t.soon(20, 7 * 60)
     t.of_order("till", "ready_for_pickup", ready)
-    picked = ready + 2 * DAY - t.soon(10, 20 * 60)
+    picked = ready + 2 * DAY - t.soon(10, 25)
     t.pick_up(picked, arrives_after=2 * DAY)
-    feedback(t, picked)
+    t.ask_feedback(picked + t.soon(120, 20 * 60))
     t.expect_order("succeeded", near_miss="collected", story="collected in time, the till was offline for two days")
 
 

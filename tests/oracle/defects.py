@@ -153,19 +153,19 @@ def ignore_grace() -> None:
     _recompiled(lambda definition, catalogue: (definition.model_copy(update={"grace": "0s"}), catalogue))
 
 
-def ignore_arrives_within() -> None:
+def ignore_where() -> None:
+    """An order that is delivered begins a click-and-collect, too."""
+
     def change(definition: Any, catalogue: Any) -> tuple[Any, Any]:
-        hasty = {
-            name: entry.model_copy(update={"arrives_within": None}) for name, entry in catalogue.touchpoints.items()
-        }
-        return definition, catalogue.model_copy(update={"touchpoints": hasty})
+        start = definition.start.model_copy(update={"where": {}})
+        return definition.model_copy(update={"start": start}), catalogue
 
     _recompiled(change)
 
 
 def lose_a_withdrawal() -> None:
     def make(transitions: Any) -> Any:
-        del transitions["absent", "firing"]
+        del transitions["absent", "firing"], transitions["absent", "resolved"]
         return transitions
 
     _swap("streams.journey.alerting", "TRANSITIONS", make)
@@ -197,7 +197,7 @@ def _defects() -> list[Defect]:
         Defect("drop one", LOADER, drop_one, frozenset({"lost"})),
         Defect("insert twice", LOADER, insert_twice, frozenset({"not_sent"})),
         Defect("ignore grace", WORKER, ignore_grace, frozenset({"alert_early", "break"})),
-        Defect("ignore arrives_within", WORKER, ignore_arrives_within, frozenset({"alert_early"})),
+        Defect("ignore where", WORKER, ignore_where, frozenset({"journey_extra"})),
         Defect("join a shared tablet", WORKER, join_a_shared_tablet, customers),
         Defect("lose a withdrawal", WORKER, lose_a_withdrawal, frozenset({"alert_without_break"})),
         Defect(
