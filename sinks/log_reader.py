@@ -24,7 +24,7 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 from kafka.record import util as kafka_records
-from kafka.structs import OffsetAndMetadata, TopicPartition
+from kafka.structs import MemberState, OffsetAndMetadata, TopicPartition
 
 # kafka-python's own checksum is pure Python, ten times the cost of everything else it does with a record.
 kafka_records.calc_crc32c.__defaults__ = (calc_crc32c,)
@@ -32,6 +32,7 @@ kafka_records.calc_crc32c.__defaults__ = (calc_crc32c,)
 FETCH_BYTES = 16 << 20
 PARTITION_FETCH_BYTES = 2 << 20
 COMMIT_SECONDS = 10.0
+JOIN_MS = 2_000
 TOPIC_SECONDS = 30.0
 
 
@@ -82,7 +83,8 @@ class NotCommitted(Exception):
 
 
 class Log(Protocol):
-    """What a sink needs of Kafka. Calls block for at most their timeout, or COMMIT_SECONDS."""
+    """What a sink needs of Kafka. Calls block for at most their timeout, or COMMIT_SECONDS; a poll that joins the group
+    for up to JOIN_MS."""
 
     def poll(self, timeout_ms: int, max_records: int) -> Polled: ...
     def commit(self, offsets: Mapping[Partition, Committed]) -> None: ...
@@ -159,6 +161,10 @@ class KafkaLog:
             sleep(0.1)
 
     def poll(self, timeout_ms: int, max_records: int) -> Polled:
+        # The client throws a finished join away when the poll that waited for it ran out of time just before, and
+        # joins anew. With short polls two members drive each other through rebalances without end.
+        if self._consumer.group_metadata().state != MemberState.STABLE:
+            timeout_ms = max(timeout_ms, JOIN_MS)
         found = self._consumer.poll(timeout_ms=timeout_ms, max_records=max_records)
         records = {Partition(*where): values for where, values in found.items()}
         if not self._rebalances.lost and not self._rebalances.gained:
