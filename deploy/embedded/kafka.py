@@ -9,15 +9,14 @@ For trying out, demonstrating and testing Touchline; production names its own br
 Everything here blocks; all waits are bounded.
 """
 
-import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.embedded import home as homes
 from deploy.embedded import kafka_node as node
 from deploy.embedded import process
 from deploy.embedded.jars import ensure_jars
@@ -73,35 +72,28 @@ def start_kafka(
     """
     wish = _Wish(port, durable, detached, short_lived, progress, jars_dir, timeout_seconds)
     home = _home(data_dir)
-    with _disk_errors(home):
+    with homes.disk_errors(home, node.disk_full):
         home.mkdir(parents=True, exist_ok=True)
-        with process.locked(home / "lock", timeout_seconds=timeout_seconds + STOP_SECONDS):
-            found = _found_alive(home)
+        with process.locked(home / homes.LOCK, timeout_seconds=timeout_seconds + STOP_SECONDS):
+            found = homes.find_or_clear(home, grace_seconds=OWNER_DEATH_SECONDS)
             if found is None:
                 return _running(data_dir, _start(home, wish))
             _check_same(found, home, wish)
-            _await_ready(found, home, since=_log_size(Path(found.log_path)), timeout_seconds=timeout_seconds)
+            _await_ready(found, home, since=homes.log_size(Path(found.log_path)), timeout_seconds=timeout_seconds)
             return _running(data_dir, found)
 
 
 def find_running(data_dir: Path) -> RunningKafka | None:
     """The broker of this data directory if it is up, else None. Does not wait for a start or a stop."""
-    record = process.read_record(_home(data_dir) / "running.json")
-    if record is None or not process.owner_lives(record) or not process.is_listening(record.ports["kafka"]):
+    record = homes.find_served(_home(data_dir))
+    if record is None or not process.is_listening(record.ports["kafka"]):
         return None
     return _running(data_dir, record)
 
 
 def stop_kafka(data_dir: Path) -> bool:
     """Stops the broker in order, whoever started it. False when none ran."""
-    home = _home(data_dir)
-    if not home.exists():
-        return False
-    with process.locked(home / "lock", timeout_seconds=START_SECONDS + STOP_SECONDS):
-        record = process.read_record(home / "running.json")
-        stopped = record is not None and process.terminate(record, grace_seconds=STOP_SECONDS)
-        (home / "running.json").unlink(missing_ok=True)
-        return stopped
+    return homes.stop(_home(data_dir), lock_seconds=START_SECONDS + STOP_SECONDS, grace_seconds=STOP_SECONDS)
 
 
 def kill_kafka(running: RunningKafka) -> bool:
@@ -134,7 +126,7 @@ def _start(home: Path, wish: _Wish) -> Record:
     properties = node.render_properties(cluster, log_dir="data", durable=wish.durable)
     process.write_whole(home / "server.properties", properties)
     wish.progress(f"Kafka: starting on port {cluster.port}")
-    begun, since = time.monotonic(), _log_size(home / "broker.log")
+    begun, since = time.monotonic(), homes.log_size(home / "broker.log")
     record = process.spawn(
         node.java_command(java, class_path, "kafka.Kafka", "server.properties", short_lived=wish.short_lived),
         log_path=home / "broker.log",
@@ -143,19 +135,10 @@ def _start(home: Path, wish: _Wish) -> Record:
         grace_seconds=OWNER_DEATH_SECONDS,
         cwd=home,
     )
-    process.write_record(home / "running.json", record)
+    process.write_record(home / homes.RECORD, record)
     _await_ready(record, home, since=since, timeout_seconds=wish.timeout_seconds)
     wish.progress(f"Kafka: ready after {time.monotonic() - begun:.1f} s")
     return record
-
-
-def _found_alive(home: Path) -> Record | None:
-    """The live broker of this directory. One whose owner is dead is being stopped: sees to it that it is."""
-    record = process.read_record(home / "running.json")
-    if record is None or process.owner_lives(record):
-        return record
-    process.terminate(record, grace_seconds=OWNER_DEATH_SECONDS)
-    return None
 
 
 def _check_same(found: Record, home: Path, wish: _Wish) -> None:
@@ -180,33 +163,8 @@ def _await_ready(record: Record, home: Path, *, since: int, timeout_seconds: flo
     else:
         what = f"did not come up within {timeout_seconds:.0f} s"
     process.terminate(record, grace_seconds=1.0)
-    log = _log_since(Path(record.log_path), since)
+    log = homes.log_since(Path(record.log_path), since, tail_bytes=TAIL_BYTES)
     last = log.rstrip().rpartition("\n")[2][:200] or "nothing"
     raise node.cause_of(log, home, port) or EmbeddedError(
         f"Kafka {what} (last line of its log: {last}): read {record.log_path}, then try again"
     )
-
-
-def _log_size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _log_since(path: Path, offset: int) -> str:
-    size = _log_size(path)
-    with path.open("rb") as file:
-        file.seek(max(0 if size < offset else offset, size - TAIL_BYTES))  # smaller than before: it was rotated
-        return file.read().decode(errors="replace")
-
-
-@contextmanager
-def _disk_errors(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise node.disk_full(home) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise EmbeddedError(
-                f"{error.filename or home} cannot be written ({error.strerror}): give another data directory"
-            ) from error
-        raise

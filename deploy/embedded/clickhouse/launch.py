@@ -5,17 +5,16 @@ free, so that clients reconnect after a restart. Its life follows the rules of `
 outlives its owner, a detached one lives until `stop_clickhouse`. Everything here blocks; all waits are bounded.
 """
 
-import errno
 import shutil
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from deploy.embedded import home as homes
 from deploy.embedded import process
 from deploy.embedded.clickhouse.credentials import READER, WRITER, Credentials, credentials
 from deploy.embedded.process import EmbeddedError, Record
@@ -62,10 +61,10 @@ def start_clickhouse(
     Passwords and memory given to a start that finds a running server do not reach it. Raises EmbeddedError.
     """
     home = _home(data_dir)
-    with _disk_errors(home):
+    with homes.disk_errors(home, _disk_full):
         home.mkdir(parents=True, exist_ok=True)
-        with process.locked(home / "lock", timeout_seconds=timeout_seconds + STOP_SECONDS):
-            found = _found_alive(home)
+        with process.locked(home / homes.LOCK, timeout_seconds=timeout_seconds + STOP_SECONDS):
+            found = homes.find_or_clear(home, grace_seconds=OWNER_DEATH_SECONDS)
             if found is not None:
                 if port not in (None, found.ports["http"]):
                     raise EmbeddedError(
@@ -87,22 +86,15 @@ def start_clickhouse(
 
 def find_running(data_dir: Path) -> RunningClickHouse | None:
     """The server of this data directory if it answers, else None. Does not wait for a start or a stop."""
-    record = process.read_record(_home(data_dir) / "running.json")
-    if record is None or not process.owner_lives(record) or not _answers(record.ports["http"]):
+    record = homes.find_served(_home(data_dir))
+    if record is None or not _answers(record.ports["http"]):
         return None
     return _running(data_dir, record, credentials(data_dir))
 
 
 def stop_clickhouse(data_dir: Path) -> bool:
     """Stops it in order, whoever started it; flushes and closes the engine. False when none ran."""
-    home = _home(data_dir)
-    if not home.exists():
-        return False
-    with process.locked(home / "lock", timeout_seconds=START_SECONDS + STOP_SECONDS):
-        record = process.read_record(home / "running.json")
-        stopped = record is not None and process.terminate(record, grace_seconds=STOP_SECONDS)
-        (home / "running.json").unlink(missing_ok=True)
-        return stopped
+    return homes.stop(_home(data_dir), lock_seconds=START_SECONDS + STOP_SECONDS, grace_seconds=STOP_SECONDS)
 
 
 def kill_clickhouse(running: RunningClickHouse) -> bool:
@@ -130,15 +122,6 @@ def _running(data_dir: Path, record: Record, users: Credentials) -> RunningClick
     )
 
 
-def _found_alive(home: Path) -> Record | None:
-    """The live server of this directory. One whose owner is dead is being stopped: sees to it that it is."""
-    record = process.read_record(home / "running.json")
-    if record is None or process.owner_lives(record):
-        return record
-    process.terminate(record, grace_seconds=OWNER_DEATH_SECONDS)
-    return None
-
-
 def _choose_port(home: Path, wanted: int | None) -> int:
     if wanted is None:
         kept = _kept_port(home)
@@ -161,7 +144,7 @@ def _spawn(data_dir: Path, port: int, *, detached: bool, memory_bytes: int | Non
     """Also the size that the log had before, since it is appended to."""
     home = _home(data_dir)
     log_path = home / "server.log"
-    since = log_path.stat().st_size if log_path.exists() else 0
+    since = homes.log_size(log_path)
     argv = [sys.executable, "-m", "deploy.embedded.clickhouse", "--data-dir", str(data_dir.absolute())]
     argv += ["--port", str(port)]
     if memory_bytes is not None:
@@ -175,7 +158,7 @@ def _spawn(data_dir: Path, port: int, *, detached: bool, memory_bytes: int | Non
         grace_seconds=OWNER_DEATH_SECONDS,
         cwd=_SOURCE,
     )
-    process.write_record(home / "running.json", record)
+    process.write_record(home / homes.RECORD, record)
     return record, since
 
 
@@ -203,27 +186,11 @@ def _answers(port: int) -> bool:
 
 
 def _last_line(log_path: Path, since: int) -> str:
-    size = log_path.stat().st_size
-    with log_path.open("rb") as file:
-        file.seek(max(0 if size < since else since, size - LOG_TAIL_BYTES))  # smaller than before: it was rotated
-        return file.read().decode(errors="replace").rstrip().rpartition("\n")[2] or "nothing"
+    log = homes.log_since(log_path, since, tail_bytes=LOG_TAIL_BYTES)
+    return log.rstrip().rpartition("\n")[2] or "nothing"
 
 
 def _disk_full(home: Path) -> EmbeddedError:
     return EmbeddedError(
         f"{home} has less than {MIN_FREE_BYTES >> 20} MB free: free space, or give another data directory"
     )
-
-
-@contextmanager
-def _disk_errors(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(home) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise EmbeddedError(
-                f"{error.filename or home} cannot be written ({error.strerror}): give another data directory"
-            ) from error
-        raise
