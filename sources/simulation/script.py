@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from sources.simulation import scenarios
+from sources.simulation import checkout_stories, payment_stories, scenarios, store_stories
+from sources.simulation.course import Story
 from sources.simulation.noise import visit
 from sources.simulation.plan import DAY, HOUR, MINUTE, SECOND, Expected, Person, Plan, Tale
 from sources.simulation.teller import Teller
@@ -53,7 +54,7 @@ def write_script(seed: int, touchpoints: int, start: int = START) -> Script:
     bulk = touchpoints - len(pulse.plans)
     for story, at in _stories(rng, touchpoints, start):
         teller = _meet(rng, persons)
-        if story is scenarios.never_ready:
+        if story is store_stories.never_ready:
             teller.store = _STORES_THAT_STOP
         story(teller, at)
         tales.append(teller.tale)
@@ -84,9 +85,9 @@ def _pulse(rng: Random, persons: list[Person], touchpoints: int, start: int) -> 
         teller = _meet(rng, persons, wrong_clock=0.0)
         moment = start + rng.randint(length // 5, length * 4 // 5)
         if number % 2:
-            scenarios.deadline_falls(teller, moment)
+            payment_stories.deadline_falls(teller, moment)
         else:
-            scenarios.third_decline(teller, moment)
+            payment_stories.third_decline(teller, moment)
         tale.plans += teller.tale.plans
         tale.expected += teller.tale.expected
     for _ in range(touchpoints // 8):
@@ -103,7 +104,7 @@ def planted_each(touchpoints: int) -> int:
     return max(2, min(400, touchpoints // 1_600))
 
 
-def _stories(rng: Random, touchpoints: int, start: int) -> Iterator[tuple[scenarios.Story, int]]:
+def _stories(rng: Random, touchpoints: int, start: int) -> Iterator[tuple[Story, int]]:
     each = planted_each(touchpoints)
     for table in (scenarios.PLANTED, scenarios.NEAR_MISSES):
         for stories in table.values():
@@ -112,10 +113,10 @@ def _stories(rng: Random, touchpoints: int, start: int) -> Iterator[tuple[scenar
                 yield story, start + _moment(rng, story)
 
 
-def _moment(rng: Random, story: scenarios.Story) -> int:
-    if story is scenarios.never_paid:  # the payment outage: forty minutes at noon
+def _moment(rng: Random, story: Story) -> int:
+    if story is payment_stories.never_paid:  # the payment outage: forty minutes at noon
         return 4 * HOUR + rng.randint(0, 40 * MINUTE)
-    if story is scenarios.loop_and_gone:  # the checkout goes in circles on the second morning
+    if story is checkout_stories.loop_and_gone:  # the checkout goes in circles on the second morning
         return 25 * HOUR + rng.randint(0, 90 * MINUTE)
     return rng.randint(0, 34 * HOUR)
 
