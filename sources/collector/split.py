@@ -3,16 +3,21 @@
 The envelope is parsed, its touchpoints are not: each is the exact run of bytes that the client sent, so what
 is wrong in one cannot spoil its neighbours, and a dead letter shows what came. Pure; raises Refusal for an
 envelope that cannot be read.
+
+An envelope in which a member that is read stands twice is refused: parsers keep the last `batch`, and the touchpoints
+of the first would be lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from sources.collector.refusal import Refusal, malformed
+from sources.collector.repeated import repeated_member
 
 ITEMS_MAX: Final = 2_500
 FIELD_NAME_MAX: Final = 60
@@ -29,29 +34,31 @@ class Parcel:
     write_key: Any = None
 
 
-class _Batch(msgspec.Struct):
-    batch: list[msgspec.Raw]
-    sent_at: Any = msgspec.field(default=None, name="sentAt")
-    write_key: Any = msgspec.field(default=None, name="writeKey")
-
-
 class _Single(msgspec.Struct):
     sent_at: Any = msgspec.field(default=None, name="sentAt")
     write_key: Any = msgspec.field(default=None, name="writeKey")
     type: Any = None
 
 
-_BATCH: Final = msgspec.json.Decoder(_Batch)
 _SINGLE: Final = msgspec.json.Decoder(_Single)
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _ANY: Final = msgspec.json.Decoder(msgspec.Raw)
+_VALUE: Final = msgspec.json.Decoder()
+_BATCH_READS: Final = ("batch", "sentAt", "writeKey")
+_NATIVE_READS: Final = ("touchpoints", "sent_at")
 
 
 def split_segment_batch(body: bytes) -> Parcel:
-    batch = _decoded(_BATCH, body, "an object with `batch`, a list of items", "batch")
-    return Parcel(_limited([bytes(item) for item in batch.batch], "batch"), batch.sent_at, batch.write_key)
+    wanted = "an object with `batch`, a list of items"
+    members = _decoded(_MEMBERS, body, wanted, "batch")
+    if "batch" not in members:
+        raise malformed(f"The body is not {wanted}.", "batch")
+    _refuse_repeated(body, members, _BATCH_READS)
+    items = _decoded(_ELEMENTS, bytes(members["batch"]), wanted, "batch")
+    sent_at, write_key = (_decoded(_VALUE, bytes(members.get(name, b"null")), "", name) for name in _BATCH_READS[1:])
+    return Parcel(_limited([bytes(item) for item in items], "batch"), sent_at, write_key)
 
 
 def split_segment_single(body: bytes, kind: str) -> Parcel:
@@ -77,12 +84,24 @@ def split_native(body: bytes, content_type: str) -> Parcel:
         return Parcel(lines)
     if "touchpoints" not in members:
         return Parcel([body.removeprefix(BOM).strip()])
+    _refuse_repeated(body, members, _NATIVE_READS)
     for name in members:
-        if name not in ("touchpoints", "sent_at"):
+        if name not in _NATIVE_READS:
             raise malformed("There is an unknown field beside `touchpoints` and `sent_at`.", name[:FIELD_NAME_MAX])
     items = _decoded(_ELEMENTS, bytes(members["touchpoints"]), "a list", "touchpoints")
     sent_at = _decoded(_TEXT, bytes(members["sent_at"]), "a text", "sent_at") if "sent_at" in members else None
     return Parcel(_limited([bytes(item) for item in items], "touchpoints"), sent_at)
+
+
+def _refuse_repeated(body: bytes, members: Mapping[str, msgspec.Raw], read: Collection[str]) -> None:
+    try:
+        name = repeated_member(body.removeprefix(BOM), members, read)
+    except ValueError:
+        raise malformed("The body is not JSON in UTF-8.") from None
+    except RecursionError:
+        raise malformed("The body is nested too deep.") from None
+    if name is not None:
+        raise malformed(f"The body has `{name}` more than once. Send it once, with everything in it.", name)
 
 
 def _lines(body: bytes) -> list[bytes]:

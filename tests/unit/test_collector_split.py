@@ -75,6 +75,66 @@ def test_touchpoints_of_a_native_body_are_the_bytes_sent(given_: tuple[list[byte
     assert (parcel.items, parcel.sent_at) == (items, "2026-01-01T00:00:00Z")
 
 
+@st.composite
+def repeated(draw: st.DrawFn, names: tuple[str, ...]) -> bytes:
+    """An envelope in which any member may stand any number of times, its name escaped or not."""
+    chosen = draw(st.lists(st.sampled_from((*names, "context", "")), min_size=1, max_size=5))
+    listed, text = st.lists(written(), max_size=3).map(lambda items: b"[" + b" , ".join(items) + b"]"), st.just(b'""')
+    values = [draw(listed if name == names[0] else text if name in names else written()) for name in chosen]
+    written_names = [
+        draw(st.sampled_from((name, "".join(f"\\u{ord(letter):04x}" for letter in name)))) for name in chosen
+    ]
+    members = [b'"%s"%s:' % (name.encode(), draw(SPACE).encode()) + value for name, value in zip(written_names, values)]
+    return b"{ " + b" ,\t".join(members) + b"\n}"
+
+
+def pairs_of(body: bytes) -> list[tuple[str, object]]:
+    """All members in order, by another parser; nested objects come out as lists of pairs too."""
+    pairs: list[tuple[str, object]] = json.loads(body, object_pairs_hook=list)
+    return pairs
+
+
+@generated
+@given(repeated(("batch", "sentAt", "writeKey")))
+def test_a_batch_is_refused_when_a_member_that_is_read_stands_twice(body: bytes) -> None:
+    read = [name for name, _ in pairs_of(body) if name in ("batch", "sentAt", "writeKey")]
+    parcel = cut_or_refusal(lambda: split_segment_batch(body))
+    if "batch" in read and len(set(read)) == len(read):
+        assert parcel is not None
+        assert [json.loads(item, object_pairs_hook=list) for item in parcel.items] == dict(pairs_of(body))["batch"]
+    else:
+        assert parcel is None
+
+
+@generated
+@given(repeated(("touchpoints", "sent_at")))
+def test_a_native_envelope_is_refused_when_a_member_stands_twice(body: bytes) -> None:
+    names = [name for name, _ in pairs_of(body)]
+    parcel = cut_or_refusal(lambda: split_native(body, "application/json"))
+    if "touchpoints" not in names:
+        assert parcel is not None
+        assert parcel.items == [body.strip()]  # one touchpoint, whatever is in it: the verdict's business
+    else:
+        assert (parcel is not None) == (len(set(names)) == len(names) and set(names) <= {"touchpoints", "sent_at"})
+
+
+@pytest.mark.parametrize(
+    ("split", "body", "field"),
+    [
+        (split_segment_batch, b'{"batch":[1],"batch":[2]}', "batch"),
+        (split_segment_batch, b'{"batch":[1],"sentAt":1,"b\\u0061tch":[1]}', "batch"),
+        (split_segment_batch, b'{"batch":[1],"writeKey":"a","x":1,"writeKey":"b"}', "writeKey"),
+        (lambda body: split_native(body, ""), b'{"touchpoints":[{}],"touchpoints":[{}]}', "touchpoints"),
+        (lambda body: split_native(body, ""), b'{"sent_at":null,"touchpoints":[],"sent_at":null}', "sent_at"),
+    ],
+)
+def test_a_member_that_stands_twice_is_named(split: Callable[[bytes], Parcel], body: bytes, field: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        split(body)
+    assert (caught.value.status, caught.value.field) == (400, field)
+    assert f"`{field}` more than once" in caught.value.message
+
+
 @generated
 @given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"").strip()).filter(is_line), max_size=6))
 def test_lines_are_touchpoints_whatever_is_in_them(lines: list[bytes]) -> None:
