@@ -1,12 +1,13 @@
-"""Journey definitions and the touchpoint catalogue: data, versioned, validated. The meaning of each field:
-docs/journeys.md.
+"""Journey definitions and the touchpoint catalogue: data, versioned, validated.
 
-`schemas.definition_files` reads them from YAML and turns what is wrong into a line and a column.
+What a definition means: docs/journeys.md. The description of each field is said here, once: the JSON Schema for
+editors (`schemas.definition_schema`) and the tables of docs/definitions.md are made from it.
+`schemas.definition_files` reads the files and turns what is wrong into a line and a column.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -16,8 +17,15 @@ from schemas.touchpoint import Contract
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,5}(s|m|h|d)$")]
 """`10m`, `8h`, `7d`: whole seconds, minutes, hours, days."""
+Where = dict[Word, Fact]
 
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+REPETITION: Final = ("touchpoint", "at_least", "in_window", "cleared_by")
+LOW_SCORE: Final = ("score", "below", "about")
+"""The two shapes of a break: the fields that each needs. The other's have no place in it."""
+
+_EQUAL: Final = "`channel` is compared with the touchpoint's channel, any other word with its property of that name."
 
 
 def duration_ms(text: str) -> int:
@@ -25,100 +33,159 @@ def duration_ms(text: str) -> int:
 
 
 class Instance(Contract):
-    """`key`: a business key kind, or `customer`."""
+    """What makes two touchpoints part of the same journey."""
 
-    key: Literal["order_id", "receipt_id", "ticket_id", "claim_id", "customer"]
-    if_absent: Literal["ignore", "only_open_one"] = "ignore"
+    key: Literal["order_id", "receipt_id", "ticket_id", "claim_id", "customer"] = Field(
+        description="One journey for each value of this business key, or `customer`: one open journey for each customer."
+    )
+    if_absent: Literal["ignore", "only_open_one"] = Field(
+        "ignore",
+        description="Of a touchpoint without the key: it takes part in no journey, or it joins the customer's open one "
+        "if exactly one is open.",
+    )
 
 
 class Pattern(Contract):
-    """A touchpoint by name, and by the equality of its channel or properties."""
+    """Which touchpoint begins the journey."""
 
-    touchpoint: Word
-    where: dict[Word, Fact] = {}
+    touchpoint: Word = Field(description="Name of the touchpoint in the catalogue.")
+    where: Where = Field({}, description=f"What else must be equal. {_EQUAL}")
 
 
 class Handoff(Contract):
+    """The customer changes the channel here."""
+
     model_config = {**Contract.model_config, "populate_by_name": True}
-    from_channel: Annotated[Word, Field(alias="from")]
-    to_channel: Annotated[Word, Field(alias="to")]
+    from_channel: Annotated[Word, Field(alias="from")] = Field(description="Channel that the customer leaves.")
+    to_channel: Annotated[Word, Field(alias="to")] = Field(description="Channel on which the customer is expected.")
 
 
 class Step(Contract):
-    """Exactly one of `touchpoint` and `any_of`. Without `within` there is no deadline."""
+    """One thing that is expected to happen. It names exactly one of `touchpoint` and `any_of`; without `within` it has
+    no deadline.
+    """
 
-    touchpoint: Word | None = None
-    any_of: Annotated[list[Word], Field(min_length=2, max_length=20)] | None = None
-    where: dict[Word, Fact] = {}
-    after: Word = "start"
-    within: Duration | None = None
-    if_missing: Literal["break", "count", "nothing"] = "break"
-    severity: Severity = "error"
-    handoff: Handoff | None = None
+    touchpoint: Word | None = Field(None, description="The touchpoint that reaches the step.")
+    any_of: Annotated[list[Word], Field(min_length=2, max_length=20)] | None = Field(
+        None, description="Several touchpoints, each of which reaches the step."
+    )
+    where: Where = Field({}, description=f"What else must be equal. {_EQUAL}")
+    after: Word = Field("start", description="The step before this one, or `start`. The deadline counts from it.")
+    within: Duration | None = Field(
+        None, description="Time allowed from reaching the step before: 90s, 10m, 8h, 7d. Without it: no deadline."
+    )
+    if_missing: Literal["break", "count", "nothing"] = Field(
+        "break",
+        description="When the deadline passes: an alert; the step counts as missed in journeys and views; or nothing.",
+    )
+    severity: Severity = Field("error", description="Of the alert.")
+    handoff: Handoff | None = Field(
+        None, description="The step is a change of channel: missing it is a lost hand-off instead of a missing step."
+    )
 
 
 class Outcome(Contract):
-    """`success` is a step, `failure` are touchpoints."""
+    """How the journey ends."""
 
-    success: Word
-    failure: Annotated[list[Word], Field(max_length=20)] = []
+    success: Word = Field(description="The step that makes the journey a success.")
+    failure: Annotated[list[Word], Field(max_length=20)] = Field(
+        [], description="Touchpoints that end the journey as failed and clear its alerts. They reach no step."
+    )
 
 
 class Break(Contract):
-    """Either repeated (`touchpoint`, `at_least`, `in_window`, `cleared_by`) or a low score (`score`, `below`,
-    `about`).
+    """Trouble that is no missed deadline. Either a repetition (`touchpoint`, `at_least`, `in_window`, `cleared_by`) or
+    a low score (`score`, `below`, `about`).
     """
 
-    touchpoint: Word | None = None
-    where: dict[Word, Fact] = {}
-    at_least: Annotated[int, Field(ge=2, le=50)] | None = None
-    in_window: Duration | None = None
-    cleared_by: Word | None = None
-    score: Word | None = None
-    below: float | None = None
-    about: Word | None = None
-    severity: Severity = "error"
+    touchpoint: Word | None = Field(None, description="Repetition: the touchpoint that is counted.")
+    where: Where = Field({}, description=f"Repetition: what else must be equal. {_EQUAL}")
+    at_least: Annotated[int, Field(ge=2, le=50)] | None = Field(
+        None, description="Repetition: the break begins with this many."
+    )
+    in_window: Duration | None = Field(None, description="Repetition: within this time, up to and with the last one.")
+    cleared_by: Word | None = Field(
+        None, description="Repetition: the step whose touchpoint ends the break and the count. The alert names it."
+    )
+    score: Word | None = Field(
+        None, description="Low score: the property that is looked at, on whatever touchpoint carries it."
+    )
+    below: float | None = Field(
+        None, description="Low score: the break begins below this number, and ends with a score at or above it."
+    )
+    about: Word | None = Field(None, description="Low score: the step that the alert names.")
+    severity: Severity = Field("error", description="Of the alert.")
 
 
 class Definition(Contract):
     """The expected course of one kind of journey."""
 
-    journey: Word
-    version: Annotated[int, Field(ge=1, le=10_000)]
-    mode: Literal["shadow", "live"] = "shadow"
-    owner: Annotated[str, Field(min_length=1, max_length=100)]
-    instance: Instance
-    start: Pattern
-    steps: Annotated[dict[Word, Step], Field(min_length=1, max_length=50)]
-    outcome: Outcome
-    breaks: Annotated[dict[Word, Break], Field(max_length=50)] = {}
-    grace: Duration = "1m"
-    lifetime: Duration = "30d"
+    journey: Word = Field(description="Name of the definition, unique in the deployment.")
+    version: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        description="Count it up with each change of meaning. Journeys and alerts carry it."
+    )
+    mode: Literal["shadow", "live"] = Field(
+        "shadow", description="`shadow`: alerts are stored and nobody is told. `live`: somebody is."
+    )
+    owner: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="The team that answers for the journey. Alerts name it."
+    )
+    instance: Instance = Field(description="What makes two touchpoints part of the same journey.")
+    start: Pattern = Field(description="The touchpoint that begins the journey.")
+    steps: Annotated[dict[Word, Step], Field(min_length=1, max_length=50)] = Field(
+        description="What is expected, by name. The order of the lines means nothing, only `after` does."
+    )
+    outcome: Outcome = Field(description="How the journey ends.")
+    breaks: Annotated[dict[Word, Break], Field(max_length=50)] = Field(
+        {}, description="Trouble that is no missed deadline, by name. A step's name cannot be used again."
+    )
+    grace: Duration = Field("1m", description="Added to each deadline before it is judged.")
+    lifetime: Duration = Field(
+        "30d", description="From the start; then the journey has expired. Deadlines after it do not count."
+    )
 
 
 class Impact(Contract):
-    stage: Word
-    mode: Literal["ignore", "monitor", "participate", "activate", "control"]
-    criticality: Literal["low", "medium", "high"]
-    valence: Literal["positive", "neutral", "negative"] = "neutral"
+    """What the touchpoint means for the customer, and how it is managed."""
+
+    stage: Word = Field(description="Stage of the customer's way: awareness, purchase, service, ...")
+    mode: Literal["ignore", "monitor", "participate", "activate", "control"] = Field(
+        description="How much effort it gets. No journey waits for a touchpoint of mode `ignore`."
+    )
+    criticality: Literal["low", "medium", "high"] = Field(description="How much a bad experience here costs.")
+    valence: Literal["positive", "neutral", "negative"] = Field(
+        "neutral", description="What it is to the customer when it happens."
+    )
 
 
 class PropertyRule(Contract):
-    type: Literal["string", "integer", "number", "boolean"]
-    required: bool = False
+    """What is known of one property of a touchpoint."""
+
+    type: Literal["string", "integer", "number", "boolean"] = Field(description="Type of its value.")
+    required: bool = Field(False, description="Whether every such touchpoint carries it.")
 
 
 class CatalogueEntry(Contract):
     """What is known of a touchpoint by its name."""
 
-    channel: Word | None = None
-    owner: Annotated[str, Field(min_length=1, max_length=100)]
-    impact: Impact
-    attributed_by: Literal["order_id", "receipt_id", "ticket_id", "claim_id"] | None = None
-    ends_session: bool = False
-    arrives_within: Duration | None = None
-    properties: dict[Word, PropertyRule] = {}
+    channel: Word | None = Field(None, description="Channel of the touchpoints that name none.")
+    owner: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="The team that answers for the touchpoint."
+    )
+    impact: Impact = Field(description="What the touchpoint means for the customer, and how it is managed.")
+    attributed_by: Literal["order_id", "receipt_id", "ticket_id", "claim_id"] | None = Field(
+        None, description="The business key by which it finds its customer, when it names no person."
+    )
+    ends_session: bool = Field(
+        False, description="The person leaves the device: what follows on it is not theirs until they say so."
+    )
+    arrives_within: Duration | None = Field(
+        None, description="How late it may arrive. Deadlines of steps that wait for it are judged that much later."
+    )
+    properties: dict[Word, PropertyRule] = Field({}, description="Its properties, by name. Others are allowed.")
 
 
 class Catalogue(Contract):
+    """All touchpoints by name: the whole of the file."""
+
     touchpoints: Annotated[dict[Word, CatalogueEntry], Field(max_length=5_000)]
