@@ -1,7 +1,9 @@
 """Segment's tracking API (RudderStack's too): the contract of one item, and what it means as a touchpoint.
 
 Unknown fields are allowed, because SDKs add some; nulls count as absent. Decisions:
-- The clock of the act is `originalTimestamp`, else `timestamp`; without both it is the header `received_at`.
+- The act is timed by the client's clock: `originalTimestamp`, else `timestamp`, else the time it was sent. An item
+without any of these is timed by ours, the header `received_at`, for sending too: so resolve sees no skew, and does not
+correct what is right.
 - Without messageId the id follows from the content, and from the time of receipt if the item has no time of
 its own. Segment's API would make one up; we keep the bytes as they came.
 - A repeated request may differ in `sentAt`, `_metadata` and `writeKey` only (browser SDKs), so these do not
@@ -88,7 +90,7 @@ def snake_case(text: str) -> str:
 
 def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Invalid:
     try:
-        occurred_at = _occurred_at(item, hints)
+        occurred_at, sent_at = _times(item, hints)
         properties = item.properties or {}
         context = item.context or {}
         content = _content(item, value)
@@ -99,7 +101,7 @@ def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Inv
             item.message_id or _message_id(item, content, hints),
             _name(item),
             occurred_at,
-            _time("sentAt", item.sent_at),
+            sent_at,
             0,
             _channel(item, properties),
             _identified(item, properties, context, traits if isinstance(traits, dict) else {}),
@@ -118,12 +120,17 @@ def _time(field: str, text: str | None) -> int | None:
         raise _Fault(field, str(error)) from None
 
 
-def _occurred_at(item: SegmentItem, hints: Hints) -> int:
+def _times(item: SegmentItem, hints: Hints) -> tuple[int, int | None]:
+    """When it happened and when it was sent, both by one clock. The header says the latter for the whole request."""
     original, given = _time("originalTimestamp", item.original_timestamp), _time("timestamp", item.timestamp)
-    for moment in (original, given, hints.received_at):
+    own = _time("sentAt", item.sent_at)
+    sent_at = own if hints.sent_at is None else hints.sent_at
+    for moment in (original, given, sent_at):
         if moment is not None:
-            return moment
-    raise _Fault("timestamp", "missing, and the record has no header received_at")
+            return moment, sent_at
+    if hints.received_at is None:
+        raise _Fault("timestamp", "missing, and neither sentAt nor the record's header received_at is there instead")
+    return hints.received_at, hints.received_at
 
 
 def _name(item: SegmentItem) -> str:

@@ -38,6 +38,8 @@ PLACEHOLDERS: Final = frozenset((
 # fmt: on
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SEGMENT_TIMES: Final = ("originalTimestamp", "timestamp", "sentAt")
+"""The first that is there says when it happened."""
 SEGMENT_NAMES: Final = {"page": "page_viewed", "screen": "screen_viewed", "identify": "identified"}
 
 
@@ -182,14 +184,20 @@ def _segment(sent: Sent, item: dict[str, Any]) -> Touchpoint:
     named = {kind: _text(value, kind, 200) for kind, value in raw.items() if value is not None and value != ""}
     if kind == "identify":
         named |= {kind: properties[kind] for kind in CONTACTS if isinstance(properties.get(kind), str)}
-    at = item.get("timestamp") or item.get("originalTimestamp")
+    said = {field: _time(item[field], field) for field in SEGMENT_TIMES if item.get(field) is not None}
+    own_sent_at = said.get("sentAt")
+    if sent.sent_at is not None:
+        said["sentAt"] = sent.sent_at
+    occurred_at = next((said[field] for field in SEGMENT_TIMES if field in said), None)
+    if occurred_at is None:  # Nobody but us knows when: no skew.
+        occurred_at = own_sent_at = sent.log_time
     return _touchpoint(
         sent,
         message_id=_text(item.get("messageId"), "messageId", 100),
         name=_text(name, "event", 100),
         channel=None,
-        occurred_at=sent.log_time if at is None else _time(at, "timestamp"),
-        own_sent_at=None,
+        occurred_at=occurred_at,
+        own_sent_at=own_sent_at,
         sequence=0,
         named=named,
         subject=None,

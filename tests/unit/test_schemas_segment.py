@@ -94,7 +94,13 @@ def test_the_channel_is_the_most_special_one(item: dict[str, Any], channel: str)
 def test_the_act_is_timed_by_the_clients_clock_else_by_our_receipt() -> None:
     both = {"type": "page", "timestamp": "2026-11-22T10:15:31Z", "originalTimestamp": TIME}
     assert decoded(both).occurred_at_sent == AT
-    assert decoded({"type": "page", "timestamp": None}, RECEIVED).occurred_at_sent == AT + 876
+    untimed = {"type": "page", "timestamp": None}
+    received = decoded(untimed, RECEIVED)
+    assert (received.occurred_at_sent, received.sent_at) == (AT + 876, AT + 876)
+    sent = decoded(untimed | {"sentAt": TIME}, RECEIVED)
+    assert (sent.occurred_at_sent, sent.sent_at) == (AT, AT)
+    told = decoded(untimed | {"sentAt": TIME}, RECEIVED, ("sent_at", b"7"))
+    assert (told.occurred_at_sent, told.sent_at) == (7, 7)
     missing = decode({"type": "page"})
     assert isinstance(missing, Invalid)
     assert missing.field == "timestamp"
