@@ -1,4 +1,7 @@
-"""`python -m sources.collector`: the collector as a process, with settings from the environment, until SIGTERM."""
+"""`python -m sources.collector`: the collector as a process, with settings from the environment, until SIGTERM.
+
+SIGHUP: read the file of write keys again, now.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await serve(collector_of(settings), settings.collector_host, settings.collector_port, stop)
+    collector = collector_of(settings)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, collector.keys.read_again)
+    await serve(collector, settings.collector_host, settings.collector_port, stop)
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from sources.collector.beats import BeatRecord, Beats, ready
 from sources.collector.body import InFlight
 from sources.collector.connection import Connection
 from sources.collector.door import Door
-from sources.collector.keys import WriteKeys
+from sources.collector.key_file import KeyFile
 from sources.collector.metrics import Metrics
 from sources.collector.native import native_routes
 from sources.collector.produce import RawLog
@@ -62,9 +62,10 @@ class Collector:
     door: Door
     raw_log: RawLog
     connection: Connection
+    keys: KeyFile
 
 
-def build_collector(options: Options, keys: WriteKeys, now: Callable[[], int]) -> Collector:
+def build_collector(options: Options, keys: KeyFile, now: Callable[[], int]) -> Collector:
     """Does nothing until the application starts. `now`: ms since the epoch."""
     metrics = Metrics()
     connection = Connection(options.bootstrap, options.topic, options.partitions, metrics, options.kafka)
@@ -89,15 +90,15 @@ def build_collector(options: Options, keys: WriteKeys, now: Callable[[], int]) -
     app.add_routes(tail_routes(door, options.admin_token, stopping))
     app.add_routes(_health_routes(raw_log, beats, metrics))
     app.on_shutdown.append(stop_watchers)
-    app.cleanup_ctx.append(_life(connection, raw_log, beats))
-    return Collector(app, door, raw_log, connection)
+    app.cleanup_ctx.append(_life(connection, raw_log, beats, keys, metrics))
+    return Collector(app, door, raw_log, connection, keys)
 
 
 def _life(
-    connection: Connection, raw_log: RawLog, beats: Beats | None
+    connection: Connection, raw_log: RawLog, beats: Beats | None, keys: KeyFile, metrics: Metrics
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     async def live(_: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(connection.run())]
+        tasks = [asyncio.create_task(connection.run()), asyncio.create_task(keys.watch(metrics))]
         if beats is not None:
             tasks.insert(0, asyncio.create_task(beats.run()))
         yield

@@ -17,7 +17,8 @@ from aiohttp import web
 
 from sources.collector.body import Hold, InFlight, read_body
 from sources.collector.judge import Format, Judged, Stamp, judge
-from sources.collector.keys import Source, WriteKeys, key_of_header
+from sources.collector.key_file import KeyFile
+from sources.collector.keys import Source, key_of_header
 from sources.collector.metrics import Metrics
 from sources.collector.produce import RawLog, Record, Unavailable
 from sources.collector.recent import Recent
@@ -42,7 +43,7 @@ class Arrival:
 class Door:
     """`now` gives ms since the epoch."""
 
-    keys: WriteKeys
+    keys: KeyFile
     raw_log: RawLog
     metrics: Metrics
     now: Callable[[], int]

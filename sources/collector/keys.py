@@ -56,6 +56,9 @@ class WriteKeys:
     def sources(self) -> list[str]:
         return sorted({source.name for _, source in self._by_digest.values()})
 
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
     def find(self, key: str) -> Source | None:
         if len(key) > KEY_LENGTH_MAX:
             return None

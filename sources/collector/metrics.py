@@ -1,5 +1,5 @@
-"""Every metric of the collector, in one typed place. Labels are bounded: routes and sources are known at the
-start."""
+"""Every metric of the collector, in one typed place. Labels are bounded: routes are known, sources are those of
+the file of write keys."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ class Metrics:
             registry=self.registry,
         )
         self.beats = Counter("touchline_collector_beats", "Beats acknowledged by Kafka.", registry=self.registry)
+        self.write_keys = Gauge("touchline_collector_write_keys", "Write keys that are let in.", registry=self.registry)
+        self.write_keys_stale = Gauge(
+            "touchline_collector_write_keys_stale",
+            "1 while the file of write keys cannot be used and the keys before it stay in force. The log says why.",
+            registry=self.registry,
+        )
+        self.write_key_readings = Counter(
+            "touchline_collector_write_key_readings",
+            "Readings of a changed file of write keys: taken, or the keys before it kept.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.tail_clients = Gauge("touchline_collector_tail_clients", "Clients that watch.", registry=self.registry)
         self.tail_dropped = Counter(
             "touchline_collector_tail_dropped", "Lines that a watching client was too slow for.", registry=self.registry

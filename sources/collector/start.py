@@ -16,7 +16,7 @@ from schemas.settings import Settings, SettingsError, kafka_client_options
 from sources.collector.app import Collector, Options, build_collector
 from sources.collector.beats import BeatRecord
 from sources.collector.http import runner_of
-from sources.collector.keys import load_keys
+from sources.collector.key_file import KeyFile
 from sources.collector.produce import Record
 
 BACKLOG = 1_024
@@ -57,7 +57,7 @@ def options_of(settings: Settings) -> Options:
 
 def collector_of(settings: Settings, write_keys_file: Path | None = None) -> Collector:
     """Not yet running. Raises SettingsError and KeyFileError."""
-    keys = load_keys(write_keys_file or settings.write_keys_file)
+    keys = KeyFile(write_keys_file or settings.write_keys_file)
     return build_collector(options_of(settings), keys, now=lambda: time.time_ns() // 1_000_000)
 
 

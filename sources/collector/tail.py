@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -29,14 +29,20 @@ SSE: Final = "text/event-stream"
 
 def tail_routes(door: Door, admin_token: str | None, stopping: asyncio.Event) -> list[web.RouteDef]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        scope = _scope(door, request, admin_token)
+        key = key_of_header(request.headers.get("Authorization", "")) or ""
+        scope = _scope(door, key, admin_token)
         count = request.query.get("recent", "0")
         if not count.isascii() or not count.isdigit() or len(count) > 6:
             raise malformed("`recent` is not a whole number.", "recent")
+
+        def allowed() -> bool:
+            """Still: keys may be withdrawn while a client watches."""
+            return scope is None or ((source := door.keys.find(key)) is not None and source.name == scope)
+
         try:
             with door.recent.watching(scope) as watcher:
                 door.metrics.tail_clients.set(door.recent.watchers)
-                return await _stream(door, request, watcher, min(int(count), KEPT_MAX), stopping)
+                return await _stream(door, request, watcher, min(int(count), KEPT_MAX), stopping, allowed)
         except TooManyClients:
             raise busy("Too many clients watch already.") from None
         finally:
@@ -45,16 +51,20 @@ def tail_routes(door: Door, admin_token: str | None, stopping: asyncio.Event) ->
     return [web.get("/v1/tail", handle)]
 
 
-def _scope(door: Door, request: web.Request, admin_token: str | None) -> str | None:
+def _scope(door: Door, key: str, admin_token: str | None) -> str | None:
     """The source that this client may see; None for all."""
-    key = key_of_header(request.headers.get("Authorization", "")) or ""
     if admin_token and hmac.compare_digest(key.encode(errors="replace"), admin_token.encode()):
         return None
     return door.source_of(key).name
 
 
 async def _stream(
-    door: Door, request: web.Request, watcher: Watcher, count: int, stopping: asyncio.Event
+    door: Door,
+    request: web.Request,
+    watcher: Watcher,
+    count: int,
+    stopping: asyncio.Event,
+    allowed: Callable[[], bool],
 ) -> web.StreamResponse:
     events = SSE in request.headers.get("Accept", "")
     response = web.StreamResponse(
@@ -69,6 +79,8 @@ async def _stream(
         await response.write(_text(door.recent.kept(watcher.source, count), events))
         while not stopping.is_set():
             lines: list[object] = list(await _next_lines(watcher))
+            if not allowed():
+                break
             if watcher.dropped:
                 lines.append({"dropped": watcher.dropped})
                 watcher.dropped = 0
