@@ -36,7 +36,7 @@ class Instance(Contract):
     """What makes two touchpoints part of the same journey."""
 
     key: Literal["order_id", "receipt_id", "ticket_id", "claim_id", "customer"] = Field(
-        description="One journey for each value of this business key, or `customer`: one open journey for each customer."
+        description="One journey for each value of this business key; `customer`: one open journey for each customer."
     )
     if_absent: Literal["ignore", "only_open_one"] = Field(
         "ignore",

@@ -1,0 +1,217 @@
+"""What the shape of a definition cannot say: names that must exist, circles, and parts that can never take effect.
+
+Pure: a definition and the catalogue in, flaws out, each with the path to its place. A part that could never do what
+it seems to promise is a flaw: a deadline that cannot pass, a step that nothing reaches, a condition that is never
+true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from schemas.definition import LOW_SCORE, REPETITION, Break, Catalogue, Definition, Step, Where, duration_ms
+from schemas.records import Fact
+from schemas.yaml_file import Path_, nearest
+
+Found = Iterator[tuple[Path_, str]]
+LISTED_MAX = 10
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
+    yield from _instance_flaws(definition)
+    yield from _step_flaws(definition)
+    yield from _reach_flaws(definition)
+    yield from _break_flaws(definition)
+    if definition.outcome.success not in definition.steps:
+        yield ("outcome", "success"), _unknown_step(definition.outcome.success, definition)
+    yield from _catalogue_flaws(definition, catalogue)
+
+
+def touchpoints_of(step: Step) -> list[str]:
+    """The names that reach the step."""
+    return [step.touchpoint] if step.touchpoint is not None else list(step.any_of or ())
+
+
+def _instance_flaws(definition: Definition) -> Found:
+    instance = definition.instance
+    if instance.key == "customer" and "if_absent" in instance.model_fields_set:
+        yield ("instance", "if_absent"), "if_absent is for business keys; every touchpoint of a customer takes part."
+
+
+def _step_flaws(definition: Definition) -> Found:
+    steps = definition.steps
+    if "start" in steps:
+        yield ("steps", "start"), "'start' is the name of the beginning. Give the step another name."
+    for name, step in steps.items():
+        path = ("steps", name)
+        if (step.touchpoint is None) == (step.any_of is None):
+            yield path, "a step names either one touchpoint or any_of several."
+        if step.after != "start" and step.after not in steps:
+            yield (*path, "after"), _unknown_step(step.after, definition, "start")
+        elif _circles(name, steps):
+            yield (*path, "after"), f"step {name!r} comes, along 'after', after itself, so nothing reaches it."
+        if step.within is None:
+            for word in ("if_missing", "severity", "handoff"):
+                if word in step.model_fields_set:
+                    yield (*path, word), f"{word} needs a deadline. Add 'within'."
+        elif duration_ms(step.within) > duration_ms(definition.lifetime):
+            advice = "Shorten it, or lengthen the lifetime."
+            yield (*path, "within"), f"longer than the lifetime ({definition.lifetime}): it can never pass. {advice}"
+        yield from _handoff_flaws(path, step)
+
+
+def _handoff_flaws(path: Path_, step: Step) -> Found:
+    if step.handoff is None:
+        return
+    to, expected = step.handoff.to_channel, step.where.get("channel")
+    if step.handoff.from_channel == to:
+        yield (*path, "handoff"), f"from and to are both {to!r}. A hand-off goes to another channel."
+    if isinstance(expected, str) and to != expected:
+        yield (*path, "handoff", "to"), f"the hand-off goes to {to!r}, but the step waits for channel {expected!r}."
+
+
+def _circles(name: str, steps: dict[str, Step]) -> bool:
+    seen = {name}
+    while (name := steps[name].after) in steps and name != "start":
+        if name in seen:
+            return True
+        seen.add(name)
+    return False
+
+
+def _reach_flaws(definition: Definition) -> Found:
+    """A failure outcome ends the journey: it reaches no step and never comes twice."""
+    ending = "is a failure outcome: it ends the journey"
+    for name, step in definition.steps.items():
+        if step.touchpoint in definition.outcome.failure:
+            yield ("steps", name, "touchpoint"), f"{step.touchpoint!r} {ending} and reaches no step."
+        for index, word in enumerate(step.any_of or ()):
+            if word in definition.outcome.failure:
+                yield ("steps", name, "any_of", index), f"{word!r} {ending} and reaches no step."
+        yield from _twice(("steps", name, "any_of"), step.any_of or ())
+    yield from _twice(("outcome", "failure"), definition.outcome.failure)
+    for name, rule in definition.breaks.items():
+        if rule.touchpoint in definition.outcome.failure:
+            yield ("breaks", name, "touchpoint"), f"{rule.touchpoint!r} {ending}, so it never repeats."
+
+
+def _twice(path: Path_, words: list[str] | tuple[()]) -> Found:
+    for index, word in enumerate(words):
+        if word in words[:index]:
+            yield (*path, index), f"{word!r} stands here twice. Remove one."
+
+
+def _break_flaws(definition: Definition) -> Found:
+    for name, rule in definition.breaks.items():
+        path = ("breaks", name)
+        if name in definition.steps:
+            yield path, f"a step is named {name!r} too. Alerts are told apart by name: choose another."
+        yield from ((path, text) for text in _incomplete(rule))
+        for part in ("cleared_by", "about"):
+            step = getattr(rule, part)
+            if step is not None and step not in definition.steps:
+                yield (*path, part), _unknown_step(step, definition)
+        if rule.cleared_by in definition.steps and _always_clears(rule, definition.steps[rule.cleared_by]):
+            text = f"every {rule.touchpoint!r} that is counted also clears the break, so it never begins."
+            yield (*path, "cleared_by"), text
+
+
+def _always_clears(rule: Break, step: Step) -> bool:
+    return rule.touchpoint in touchpoints_of(step) and all(
+        word in rule.where and equal(rule.where[word], fact) for word, fact in step.where.items()
+    )
+
+
+def equal(one: Fact, other: Fact) -> bool:
+    """As `where` compares: true is not 1, and 3 equals 3.0."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _incomplete(rule: Break) -> Iterator[str]:
+    given = {part for part in (*REPETITION, *LOW_SCORE) if getattr(rule, part) is not None}
+    if rule.where:
+        given.add("where")
+    wanted, kind, also = (LOW_SCORE, "score", set()) if "score" in given else (REPETITION, "repetition", {"where"})
+    if missing := [part for part in wanted if part not in given]:
+        yield f"this break lacks {', '.join(missing)}. It needs {', '.join(wanted)}."
+    if extra := sorted(given - set(wanted) - also):
+        yield f"this break is a {kind}; {', '.join(extra)} has no place in it."
+
+
+def _unknown_step(name: str, definition: Definition, *also: str) -> str:
+    known = [*also, *definition.steps]
+    return f"there is no step {name!r}.{nearest(name, known) or listed('The steps are', known)}"
+
+
+def listed(title: str, words: Iterable[str]) -> str:
+    """` The steps are: a, b.`, or nothing when they are too many to be read."""
+    found = list(words)
+    return f" {title}: {', '.join(found)}." if len(found) <= LISTED_MAX else ""
+
+
+def _catalogue_flaws(definition: Definition, catalogue: Catalogue) -> Found:
+    for path, name, where in _patterns(definition):
+        entry = catalogue.touchpoints.get(name)
+        if entry is None:
+            yield path, f"touchpoint {name!r} is not in the catalogue.{nearest(name, catalogue.touchpoints)}"
+            continue
+        if entry.impact.mode == "ignore":
+            text = (
+                f"touchpoint {name!r} is of mode ignore in the catalogue: no journey may wait for it. Change its mode."
+            )
+            yield path, text
+        for word, fact in where.items():
+            rule = entry.properties.get(word)
+            wanted = "string" if word == "channel" else rule.type if rule is not None else None
+            if wanted is not None and not _may_equal(fact, wanted):
+                text = f"{word} of {name!r} is a {wanted}, and {_said(fact)} never equals one."
+                advice = " Write it in quotes." if wanted == "string" else ""
+                yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
+    yield from _score_flaws(definition, catalogue)
+
+
+def _score_flaws(definition: Definition, catalogue: Catalogue) -> Found:
+    """A score that no touchpoint of the catalogue declares is fine, one that all declare as no number is not."""
+    for name, rule in definition.breaks.items():
+        if rule.score is not None:
+            types = {
+                e.properties[rule.score].type for e in catalogue.touchpoints.values() if rule.score in e.properties
+            }
+            if types and not types & {"integer", "number"}:
+                text = (
+                    f"{rule.score!r} is declared as {' and '.join(sorted(types))} in the catalogue, and never a number."
+                )
+                yield ("breaks", name, "score"), text
+
+
+def _may_equal(fact: Fact, wanted: str) -> bool:
+    if isinstance(fact, bool) or wanted == "boolean":
+        return isinstance(fact, bool) and wanted == "boolean"
+    if wanted == "integer" and isinstance(fact, float):
+        return fact.is_integer()
+    return isinstance(fact, TYPES[wanted])
+
+
+def _said(fact: Fact) -> str:
+    return str(fact).lower() if isinstance(fact, bool) else repr(fact)
+
+
+def _patterns(definition: Definition) -> Iterator[tuple[Path_, str, Where]]:
+    """Every touchpoint that is named, with its place and the `where` beside it."""
+    yield ("start", "touchpoint"), definition.start.touchpoint, definition.start.where
+    for key, step in definition.steps.items():
+        if step.touchpoint is not None:
+            yield ("steps", key, "touchpoint"), step.touchpoint, step.where
+        for index, name in enumerate(step.any_of or ()):
+            yield ("steps", key, "any_of", index), name, step.where
+    for index, name in enumerate(definition.outcome.failure):
+        yield ("outcome", "failure", index), name, {}
+    for key, rule in definition.breaks.items():
+        if rule.touchpoint is not None:
+            yield ("breaks", key, "touchpoint"), rule.touchpoint, rule.where

@@ -1,0 +1,144 @@
+"""What pydantic refuses in a definition or catalogue, as sentences for whoever wrote the file.
+
+Each says what was expected and, where one is near, the right word: a field of the same place, one of the allowed
+values, `8h` for "8 hours". Every kind of fault that the models can raise has a sentence here; a test goes through
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel
+
+from schemas.yaml_file import Path_, nearest
+
+DURATIONS: Final = {"within", "in_window", "grace", "lifetime", "arrives_within"}
+DURATION: Final = "a duration such as 90s, 10m, 8h or 7d"
+WORD: Final = "a word of small letters, digits and _, beginning with a letter"
+FACT_TYPES: Final = {"str", "int", "float", "bool"}
+"""pydantic names the branches of a union as if they were keys."""
+SHOWN_MAX: Final = 40
+
+_SPAN = re.compile(r"\s*p?t?\s*(\d{1,6})\s*([a-z]+)\.?\s*", re.IGNORECASE)
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), (1, "s")),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), (1, "m")),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), (1, "h")),
+    **dict.fromkeys(("d", "day", "days"), (1, "d")),
+    **dict.fromkeys(("w", "week", "weeks"), (7, "d")),
+}
+_TYPES: Final = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "list_type": "a list such as [a, b]",
+}
+_LIMITS: Final = {
+    "too_short": "{min_length} or more entries",
+    "too_long": "at most {max_length} entries",
+    "string_too_short": "{min_length} or more characters",
+    "string_too_long": "at most {max_length} characters",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+}
+
+
+def path_of(problem: Any, drop: int) -> Path_:
+    """The place in the file. `drop`: how many leading parts of pydantic's path the file does not have."""
+    path = tuple(part for part in problem["loc"][drop:] if part != "[key]")
+    return path[:-1] if _is_fact(path[:-1]) and path[-1] in FACT_TYPES else path
+
+
+def sentence(problem: Any, path: Path_, fields: dict[str, str]) -> str:
+    """`fields`: those of the place, with what they are."""
+    where = ".".join(str(part) for part in path) or "the file"
+    last = str(path[-1]) if path else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown field.{nearest(last, fields) or ' Fields here: ' + ', '.join(fields) + '.'}"
+    if problem["type"] == "missing":
+        return f"{where} is missing: {fields.get(last, 'it is required.')}"
+    return f"{where}: expected {_expected(problem, path)}{_given(problem['input'])}.{_near(problem, path)}"
+
+
+def fields_of(model: type[BaseModel], path: Path_) -> dict[str, str]:
+    """The fields beside the last part of a path, by the names of the file, with their descriptions."""
+    here: Any = model
+    for part in path[:-1]:
+        here = _below(here, part)
+    if not (isinstance(here, type) and issubclass(here, BaseModel)):
+        return {}
+    return {info.alias or name: info.description or "" for name, info in here.model_fields.items()}
+
+
+def _below(kind: Any, part: str | int) -> Any:
+    """The type at one key or index of a type; without None and Annotated."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        found = [info.annotation for name, info in kind.model_fields.items() if part in (name, info.alias)]
+        return _bare(found[0]) if found else None
+    arguments = get_args(kind)
+    return _bare(arguments[-1]) if get_origin(kind) in (dict, list) else None
+
+
+def _bare(kind: Any) -> Any:
+    arguments = [each for each in get_args(kind) if each is not type(None)]
+    return _bare(arguments[0]) if arguments and get_origin(kind) not in (dict, list) else kind
+
+
+def _is_fact(path: Path_) -> bool:
+    return len(path) > 1 and path[-2] == "where"
+
+
+def _expected(problem: Any, path: Path_) -> str:
+    kind = problem["type"]
+    if "[key]" in problem["loc"]:
+        return f"as name {_LIMITS[kind].format(**problem['ctx']) if kind in _LIMITS else WORD}"
+    if _is_fact(path):
+        return "a text, a number, true or false"
+    if path and path[-1] in DURATIONS:
+        return DURATION
+    if kind in _LIMITS:
+        return _LIMITS[kind].format(**problem["ctx"])
+    return _TYPES.get(kind) or WORD
+
+
+def _given(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return ", not a mapping" if isinstance(value, dict) else ", not a list"
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    return f", not {shown}" if len(shown) <= SHOWN_MAX else ""
+
+
+def _near(problem: Any, path: Path_) -> str:
+    kind, value = problem["type"], problem["input"]
+    if kind == "literal_error":
+        return nearest(str(value), re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+    if path and path[-1] in DURATIONS and "[key]" not in problem["loc"]:
+        return _like_a_duration(value)
+    if kind == "string_pattern_mismatch":
+        return _like_a_word(value)
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return " Write it in quotes if it is a text."
+    return ""
+
+
+def _like_a_duration(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return f" Add the unit: {value}s, {value}m, {value}h or {value}d."
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    factor, unit = _UNITS.get(found[2].lower(), (0, "")) if found else (0, "")
+    amount = int(found[1]) * factor if found else 0
+    return f" Did you mean '{amount}{unit}'?" if 0 < amount < 1_000_000 else ""
+
+
+def _like_a_word(value: str) -> str:
+    word = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", value).lower()).strip("_0123456789")
+    return f" Did you mean {word!r}?" if 0 < len(word) <= 60 else ""
