@@ -121,6 +121,18 @@ class Settings(BaseSettings):
     webhook_timeout_ms: Annotated[int, Field(ge=100, le=60_000)] = Field(
         5_000, description="How long a receiver may take to answer."
     )
+    routes_file: Path | None = Field(
+        None, description="Who hears of what: docs/notifications.md. The webhook above stays beside it."
+    )
+    alertmanager_refresh_ms: Annotated[int, Field(ge=100, le=3_600_000)] = Field(
+        60_000, description="How often an open incident is sent to Alertmanager again."
+    )
+    alertmanager_ends_after_ms: Annotated[int, Field(ge=200, le=86_400_000)] = Field(
+        300_000, description="Without a refresh for so long Alertmanager ends an incident. Twice the refresh or more."
+    )
+    generator_url: HttpUrl | None = Field(
+        None, description="Where an alert in Alertmanager links to, as its source. Without it there is no link."
+    )
 
     @field_validator("control_secret")
     @classmethod
@@ -135,6 +147,12 @@ class Settings(BaseSettings):
         if url is not None:
             address_of(url.get_secret_value())
         return url
+
+    @model_validator(mode="after")
+    def _refreshed_in_time(self) -> Self:
+        if self.alertmanager_ends_after_ms < 2 * self.alertmanager_refresh_ms:
+            raise ValueError(f"{variable_of('alertmanager_ends_after_ms')} must be twice the refresh or more")
+        return self
 
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import signal
 import sqlite3
@@ -20,13 +21,17 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from schemas.settings import Settings, kafka_client_options, read_settings
+from schemas.yaml_file import DefinitionError
 from sinks.health import Checks, HealthServer
 from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
+from sinks.notify.alertmanager import Pace
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.notifier import TOPIC, Notifier
 from sinks.notify.outbox import Outbox, OutboxError
-from sinks.notify.sender import Sender, SenderThread, send_until
-from sinks.notify.webhook import Receiver, Webhook
+from sinks.notify.post import Post
+from sinks.notify.reporter import Reporter
+from sinks.notify.routing import Route, routes_of
+from sinks.notify.sender import Sender, SenderThread, Sends, send_all_until
 
 STALLED_SECONDS: Final = 120.0
 START_SECONDS: Final = 600.0
@@ -38,38 +43,51 @@ def now_ms() -> int:
     return int(time() * 1000)
 
 
-def send(receiver: Receiver, metrics: NotifierMetrics, outbox: Outbox, stop: Event) -> None:
+def send(settings: Settings, routes: Sequence[Route], metrics: NotifierMetrics, outbox: Outbox, stop: Event) -> None:
     """Runs until `stop`, in a thread of its own: a slow receiver holds up nothing else."""
 
     async def run() -> None:
-        webhook = Webhook(receiver, time)
+        posts = [(route, Post(route, settings.webhook_timeout_ms, time)) for route in routes]
         try:
-            jitter = partial(random.uniform, 0.5, 1.0)
-            await send_until(stop, Sender(outbox, webhook, metrics, now_ms=now_ms, jitter=jitter))
+            await send_all_until(stop, [_sender(settings, route, post, metrics, outbox) for route, post in posts])
         finally:
-            await webhook.close()
+            for _, post in posts:
+                await post.close()
 
     asyncio.run(run())
 
 
-def _receiver(settings: Settings) -> Receiver | None:
-    if settings.webhook_url is None:
-        log.warning("no webhook is configured: alerts are decided upon and counted, nobody is told")
-        return None
-    secret = settings.webhook_secret.get_secret_value()
-    if not secret:
-        log.warning("the webhook has no secret: notifications are not signed")
-    return Receiver(str(settings.webhook_url), secret.encode(), settings.webhook_timeout_ms)
+def _sender(settings: Settings, route: Route, post: Post, metrics: NotifierMetrics, outbox: Outbox) -> Sends:
+    jitter = partial(random.uniform, 0.5, 1.0)
+    if route.kind != "alertmanager":
+        return Sender(outbox, route, post, metrics, now_ms=now_ms, jitter=jitter)
+    pace = Pace(settings.alertmanager_refresh_ms, settings.alertmanager_ends_after_ms)
+    generator_url = str(settings.generator_url) if settings.generator_url else None
+    return Reporter(outbox, route, post, metrics, pace=pace, generator_url=generator_url, now_ms=now_ms, jitter=jitter)
+
+
+def _routes(settings: Settings) -> tuple[Route, ...]:
+    routes = routes_of(settings, os.environ)
+    if not routes:
+        log.warning("no webhook and no routes are configured: alerts are decided upon and counted, nobody is told")
+    for route in routes:
+        log.info("route", route=route.name, kind=route.kind, per_minute=route.per_minute)
+        if route.kind == "webhook" and not route.secret:
+            log.warning("the webhook has no secret: notifications are not signed", route=route.name)
+    return routes
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises OutboxError, TopicsMissing, sqlite3.Error or kafka.errors.KafkaError."""
+    """Runs until `stop`. Raises DefinitionError, SettingsError, OutboxError, TopicsMissing, sqlite3.Error or
+    kafka.errors.KafkaError."""
     registry = CollectorRegistry()
     metrics = NotifierMetrics(registry)
     path = settings.data_dir / "notify" / "outbox.sqlite"
-    outbox = Outbox(path)
-    receiver = _receiver(settings)
-    sender = SenderThread(path, partial(send, receiver, metrics)) if receiver else None
+    routes = _routes(settings)
+    outbox = Outbox(path, routes)
+    if gone := outbox.adopt(now_ms()):
+        log.error("notifications of routes that are gone were parked", count=gone)
+    sender = SenderThread(partial(Outbox, path, routes), partial(send, settings, routes, metrics)) if routes else None
     notifier: Notifier | None = None
 
     def unhealthy() -> list[str]:
@@ -86,7 +104,7 @@ def run(settings: Settings, stop: Event) -> None:
         if sender:
             sender.start()
         kafka = _connected(settings, stop)
-        notifier = Notifier(kafka, outbox, metrics, deliver=receiver is not None, now_ms=now_ms)
+        notifier = Notifier(kafka, outbox, metrics, now_ms=now_ms)
         while not stop.is_set():
             if sender and not sender.is_alive():
                 raise OutboxError("the sender ended unexpectedly; see the log above")
@@ -122,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         run(read_settings(), stop)
-    except (ValueError, OutboxError, TopicsMissing, sqlite3.Error, KafkaError) as error:
+    except (ValueError, DefinitionError, OutboxError, TopicsMissing, sqlite3.Error, KafkaError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1
     return 0

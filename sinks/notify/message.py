@@ -15,10 +15,13 @@ from __future__ import annotations
 import hmac
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Final
 
 from schemas.fast import encode
 from schemas.records import Alert, AlertState, BreakKind, Severity
 from schemas.touchpoint import Contract
+
+CONTENT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "touchline-notifier/1"}
 
 
 class EvidenceItem(Contract):
@@ -77,14 +80,14 @@ def body_of(alert: Alert, key: str) -> bytes:
             continues=alert.continues,
             journey_id=alert.journey_id,
             anchor=alert.anchor,
-            cause_at=_text(alert.cause_at),
+            cause_at=time_text(alert.cause_at),
             due_at=_maybe_text(alert.due_at),
             cleared_at=_maybe_text(alert.cleared_at),
-            fired_at=_text(alert.fired_at),
-            changed_at=_text(alert.changed_at),
+            fired_at=time_text(alert.fired_at),
+            changed_at=time_text(alert.changed_at),
             evidence=[
                 EvidenceItem(
-                    touchpoint_id=w.touchpoint_id, name=w.name, channel=w.channel, occurred_at=_text(w.occurred_at)
+                    touchpoint_id=w.touchpoint_id, name=w.name, channel=w.channel, occurred_at=time_text(w.occurred_at)
                 )
                 for w in alert.evidence
             ],
@@ -94,12 +97,7 @@ def body_of(alert: Alert, key: str) -> bytes:
 
 def headers_of(key: str, body: bytes, sent_at_seconds: int, secret: bytes) -> dict[str, str]:
     """Without a secret there is no signature."""
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "touchline-notifier/1",
-        "Idempotency-Key": key,
-        "Touchline-Timestamp": str(sent_at_seconds),
-    }
+    headers = CONTENT_HEADERS | {"Idempotency-Key": key, "Touchline-Timestamp": str(sent_at_seconds)}
     return headers | ({"Touchline-Signature": f"v1={signature(secret, sent_at_seconds, body)}"} if secret else {})
 
 
@@ -107,7 +105,7 @@ def signature(secret: bytes, sent_at_seconds: int, body: bytes) -> str:
     return hmac.new(secret, b"%d.%s" % (sent_at_seconds, body), sha256).hexdigest()
 
 
-def _text(ms: int) -> str:
+def time_text(ms: int) -> str:
     try:
         at = datetime.fromtimestamp(ms / 1000, UTC)
     except (OverflowError, ValueError, OSError):  # A touchpoint may claim any year; the alert goes out all the same.
@@ -116,4 +114,4 @@ def _text(ms: int) -> str:
 
 
 def _maybe_text(ms: int | None) -> str | None:
-    return None if ms is None else _text(ms)
+    return None if ms is None else time_text(ms)

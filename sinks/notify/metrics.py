@@ -14,9 +14,22 @@ class NotifierMetrics:
         self.attempts = Counter(
             "touchline_notifier_attempts",
             "Attempts to deliver: delivered, again, refused, expired.",
-            ["outcome"],
+            ["route", "outcome"],
             registry=registry,
         )
+        self.coalesced = Counter(
+            "touchline_notifier_coalesced",
+            "Notifications over a route's rate that went out with another one.",
+            ["route"],
+            registry=registry,
+        )
+        self.incident_decisions = Counter(
+            "touchline_notifier_incident_decisions",
+            "Changes of incidents, by what was decided for a route.",
+            ["route", "reason"],
+            registry=registry,
+        )
+        self.open_incidents = Gauge("touchline_notifier_open_incidents", "Incidents that are open.", registry=registry)
         self.seconds_to_told = Histogram(
             "touchline_notifier_seconds_to_told",
             "From the notification being stored to the receiver having it.",

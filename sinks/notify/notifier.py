@@ -29,7 +29,7 @@ _decode = fast_decoder(Alert)
 
 
 class Notifier:
-    """Call `step` again and again. `deliver` false: decide and count only."""
+    """Call `step` again and again."""
 
     def __init__(
         self,
@@ -37,7 +37,6 @@ class Notifier:
         outbox: Outbox,
         metrics: NotifierMetrics,
         *,
-        deliver: bool,
         now_ms: Callable[[], int],
         failpoint: Callable[[str], None] = lambda _: None,
         outbox_max: int = OUTBOX_MAX,
@@ -45,7 +44,6 @@ class Notifier:
         self._kafka = kafka
         self._outbox = outbox
         self._metrics = metrics
-        self._deliver = deliver
         self._now_ms = now_ms
         self._failpoint = failpoint
         self._outbox_max = outbox_max
@@ -100,8 +98,10 @@ class Notifier:
             arrived.append(Arrived(where.partition, alert))
             end = record.offset + 1
         self._failpoint("accepting")
-        decisions = self._outbox.accept(arrived, self._now_ms(), deliver=self._deliver)
-        for found, decision in zip(arrived, decisions, strict=True):
+        accepted = self._outbox.accept(arrived, self._now_ms())
+        for told in accepted.incidents:
+            self._metrics.incident_decisions.labels(told.route.name, told.reason).inc()
+        for found, decision in zip(arrived, accepted.decisions, strict=True):
             self._newest_log_time = max(self._newest_log_time, found.alert.changed_at)
             if decision is None:
                 self._metrics.repeated.inc()
@@ -148,11 +148,12 @@ class Notifier:
         now = self._now_ms()
         if now - self._forgot_at >= FORGET_EVERY_MS:
             self._forgot_at = now
-            self._outbox.forget(self._newest_log_time - TOLD_KEPT_MS)
+            self._outbox.forget(self._newest_log_time - TOLD_KEPT_MS, now)
 
     def _measure(self) -> None:
         self._metrics.waiting.set(self._waiting)
         self._metrics.parked.set(self._outbox.parked())
+        self._metrics.open_incidents.set(self._outbox.open_incidents())
         ends = {where: self._kafka.end_of(where) for where in self._owned}
         self._metrics.lag.set(sum(max((end or 0) - self._positions[where], 0) for where, end in ends.items()))
 

@@ -28,10 +28,12 @@ from sinks.log_reader import KafkaLog, KafkaOptions
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.notifier import Notifier
 from sinks.notify.outbox import Outbox
+from sinks.notify.routing import Route
 from tests.integration.loader_rig import make_topics, until
 from tests.sink_records import alert
 
 pytestmark = pytest.mark.timeout(120)
+WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
 SECRET = "not a secret outside of this test"
 
 
@@ -111,9 +113,8 @@ class Alerts:
         metrics = NotifierMetrics(CollectorRegistry())
         return Notifier(
             KafkaLog(options),
-            Outbox(path),
+            Outbox(path, [WEBHOOK]),
             metrics,
-            deliver=True,
             now_ms=lambda: int(time() * 1000),
             failpoint=failpoint,
         )
@@ -190,7 +191,7 @@ def test_what_is_refused_is_parked_and_holds_up_nothing(
     process = alerts.process(tmp_path, url)
     until(lambda: len(kept.got) >= 1, "the second notification")
     _ended(process)
-    outbox = Outbox(tmp_path / "notify" / "outbox.sqlite")
+    outbox = Outbox(tmp_path / "notify" / "outbox.sqlite", [WEBHOOK])
     assert (outbox.waiting(), outbox.parked(), kept.attempts) == (0, 1, 2)
     outbox.close()
 
@@ -209,9 +210,9 @@ def test_a_kill_around_the_outbox_forgets_and_repeats_nothing(alerts: Alerts, tm
         until(lambda: False, "the kill", work=doomed.step)
     alerts.produce([alert(n, offset=n) for n in range(20, 30)])
     heir = alerts.notifier(path)
-    outbox = Outbox(path)
+    outbox = Outbox(path, [WEBHOOK])
     until(lambda: outbox.waiting() >= 30, "thirty notifications", work=heir.step)
-    keys = [found.idempotency_key for found in outbox.due(int(time() * 1000), 100)]
+    keys = [found.idempotency_key for found in outbox.due(WEBHOOK.key, int(time() * 1000), 100)]
     assert len(keys) == len(set(keys)) == 30
     outbox.close()
     heir.close()

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from sinks.notify.decide import REASONS, Reason, Told, decide, idempotency_key
 from sinks.notify.message import body_of, headers_of
 from sinks.notify.outbox import Arrived, Outbox
+from sinks.notify.post import Again, Delivered, Refused, outcome_of
+from sinks.notify.routing import Route
 from sinks.notify.sender import BACKOFF_MAX_MS, backoff_ms
-from sinks.notify.webhook import Again, Delivered, Refused, outcome_of
 from tests.sink_records import alert, customer
 
 NOTHING = Told()
 FIRING = Told("firing", 1)
+WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
 
 
 @pytest.mark.parametrize(
@@ -110,28 +112,28 @@ def arrived(*found: tuple[int, str, int]) -> Iterable[Arrived]:
 
 def test_an_outbox_keeps_the_order_of_each_key_and_knows_what_it_had(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
-    outbox = Outbox(path)
+    outbox = Outbox(path, [WEBHOOK])
     changes = [(1, "firing", 1), (2, "firing", 2), (1, "resolved", 3)]
-    outbox.accept(arrived(*changes), 10, deliver=True)
-    assert [decision for decision in outbox.accept(arrived(*changes), 11, deliver=True) if decision] == []
+    outbox.accept(arrived(*changes), 10)
+    assert [decision for decision in outbox.accept(arrived(*changes), 11).decisions if decision] == []
     outbox.close()
-    outbox = Outbox(path)
-    first = outbox.due(20, 10)
+    outbox = Outbox(path, [WEBHOOK])
+    first = outbox.due(WEBHOOK.key, 20, 10)
     assert [found.attempts for found in first] == [0, 0]
     assert [found.idempotency_key.rpartition(".")[2] for found in first] == ["firing", "firing"]
-    outbox.again(first[0].seq, 500)
-    outbox.delivered(first[1].seq)
-    assert outbox.due(499, 10) == []
-    assert [found.attempts for found in outbox.due(500, 10)] == [1]
-    outbox.park(first[0].seq, "status 400")
-    assert [found.idempotency_key.rpartition(".")[2] for found in outbox.due(20, 10)] == ["resolved"]
+    outbox.again([first[0].seq], 500)
+    outbox.delivered([first[1].seq])
+    assert outbox.due(WEBHOOK.key, 499, 10) == []
+    assert [found.attempts for found in outbox.due(WEBHOOK.key, 500, 10)] == [1]
+    outbox.park([first[0].seq], "status 400")
+    assert [found.idempotency_key.rpartition(".")[2] for found in outbox.due(WEBHOOK.key, 20, 10)] == ["resolved"]
     assert (outbox.waiting(), outbox.parked()) == (1, 1)
     outbox.close()
 
 
 def test_without_a_receiver_it_decides_and_stores_nothing_to_send(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    (decision,) = outbox.accept(arrived((1, "firing", 1)), 10, deliver=False)
+    (decision,) = outbox.accept(arrived((1, "firing", 1)), 10).decisions
     assert decision is not None
     assert decision.tell
     assert outbox.waiting() == 0
@@ -140,9 +142,9 @@ def test_without_a_receiver_it_decides_and_stores_nothing_to_send(tmp_path: Path
 
 def test_old_ends_are_forgotten_open_ones_never(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
-    outbox.accept(arrived((1, "firing", 1), (2, "firing", 2), (2, "resolved", 3)), 10, deliver=True)
-    assert outbox.forget(2**62) == 1
-    (decision,) = outbox.accept(arrived((1, "firing", 4)), 10, deliver=True)
+    outbox.accept(arrived((1, "firing", 1), (2, "firing", 2), (2, "resolved", 3)), 10)
+    assert outbox.forget(2**62, 10) == 1
+    (decision,) = outbox.accept(arrived((1, "firing", 4)), 10).decisions
     assert decision is not None
     assert decision.reason == "duplicate"
     outbox.close()

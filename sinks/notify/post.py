@@ -1,5 +1,5 @@
-"""One attempt to deliver a notification: a POST to the address from the settings and to no other. Redirects are
-not followed.
+"""One attempt to deliver a notification: a POST to the address of the route and to no other. Redirects are not
+followed.
 
 The whole attempt has a time limit, however slowly the receiver answers; of the answer only status and
 `Retry-After` are read.
@@ -8,22 +8,17 @@ The whole attempt has a time limit, however slowly the receiver answers; of the 
 from __future__ import annotations
 
 import contextlib
+from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import aiohttp
 
-from sinks.notify.message import headers_of
+from sinks.notify.message import CONTENT_HEADERS, headers_of
+from sinks.notify.routing import Route
 
 RETRY_AFTER_MAX_MS: Final = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    url: str
-    secret: bytes = field(repr=False)
-    timeout_ms: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +48,20 @@ class Channel(Protocol):
     async def send(self, key: str, body: bytes) -> Outcome: ...
 
 
-class Webhook:
+class Post:
     """Use inside one event loop; `close` it there. `now_seconds` is the wall clock of the signature."""
 
-    def __init__(self, receiver: Receiver, now_seconds: Callable[[], float]) -> None:
-        self._receiver = receiver
+    def __init__(self, route: Route, timeout_ms: int, now_seconds: Callable[[], float]) -> None:
+        self._route = route
         self._now_seconds = now_seconds
-        timeout = aiohttp.ClientTimeout(total=receiver.timeout_ms / 1000)
+        timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
         self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
     async def send(self, key: str, body: bytes) -> Outcome:
-        headers = headers_of(key, body, int(self._now_seconds()), self._receiver.secret)
+        headers = headers_for(self._route, key, body, int(self._now_seconds()))
         try:
             async with self._session.post(
-                self._receiver.url, data=body, headers=headers, allow_redirects=False
+                self._route.url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return outcome_of(response.status, response.headers.get("Retry-After"))
         except TimeoutError:
@@ -76,6 +71,17 @@ class Webhook:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def headers_for(route: Route, key: str, body: bytes, now_seconds: int) -> dict[str, str]:
+    if route.kind == "webhook":
+        return headers_of(key, body, now_seconds, route.secret)
+    if not route.secret:
+        return CONTENT_HEADERS
+    if route.username is None:
+        return CONTENT_HEADERS | {"Authorization": f"Bearer {route.secret.decode()}"}
+    pair = b64encode(route.username.encode() + b":" + route.secret).decode()
+    return CONTENT_HEADERS | {"Authorization": f"Basic {pair}"}
 
 
 def outcome_of(status: int, retry_after: str | None) -> Outcome:

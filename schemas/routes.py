@@ -1,0 +1,190 @@
+"""Who hears of what: the routes of the notifier, data in a YAML file. The meaning of each field:
+docs/notifications.md.
+
+A secret never stands in the file, only the name of the environment variable that holds it; a Slack address is a
+secret itself. What is wrong is named by file, line and column, all of it at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraints, ValidationError
+
+from schemas.definition import Word
+from schemas.records import BreakKind, Severity
+from schemas.touchpoint import Contract
+from schemas.yaml_file import DefinitionError, Flaw, Path_, empty_places, nearest, place, plain, read_mapping
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
+SETTINGS_ROUTE: Final = "webhook"
+TEMPLATE_FIELDS: Final = (
+    "state", "journey", "break", "what", "kind", "step", "severity", "owner", "run", "count", "peak", "alerts",
+    "first_line", "sample", "since", "runbook",
+)  # fmt: skip
+ROUTES_MAX: Final = 50
+TEMPLATE_MAX: Final = 2_000
+
+
+def template_fault(template: str) -> str | None:
+    """Why the template cannot be used; None when it can. `{field}` and nothing else: no attributes, no formats."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        return f"not a template: {error}. Write {{{{ and }}}} for braces"
+    for _, field, form, conversion in parts:
+        if field is None:
+            continue
+        if form or conversion:
+            return f"{{{field}}}: only the bare name of a field may stand in braces"
+        if field not in TEMPLATE_FIELDS:
+            known = nearest(field, TEMPLATE_FIELDS) or f" There are: {', '.join(TEMPLATE_FIELDS)}"
+            return f"{{{field}}} is no field.{known}"
+    return None
+
+
+def _good_template(template: str) -> str:
+    if fault := template_fault(template):
+        raise ValueError(fault)
+    return template
+
+
+def _not_ours(name: str) -> str:
+    if name.startswith("TOUCHLINE_"):
+        raise ValueError("names that begin with TOUCHLINE_ are settings. Choose another name")
+    return name
+
+
+Url = Annotated[HttpUrl, Field(strict=False)]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=100), AfterValidator(_not_ours)]
+Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_MAX), AfterValidator(_good_template)]
+
+
+class Filter(Contract):
+    """All that is given must hold; nothing given takes everything."""
+
+    journeys: Annotated[list[Word], Field(min_length=1, max_length=200)] | None = None
+    breaks: Annotated[list[Word], Field(min_length=1, max_length=200)] | None = None
+    kinds: Annotated[list[BreakKind], Field(min_length=1)] | None = None
+    owners: Annotated[list[str], Field(min_length=1, max_length=200)] | None = None
+    severity_at_least: Severity = "info"
+
+    def takes(self, journey: str, break_name: str, kind: BreakKind, owner: str, severity: Severity) -> bool:
+        wanted = ((self.journeys, journey), (self.breaks, break_name), (self.kinds, kind), (self.owners, owner))
+        if any(known is not None and found not in known for known, found in wanted):
+            return False
+        return SEVERITIES.index(severity) >= SEVERITIES.index(self.severity_at_least)
+
+
+class WebhookTarget(Contract):
+    """One notification for each change of each alert, signed with the secret."""
+
+    kind: Literal["webhook"]
+    url: Url
+    secret_env: Variable | None = None
+
+
+class SlackTarget(Contract):
+    """An incoming webhook of Slack: its address is the secret."""
+
+    kind: Literal["slack"]
+    url_env: Variable
+
+
+class AlertmanagerTarget(Contract):
+    """The address without `/api/v2/alerts`. The secret is a bearer token, or the password of `username`."""
+
+    kind: Literal["alertmanager"]
+    url: Url
+    username: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    secret_env: Variable | None = None
+
+
+Target = Annotated[WebhookTarget | SlackTarget | AlertmanagerTarget, Field(discriminator="kind")]
+
+
+class Route(Contract):
+    """`per_minute`: requests in any sixty seconds; what is over it is put together with what comes next."""
+
+    match: Filter = Filter()
+    target: Target
+    template: Template | None = None
+    per_minute: Annotated[int, Field(ge=1, le=600)] | None = None
+
+
+class RoutesFile(Contract):
+    """Every route that takes something gets it. `runbooks`: an address for `journey` or `journey/break`."""
+
+    routes: Annotated[dict[Word, Route], Field(min_length=1, max_length=ROUTES_MAX)]
+    runbooks: Annotated[dict[str, Url], Field(max_length=1_000)] = {}
+
+    def runbook(self, journey: str, break_name: str) -> str | None:
+        found = self.runbooks.get(f"{journey}/{break_name}") or self.runbooks.get(journey)
+        return str(found) if found else None
+
+
+def load_routes(file: Path, environ: Mapping[str, str]) -> RoutesFile:
+    """Raises DefinitionError. A variable that the file names and `environ` lacks is a flaw of the file."""
+    document = read_mapping(file)
+    if empty := [(path, f"{'.'.join(map(str, path))} has no value.") for path in empty_places(document)]:
+        raise DefinitionError(_flaws(file, document, empty))
+    try:
+        routes = RoutesFile.model_validate(plain(document))
+    except ValidationError as error:
+        found = [(_path(problem["loc"]), _explained(problem)) for problem in error.errors(include_input=False)]
+        raise DefinitionError(_flaws(file, document, found)) from None
+    if flaws := _flaws(file, document, _beyond_shape(routes, environ)):
+        raise DefinitionError(flaws)
+    return routes
+
+
+def _flaws(file: Path, document: Any, found: Iterable[tuple[Path_, str]]) -> list[Flaw]:
+    return [Flaw(str(file), *place(document, path), text) for path, text in found]
+
+
+def _beyond_shape(routes: RoutesFile, environ: Mapping[str, str]) -> Iterator[tuple[Path_, str]]:
+    for name, route in routes.routes.items():
+        path = ("routes", name)
+        if name == SETTINGS_ROUTE:
+            yield path, f"{name!r} is the name of the route that the settings make. Give this one another name."
+        if route.template is not None and isinstance(route.target, WebhookTarget):
+            yield (*path, "template"), "the body of a webhook is fixed (docs/notifications.md). Remove the template."
+        for part in ("url_env", "secret_env"):
+            variable = getattr(route.target, part, None)
+            if variable is not None and not environ.get(variable):
+                yield (*path, "target", part), f"the environment variable {variable} is not set, or empty."
+        if isinstance(route.target, AlertmanagerTarget) and route.target.username and not route.target.secret_env:
+            yield (*path, "target", "username"), "a user needs a password. Add secret_env."
+
+
+def _path(loc: Path_) -> Path_:
+    """Without pydantic's own words: the tag of the target, which is no key of the file, and `[key]`."""
+    path = tuple(part for part in loc if part != "[key]")
+    return path[:3] + path[4:] if len(path) > 3 and path[0] == "routes" and path[2] == "target" else path
+
+
+def _explained(problem: Any) -> str:
+    path = _path(problem["loc"])
+    where, last = ".".join(map(str, path)), str(path[-1]) if path else ""
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where}: unknown word.{nearest(last, _words())}"
+        case "missing":
+            return f"{where} is missing."
+        case "union_tag_not_found" | "union_tag_invalid":
+            return f"{where}: kind must be webhook, slack or alertmanager."
+        case "string_pattern_mismatch":
+            example = "SLACK_URL" if last.endswith("_env") else "checkout_room"
+            return f"{where}: expected a name such as {example}."
+        case _:
+            return f"{where}: {problem['msg'].removeprefix('Value error, ')}."
+
+
+def _words() -> set[str]:
+    models: tuple[type[BaseModel], ...] = (
+        RoutesFile, Route, Filter, WebhookTarget, SlackTarget, AlertmanagerTarget,
+    )  # fmt: skip
+    return {name for model in models for name in model.model_fields}

@@ -1,0 +1,111 @@
+"""The SQLite file of the notifier: its tables, its durability, its versions.
+
+WAL with synchronous=FULL: a commit survives the loss of power. Each thread opens its own Database on the same file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+BUSY_MS: Final = 10_000
+FORMAT: Final = 2
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS seen (
+    target INTEGER NOT NULL, stage TEXT NOT NULL, source INTEGER NOT NULL, offset INTEGER NOT NULL, ordinal
+    INTEGER NOT NULL,
+    PRIMARY KEY (target, stage, source)
+) STRICT;
+CREATE TABLE IF NOT EXISTS told (
+    dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL, changed_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS told_by_time ON told (changed_at);
+CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, route TEXT NOT NULL, key TEXT NOT NULL, idempotency_key TEXT NOT NULL,
+    body BLOB NOT NULL, changed_at INTEGER NOT NULL, accepted_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL DEFAULT 0, parked TEXT,
+    UNIQUE (route, idempotency_key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS outbox_by_key ON outbox (route, key, seq) WHERE parked IS NULL;
+CREATE TABLE IF NOT EXISTS incident (
+    key TEXT PRIMARY KEY, labels BLOB NOT NULL, step TEXT, count INTEGER NOT NULL, peak INTEGER NOT NULL,
+    opened_at INTEGER NOT NULL, closed_at INTEGER, line TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS open_alert (
+    dedup_key TEXT PRIMARY KEY, incident TEXT NOT NULL, alert_id TEXT NOT NULL, anchor TEXT NOT NULL,
+    cause_at INTEGER NOT NULL, line TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS open_by_incident ON open_alert (incident, cause_at, dedup_key);
+CREATE TABLE IF NOT EXISTS heard (
+    route TEXT NOT NULL, incident TEXT NOT NULL, is_open INTEGER NOT NULL, round INTEGER NOT NULL,
+    reached INTEGER NOT NULL, changes INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
+    refresh_at INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (route, incident)
+) STRICT;
+CREATE TABLE IF NOT EXISTS request (route TEXT NOT NULL, made_at INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS request_by_route ON request (route, made_at);
+"""
+_FROM_1: Final = (
+    "DROP INDEX outbox_by_key",
+    "ALTER TABLE outbox RENAME TO outbox_1",
+)
+_AFTER_1: Final = (
+    "INSERT INTO outbox SELECT seq, 'webhook:webhook', dedup_key, idempotency_key, body, changed_at, accepted_at,"
+    " attempts, next_at, parked FROM outbox_1",
+    "DROP TABLE outbox_1",
+)
+
+
+class OutboxError(Exception):
+    """The file cannot be used: says which and why."""
+
+
+class Database:
+    """Not thread-safe. Every statement blocks for the disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OutboxError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+            for pragma in (f"busy_timeout = {BUSY_MS}", "journal_mode = WAL", "synchronous = FULL"):
+                self._db.execute(f"PRAGMA {pragma}")
+            with self.transaction():
+                self._make_tables(path)
+        except (sqlite3.Error, OSError) as error:
+            raise OutboxError(
+                f"cannot open {path}: {error}; check the directory, its permissions and the disk"
+            ) from error
+
+    def _make_tables(self, path: Path) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > FORMAT:
+            raise OutboxError(f"{path} has format {version}, this version knows {FORMAT}; start a newer notifier")
+        tables = [statement for statement in _TABLES.split(";") if statement.strip()]
+        for statement in (*_FROM_1, *tables, *_AFTER_1) if version == 1 else tables:
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def run(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        return self._db.execute(statement, values)
+
+    def one(self, statement: str, *values: Any) -> Any:
+        """The first row, or None."""
+        return self._db.execute(statement, values).fetchone()
+
+    def close(self) -> None:
+        self._db.close()

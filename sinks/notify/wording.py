@@ -1,0 +1,81 @@
+"""An incident in words, for people: the fields of a template and their values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from string import Formatter
+from typing import Final
+
+from schemas.records import BreakKind
+from sinks.notify.incident import LINE_MAX, SAMPLE_MAX, Incident, News
+
+_STATE: Final[dict[News, str]] = {"fired": "FIRING", "grew": "STILL FIRING", "resolved": "RESOLVED"}
+_WHAT: Final[dict[BreakKind, str]] = {
+    "missing_step": "step {} is missing",
+    "handoff_lost": "the handoff to {} is lost",
+    "repeated": "{} again and again",
+    "low_score": "{}, a low score",
+}
+
+
+def what(incident: Incident) -> str:
+    labels = incident.labels
+    return _WHAT[labels.kind].format(labels.break_name)
+
+
+def alerts_in_words(incident: Incident) -> str:
+    if incident.count == 0:
+        return f"none open, {incident.peak:,} at most"
+    return f"{incident.count:,} {'alert' if incident.count == 1 else 'alerts'} open"
+
+
+def sample_in_words(incident: Incident) -> str:
+    """The anchors beside the first, of which `line` tells: `order_id:8, order_id:9 and 12 more`."""
+    names = [shortened(anchor, 100) for anchor in incident.sample[1:SAMPLE_MAX]]
+    rest = incident.count - 1 - len(names)
+    return (", ".join(names) + (f" and {rest:,} more" if rest > 0 else "")) if names else ""
+
+
+def since(incident: Incident) -> str:
+    """Wall clock: when the notifier heard of the first."""
+    return datetime.fromtimestamp(incident.opened_at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def fields_of(incident: Incident, news: News, runbook: str | None) -> dict[str, str]:
+    """A value for each of schemas.routes.TEMPLATE_FIELDS."""
+    labels = incident.labels
+    return {
+        "state": _STATE[news],
+        "journey": labels.journey,
+        "break": labels.break_name,
+        "what": what(incident),
+        "kind": labels.kind,
+        "step": incident.step or "",
+        "severity": labels.severity,
+        "owner": labels.owner,
+        "run": labels.run,
+        "count": str(incident.count),
+        "peak": str(incident.peak),
+        "alerts": alerts_in_words(incident),
+        "first_line": shortened(incident.line, LINE_MAX),
+        "sample": sample_in_words(incident),
+        "since": since(incident),
+        "runbook": runbook or "",
+    }
+
+
+def fill(template: str, fields: dict[str, str], escape: Callable[[str], str] = str) -> str:
+    """A line of the template all of whose fields are empty is left out. Values are escaped, the template is not."""
+    lines = []
+    for line in template.strip("\n").split("\n"):
+        named = [field for _, field, _, _ in Formatter().parse(line) if field is not None]
+        if not named or any(fields[field] for field in named):
+            lines.append(line.format_map({name: escape(value) for name, value in fields.items()}))
+    return "\n".join(lines)
+
+
+def shortened(text: str, length: int) -> str:
+    """On one line, with an ellipsis where something is left out."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
