@@ -21,7 +21,6 @@ from pydantic_core import CoreSchema, core_schema
 DEPTH_MAX: Final = 20
 """Levels of a touchpoint; the touchpoint itself is the first."""
 INT_MAX: Final = 2**63 - 1
-_CONTAINERS: Final = frozenset((dict, list))
 _PLAIN: Final = frozenset((str, bool, NoneType))
 
 
@@ -95,15 +94,24 @@ def check_finite(tree: dict[str, Any]) -> None:
 
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-INT_MAX - 1, le=INT_MAX)]
-_FirstLevel = dict[str, str | _Int64 | float | bool | list[Any] | dict[str, Any] | None]
+TYPED_LEVELS: Final = 8
 
 
-def is_flat(tree: dict[str, Any]) -> bool:
-    """A flat object that msgspec decoded as JsonObject needs no more checks."""
-    return _CONTAINERS.isdisjoint(map(type, tree.values()))
+def _typed(levels: int) -> Any:
+    """A JSON value whose integers msgspec checks down to that many levels; what lies deeper is not looked at."""
+    below = Any if levels == 0 else _typed(levels - 1)
+    arrays: Any = list[below]  # type: ignore[valid-type]  # Types made at run time, for msgspec.
+    objects: Any = dict[str, below]  # type: ignore[valid-type]
+    return str | _Int64 | float | bool | arrays | objects | None
 
 
-JsonObject = Annotated[dict[str, Any], Checked(check_tree, derived=_FirstLevel)]
+def is_checked(document: bytes) -> bool:
+    """msgspec has checked all of a document of so few containers by its types: none can lie deeper than that."""
+    return document.count(b"{") + document.count(b"[") <= TYPED_LEVELS
+
+
+_TYPED: Final = dict[str, _typed(TYPED_LEVELS)]  # type: ignore[misc]
+JsonObject = Annotated[dict[str, Any], Checked(check_tree, derived=_TYPED)]
 """What a client sends: bounded."""
 InnerObject = Annotated[dict[str, Any], Checked(check_finite, only_pydantic=True)]
 """The same in our own records: its bounds were checked at the border."""

@@ -1,15 +1,17 @@
 """Control records on touchpoints.raw: beats, marks, evidence, and touchpoints forwarded from a foreign partition.
 
 Everybody who may write touchpoints could write these too, so each carries a MAC under the deployment's control
-secret. It binds the name of the control, the partition it was written to, the bytes and, for a forwarded
+secret: keyed BLAKE2b (RFC 7693), half the cost of an HMAC with SHA-256. It binds the name of the control, the partition it was written to, the bytes and, for a forwarded
 touchpoint, what it carries along. The headers of one forwarded touchpoint from outside (`control`, `mac`,
 `log_time`, `at`) are replaced, never kept.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Final, Literal, NamedTuple, cast
 
 import msgspec
@@ -78,12 +80,12 @@ def _judge(headers: Sequence[tuple[str, bytes]], partition: int, value: bytes, s
         return Unauthentic("control", "no known control; it is beat, mark, evidence or forwarded")
     if control != b"forwarded":
         right = _mac(control, partition, b"", value, secret)
-        if not hmac.compare_digest(right, mac or b""):
+        if not compare_digest(right, mac or b""):
             return Unauthentic("mac", "wrong mac for this partition and these bytes")
         return Control(cast(ControlName, control.decode()))
     carried = (own.get("log_time") or b"", own.get("at") or b"")
     right = _mac(control, partition, _joined(carried), value, secret)
-    if not hmac.compare_digest(right, mac or b""):
+    if not compare_digest(right, mac or b""):
         return Unauthentic("mac", "wrong mac for this partition, these bytes, this log_time and position")
     try:
         return Control("forwarded", int(carried[0]), _decode_at(carried[1]))
@@ -97,4 +99,10 @@ def _joined(carried: tuple[bytes, bytes]) -> bytes:
 
 def _mac(control: bytes, partition: int, carried: bytes, value: bytes, secret: bytes) -> bytes:
     content = b"%s\x00%d\x00%s%s" % (control, partition, carried, value)
-    return hmac.digest(secret, content, "sha256").hex().encode()
+    return blake2b(content, key=_key(secret), digest_size=32).hexdigest().encode()
+
+
+@lru_cache(maxsize=4)
+def _key(secret: bytes) -> bytes:
+    """A key of BLAKE2 has 64 bytes at most; a secret may be longer."""
+    return blake2b(secret).digest()

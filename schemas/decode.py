@@ -11,19 +11,19 @@ schemas.fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
-from schemas.checked import DEPTH_MAX, TooDeep, check_tree, is_flat
+from schemas.checked import DEPTH_MAX, TooDeep, check_tree, is_checked
 from schemas.decoded import Decoded, Failure, Hints, Invalid, decoded, read_hints, violation_of
 from schemas.fast import DepthError, fast_shape_decoder
 from schemas.segment import SegmentItem, from_segment
 from schemas.times import to_ms
 from schemas.touchpoint import Touchpoint
 
-__all__ = ["TOUCHPOINT_BYTES_MAX", "Decoded", "Failure", "Invalid", "decode_touchpoint"]
+__all__ = ["TOUCHPOINT_BYTES_MAX", "Decoded", "Failure", "Invalid", "decode_received", "decode_touchpoint"]
 
 TOUCHPOINT_BYTES_MAX: Final = 32 * 1024
 
@@ -32,6 +32,12 @@ _decode_segment = fast_shape_decoder(SegmentItem)
 
 
 def decode_touchpoint(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> Decoded | Invalid:
+    """The last one counts where a header occurs twice."""
+    return decode_received(value, dict(headers))
+
+
+def decode_received(value: bytes | None, headers: Mapping[str, bytes | None]) -> Decoded | Invalid:
+    """The same for a caller that has looked at the headers anyway."""
     if value is None or len(value) > TOUCHPOINT_BYTES_MAX:
         return _refuse_size(value)
     hints = read_hints(headers)
@@ -61,10 +67,9 @@ def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | I
         if item.sent_at is not None:
             field = "sent_at"
             sent_at = to_ms(item.sent_at)
-        if not is_flat(item.properties):
+        if not is_checked(value):
             field = "properties"
             check_tree(item.properties)
-        if not is_flat(item.context):
             field = "context"
             check_tree(item.context)
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -73,15 +73,16 @@ class Hints(msgspec.Struct, frozen=True, gc=False):
 NO_HEADERS: Final = Hints("touchline", "kafka", None, None, None)
 
 
-def read_hints(headers: Iterable[tuple[str, bytes | None]]) -> Hints | Invalid:
-    """The last one counts where a header occurs twice. A null header counts as absent."""
-    given = dict(headers)
-    if not given:
+def read_hints(headers: Mapping[str, bytes | None]) -> Hints | Invalid:
+    """A null header counts as absent."""
+    if not headers:
         return NO_HEADERS
-    origin = _origin(given.get("format"), given.get("source"), given.get("channel"))
-    if isinstance(origin, Invalid):
+    get = headers.get
+    origin = _origin(get("format"), get("source"), get("channel"))
+    if type(origin) is Invalid:
         return origin
-    sent, received = given.get("sent_at"), given.get("received_at")
+    assert type(origin) is tuple
+    sent, received = get("sent_at"), get("received_at")
     if sent is not None and not (sent.isdigit() and len(sent) <= TIME_DIGITS_MAX):
         return Invalid("contract_violation", "header sent_at", "not milliseconds since the epoch")
     if received is not None and not (received.isdigit() and len(received) <= TIME_DIGITS_MAX):

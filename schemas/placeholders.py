@@ -42,11 +42,21 @@ PLACEHOLDERS: Final = frozenset(
     )
 )
 
+_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_PAIRS: Final = frozenset(
+    a + b
+    for text in PLACEHOLDERS
+    if len(text) > 1
+    for a in (text[0], text[0].upper())
+    for b in (text[1], text[1].upper())
+)
 PLAIN_STARTS: Final = frozenset("bchjklmopqrsvwxyzBCHJKLMOPQRSVWXYZ123456789")
 """No text that is a placeholder starts with one of these, trimmed or not: the quick way out of the hot path."""
 
 
 def is_placeholder(value: str) -> bool:
+    if value[:1] in _LETTERS and value[:2] not in _PAIRS:
+        return False  # Neither trimmed nor quoted, so these two letters would begin the placeholder.
     text = value.strip()
     if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]:
         text = text[1:-1].strip()

@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from schemas.records import At
+
 
 class LogRecord(Protocol):
     """What a stage may look at. aiokafka's ConsumerRecord has this shape, and so has the simulated log's record."""
@@ -76,15 +78,6 @@ class Stage(Protocol):
         """A person gave this record up: append its dead letter and touch nothing else."""
 
 
-class Position(NamedTuple):
-    """Where an effect comes from. Tuples compare in the order in which a source partition emits them."""
-
-    source: str
-    partition: int
-    offset: int
-    ordinal: int
-
-
 class Upstream:
     """The highest position received from each source partition; what is not above it was seen before."""
 
@@ -94,10 +87,9 @@ class Upstream:
         self._highest: dict[tuple[str, int], tuple[int, int]] = {}
         self.changed = False
 
-    def is_new(self, at: Position) -> bool:
+    def is_new(self, at: At) -> bool:
         """Remember the position; False when this or a later effect of that source partition was seen already."""
-        source = (at.source, at.partition)
-        order = (at.offset, at.ordinal)
+        source, order = at[:2], at[2:]
         highest = self._highest.get(source)
         if highest is not None and order <= highest:
             return False

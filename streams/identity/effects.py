@@ -48,8 +48,6 @@ Failure = decoded.Failure | Literal["unauthentic_control", "quarantined"]
 
 encode = msgspec.json.Encoder().encode
 """Of structs only, so without the detour of schemas.fast.encode."""
-make_entry = fast_type(Entry)
-_attach = fast_type(Attach)
 _detach = fast_type(Detach)
 _evidence = fast_type(Evidence)
 _progress = fast_type(Progress)
@@ -58,12 +56,15 @@ _dead_letter = fast_type(DeadLetter)
 decode_entry = fast_decoder(Entry)
 
 
-def _positional(model: type[BaseModel], tag: str) -> Callable[..., object]:
+def _positional(model: type[BaseModel], tag: str | None = None) -> Callable[..., Any]:
     """Builds from positions, in the order of the contract: 26 keywords cost more than encoding them."""
     fields = [(name, Any) for name in model.model_fields if name != "type"]
-    return msgspec.defstruct(model.__name__, fields, tag_field="type", tag=tag, frozen=True, gc=False)
+    tag_field = None if tag is None else "type"
+    return msgspec.defstruct(model.__name__, fields, tag_field=tag_field, tag=tag, frozen=True, gc=False)
 
 
+_attach = _positional(Attach, "attach")
+make_entry: Callable[..., Entry] = _positional(Entry)
 make_resolved = _positional(Resolved, "touchpoint")
 
 
@@ -121,16 +122,8 @@ class Emission:
                 self._attach(scope, old, new, entries[start : start + MOVE_AT_ONCE], by)
 
     def _attach(self, scope: str, old: str | None, new: str, entries: Sequence[bytes], by: AttributedBy) -> None:
-        record = _attach(
-            at=self.at(),
-            run=self._run,
-            customer_id=new,
-            scope=scope,
-            entries=[decode_entry(entry) for entry in entries],
-            rev=self._offset,
-            attributed_by=by,
-            moved_from=old,
-        )
+        raw = [msgspec.Raw(entry) for entry in entries]
+        record = _attach(1, self.at(), self._run, new, scope, raw, self._offset, by, old)
         partition, key = _place(new, self._partitions)
         self._out.append(Effect("touchpoints", partition, key, encode(record)))
 

@@ -21,6 +21,7 @@ from streams.identity.keys import Change, Claim, Key, take
 from streams.identity.state import State, put
 
 UNKNOWN_CHANNEL = "unknown"
+FACTS = frozenset((str, int, float, bool))
 
 
 class Known(NamedTuple):
@@ -53,14 +54,14 @@ class Owner:
         occurred_at = decoded.occurred_at_sent + offset_ms
         too_late = log_time - occurred_at > state.limits.horizon_ms
         entry = make_entry(
-            touchpoint_id=decoded.touchpoint_id,
-            name=decoded.name,
-            occurred_at=occurred_at,
-            sequence=decoded.sequence,
-            log_time=log_time,
-            channel=decoded.channel or (known.channel if known is not None else None) or UNKNOWN_CHANNEL,
-            keys=decoded.keys,
-            facts=self._facts_of(decoded.properties) if decoded.properties else {},
+            decoded.touchpoint_id,
+            decoded.name,
+            occurred_at,
+            decoded.sequence,
+            log_time,
+            decoded.channel or (known.channel if known is not None else None) or UNKNOWN_CHANNEL,
+            decoded.keys,
+            self._facts_of(decoded.properties) if decoded.properties else {},
         )
         on_device = tail.rule == "device"
         user_id = decoded.user_id if on_device else None
@@ -188,9 +189,9 @@ class Owner:
 
     def _facts_of(self, properties: dict[str, Any]) -> dict[str, Fact]:
         wanted = self._facts
-        return {
-            name: value for name, value in properties.items() if name in wanted and isinstance(value, str | int | float)
-        }
+        if wanted.isdisjoint(properties):
+            return {}
+        return {name: value for name, value in properties.items() if name in wanted and type(value) in FACTS}
 
     def _resolved(
         self,

@@ -11,11 +11,11 @@ cannot be read are a bug, not bad data: they raise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.control import Unauthentic, read_control
-from schemas.decode import decode_touchpoint
+from schemas.decode import decode_received
 from schemas.decoded import Decoded, Invalid
 from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
@@ -26,7 +26,7 @@ from streams.identity.limits import Limits
 from streams.identity.owner import Owner
 from streams.identity.state import State
 from streams.identity.totals import TooMuchBadData, Window
-from streams.stage import Change, Effect, LogRecord, Position
+from streams.stage import Change, Effect, LogRecord
 
 __all__ = ["NAME", "Resolve", "ResolveConfig", "TooMuchBadData"]
 
@@ -34,6 +34,8 @@ _decode_beat = fast_decoder(Beat)
 _decode_mark = fast_decoder(Mark)
 _decode_evidence = fast_decoder(Evidence)
 
+Headers = Mapping[str, bytes | None]
+"""Of the record at work; the last one counts where a header occurs twice."""
 NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
 
 
@@ -65,19 +67,24 @@ class Resolve:
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:
         """Raises TooMuchBadData; anything else that it raises is a bug."""
-        value = record.value or b""
-        control = read_control(record.headers, self._partition, value, self._config.control_secret)
-        if control is None:
+        value, headers = record.value or b"", dict(record.headers)
+        if "control" not in headers:
             self._emission.begin(record.offset, 0, out)
-            self._touchpoint(record, value, record.timestamp if self._live else _log_time(record))
-        elif isinstance(control, Unauthentic):
+            self._touchpoint(record, value, headers, record.timestamp if self._live else _log_time(headers))
+        else:
+            self._control(record, value, headers, out)
+
+    def _control(self, record: LogRecord, value: bytes, headers: Headers, out: list[Effect]) -> None:
+        control = read_control(record.headers, self._partition, value, self._config.control_secret)
+        assert control is not None, "there is a header control"
+        if isinstance(control, Unauthentic):
             self._emission.begin(record.offset, 0, out)
             self._state.totals.read += 1
             self._refuse(record, "unauthentic_control", control.field, control.detail)
         elif control.name == "forwarded":
-            if control.at is not None and self._state.upstream.is_new(Position(*control.at)):
+            if control.at is not None and self._state.upstream.is_new(control.at):
                 self._emission.begin(record.offset, 1, out)
-                self._touchpoint(record, value, control.log_time)
+                self._touchpoint(record, value, headers, control.log_time)
         elif control.name == "evidence":
             self._evidence(record.offset, value, out)
         elif control.name == "mark":
@@ -103,10 +110,10 @@ class Resolve:
         self._state.totals.dead_letters += 1
         self._emission.dead_letter(record, "quarantined", None, reason, record.timestamp)
 
-    def _touchpoint(self, record: LogRecord, value: bytes, log_time: int | None) -> None:
+    def _touchpoint(self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None) -> None:
         state, totals = self._state, self._state.totals
         totals.read += 1
-        decoded = decode_touchpoint(value, record.headers)
+        decoded = decode_received(value, headers)
         if type(decoded) is Invalid:
             self._refuse(record, decoded.failure, decoded.field, decoded.detail)
             return
@@ -132,13 +139,13 @@ class Resolve:
 
     def _evidence(self, offset: int, value: bytes, out: list[Effect]) -> None:
         evidence = _decode_evidence(value)
-        if self._state.upstream.is_new(Position(*evidence.at)):
+        if self._state.upstream.is_new(evidence.at):
             self._emission.begin(offset, HOPS, out)
             self._owner.evidence(evidence)
 
     def _mark(self, offset: int, value: bytes, out: list[Effect]) -> None:
         mark = _decode_mark(value)
-        if self._state.upstream.is_new(Position(*mark.at)):
+        if self._state.upstream.is_new(mark.at):
             self._state.evict(mark.log_time)
             self._emission.begin(offset, 0, out)
             self._emission.progress(self._state.totals, (mark.log_time, mark.hop))
@@ -154,6 +161,6 @@ class Resolve:
         self._emission.progress(totals, None)
 
 
-def _log_time(record: LogRecord) -> int | None:
-    text = next((value for name, value in record.headers if name == "log_time"), None) or b""
+def _log_time(headers: Headers) -> int | None:
+    text = headers.get("log_time") or b""
     return int(text) if text.isdigit() and len(text) <= 15 else None

@@ -65,10 +65,12 @@ class Memory:
 
     def serves(self, kept: Kept) -> bool:
         """Whether any definition folds this touchpoint as one of the customer."""
-        return any(
-            d.relevant(kept.name, kept.facts) and (d.kind is None or not kept.kinds & KIND_BITS[d.kind])
-            for d in self._compiled.joint
-        )
+        for definition in self._compiled.joint:
+            if definition.kind is not None and kept.kinds & KIND_BITS[definition.kind]:
+                continue
+            if definition.relevant(kept.name, kept.facts):
+                return True
+        return False
 
     def _of(self, key: str) -> tuple[CompiledDefinition, ...]:
         return self._compiled.joint if key == CUSTOMER else self._compiled.by_kind.get(key.partition(":")[0], ())

@@ -27,7 +27,7 @@ from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
 from streams.journey.memory import Memory
 from streams.journey.snapshot import alert_effect, journey_effect
 from streams.journey.values import Kept
-from streams.stage import Change, Effect, LogRecord, Position, Upstream
+from streams.stage import Change, Effect, LogRecord, Upstream
 
 STAGE: Final = "track"
 HORIZON_MS: Final = 3 * DAY_MS
@@ -55,6 +55,7 @@ class Track:
         entries_max: int = ENTRIES_MAX,
     ) -> None:
         self.partition, self.compiled, self.run = partition, compiled, run
+        self._names, self._facts = compiled.heard(CUSTOMER)
         self._entries_max = entries_max
         self._ledger = Ledger()
         self._upstream = Upstream()
@@ -74,14 +75,15 @@ class Track:
             where = f"touchpoints, partition {self.partition}, offset {record.offset}"
             advice = "Find out who wrote it; `touchline quarantine` gives it up."
             raise UnreadableRecord(f"{where}: not a record of this version ({error}). {advice}") from error
-        if not self._upstream.is_new(Position(*value.at)):
+        if not self._upstream.is_new(value.at):
             return
         self._offset, self._ordinal = record.offset, 0
-        if isinstance(value, ResolvedView):
+        kind = type(value)
+        if kind is ResolvedView:
             self._resolved(value, out)
-        elif isinstance(value, AttachView):
+        elif kind is AttachView:
             self._attach(value, out)
-        elif isinstance(value, DetachView):
+        elif kind is DetachView:
             self._detach(value, out)
         else:
             self._tick(value, out)
@@ -128,8 +130,7 @@ class Track:
     # -- records -----------------------------------------------------------------------------------
 
     def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
-        names, facts = self.compiled.heard(CUSTOMER)
-        if value.name not in names and (not value.facts or facts.isdisjoint(value.facts)):
+        if value.name not in self._names and (not value.facts or self._facts.isdisjoint(value.facts)):
             return
         if value.too_late or value.customer_id is None:
             return
@@ -291,4 +292,7 @@ def _when(ticket: Ticket, at: int) -> int | None:
 
 def _kinds(entry: EntryView | ResolvedView) -> int:
     """Only the customer's own touchpoints are asked which keys they carry."""
-    return sum(KIND_BITS.get(kind, 0) for kind in entry.keys) if entry.keys else 0
+    kinds = 0
+    for kind in entry.keys:
+        kinds |= KIND_BITS.get(kind, 0)
+    return kinds

@@ -20,8 +20,8 @@ import msgspec
 
 from schemas.control import control_headers
 from schemas.fast import encode, fast_decoder, fast_type
-from schemas.records import Mark, Progress, Tick
-from streams.stage import Change, Effect, LogRecord, Position, Upstream
+from schemas.records import At, Mark, Progress, Tick
+from streams.stage import Change, Effect, LogRecord, Upstream
 
 HOPS = 2
 _KEY = b"s"
@@ -59,7 +59,7 @@ class KeepTime:
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:
         progress = _decode_progress(record.value or b"")
-        if not self._upstream.is_new(Position(*progress.at)):
+        if not self._upstream.is_new(progress.at):
             return
         self._changed = True
         state, partition = self._state, progress.at[1]
@@ -120,8 +120,8 @@ class _Emission:
         self._offset, self._secret, self._out = offset, secret, out
         self._ordinal = 0
 
-    def _at(self) -> Position:
-        at = Position("keep_time", 0, self._offset, self._ordinal)
+    def _at(self) -> At:
+        at = ("keep_time", 0, self._offset, self._ordinal)
         self._ordinal += 1
         return at
 
