@@ -1,9 +1,9 @@
 """Control records on touchpoints.raw: beats, marks, evidence, and touchpoints forwarded from a foreign partition.
 
 Everybody who may write touchpoints could write these too, so each carries a MAC under the deployment's control
-secret: keyed BLAKE2b (RFC 7693), half the cost of an HMAC with SHA-256. It binds the name of the control, the partition it was written to, the bytes and, for a forwarded
-touchpoint, what it carries along. The headers of one forwarded touchpoint from outside (`control`, `mac`,
-`log_time`, `at`) are replaced, never kept.
+secret: keyed BLAKE2b (RFC 7693), half the cost of an HMAC with SHA-256. It binds the name of the control, the
+partition it was written to, the bytes and, for a forwarded touchpoint, what it carries along. The headers of one
+forwarded touchpoint from outside (`control`, `mac`, `log_time`, `at`) are replaced, never kept.
 """
 
 from __future__ import annotations

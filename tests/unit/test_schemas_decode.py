@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.checked import DEPTH_MAX
 from schemas.decode import TOUCHPOINT_BYTES_MAX, Decoded, Failure, Invalid, decode_touchpoint
 from schemas.identifiers import BUSINESS_KINDS, ROUTING_ORDER, touchpoint_id_of
 from schemas.placeholders import is_placeholder
@@ -103,3 +104,25 @@ def test_bad_headers_are_refused(header: tuple[str, bytes], field: str, failure:
 
 def test_a_record_without_a_value_is_malformed() -> None:
     assert decode_touchpoint(None) == Invalid("malformed", None, "a record without a value")
+
+
+@pytest.mark.parametrize("levels", range(1, 25))
+@pytest.mark.parametrize("where", ["properties", "context"])
+@pytest.mark.parametrize("container", ["object", "array", "both"])
+def test_a_value_is_checked_however_deep_it_lies(levels: int, where: str, container: str) -> None:
+    """The quick way trusts the types for documents of few containers; every depth must give the same verdicts."""
+
+    def nested(value: Any) -> dict[str, Any]:
+        for level in range(levels):
+            in_array = container == "array" or (container == "both" and level % 2)
+            value = [value] if in_array else {"below": value}
+        return SMALLEST | {where: {"a": value}}
+
+    if levels + 2 > DEPTH_MAX:
+        assert refused(nested(1)).failure == "size_violation"
+        return
+    assert decoded(nested(2**63 - 1))
+    assert decoded(nested(-(2**63)))
+    assert refused(nested(2**63)).field is not None
+    assert refused(nested(-(2**63) - 1)).field is not None
+    assert refused(json.dumps(nested("huge")).replace('"huge"', "1e999").encode())
