@@ -1,0 +1,177 @@
+"""A definition in sentences, for people who answer for customers and not for software. Pure; Markdown out.
+
+Says of every step what is awaited, for how long, when at the earliest its alert can fire and why then; of every break
+when it begins and ends; and how the journey ends. The exact rules: docs/journeys.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms
+from schemas.definition_checks import touchpoints_of
+from schemas.explain_words import (
+    Deadline,
+    code,
+    conditions,
+    deadline_of,
+    late_arrivals,
+    listed,
+    named_touchpoints,
+    span,
+    step_order,
+    visible,
+)
+
+MODES = {
+    "live": "It is live: when an alert fires, somebody is told.",
+    "shadow": "It is in shadow mode: alerts are stored, and nobody is told.",
+}
+
+
+def prose(definition: Definition, catalogue: Catalogue) -> str:
+    """Markdown. `definition` has no flaws (`schemas.definition_checks`)."""
+    return "\n".join(
+        [
+            f"# {definition.journey}, version {definition.version}",
+            "",
+            f"{visible(definition.owner)} answers for this journey. {MODES[definition.mode]}",
+            "",
+            *_beginning(definition),
+            "",
+            *_steps(definition, catalogue),
+            "",
+            *_breaks(definition),
+            "",
+            *_end(definition),
+            "",
+            *_late(definition, catalogue),
+            "",
+        ]
+    )
+
+
+def _beginning(definition: Definition) -> Iterator[str]:
+    key, start = definition.instance.key, definition.start
+    yield "## Start"
+    yield ""
+    yield f"The journey starts with {_pattern([start.touchpoint], start.where)}."
+    if key == "customer":
+        yield "A customer has one such journey at a time: what follows belongs to it until it ends."
+        return
+    yield f"Each {code(key)} of a customer is a journey of its own, made of the touchpoints that carry it."
+    if definition.instance.if_absent == "only_open_one":
+        yield f"A touchpoint without {code(key)} joins the customer's open journey, if exactly one is open."
+    else:
+        yield f"A touchpoint without {code(key)} takes part in none."
+
+
+def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
+    yield "## Steps"
+    yield ""
+    for number, name in enumerate(step_order(definition), 1):
+        step = definition.steps[name]
+        deadline = deadline_of(step, definition, catalogue)
+        yield f"{number}. **{name}**: {_pattern(touchpoints_of(step), step.where)}, {_when(step, deadline)}."
+        if step.handoff is not None:
+            hand = step.handoff
+            yield f"   The customer is handed off from {code(hand.from_channel)} to {code(hand.to_channel)}."
+        yield f"   {_if_missing(step, deadline)}"
+    yield ""
+    yield "A step is passed over when one after it is reached in its time: then it is skipped and raises no alert."
+    limit = span(duration_ms(definition.lifetime))
+    yield f"Deadlines later than {limit} after the start do not count."
+
+
+def _when(step: Step, deadline: Deadline | None) -> str:
+    before = "the start" if step.after == "start" else code(step.after)
+    return f"at any time after {before}" if deadline is None else f"within {span(deadline.within_ms)} of {before}"
+
+
+def _if_missing(step: Step, deadline: Deadline | None) -> str:
+    if deadline is None:
+        return "If it is missing: nothing, it has no deadline."
+    if step.if_missing == "nothing":
+        return "If it is missing: nothing. The views show how many were in time."
+    before = "the start" if step.after == "start" else code(step.after)
+    moment = f"at the earliest {span(deadline.fires_after_ms)} after {before}{_made_of(deadline)}"
+    if step.if_missing == "count":
+        return f"If it is missing: no alert; it counts as missed, {moment}."
+    kind = "a missing step" if step.handoff is None else "a lost hand-off"
+    return f"If it is missing: an alert of severity {step.severity} ({kind}), {moment}."
+
+
+def _made_of(deadline: Deadline) -> str:
+    late = [f"{code(name)} may arrive {span(ms)} late" for name, ms in deadline.late]
+    longest = "; the longest counts" if len(late) > 1 else ""
+    delay = f", and {listed(late, 'and')}{longest}" if late else ""
+    return f" ({span(deadline.within_ms)}, {span(deadline.grace_ms)} of grace{delay})"
+
+
+def _breaks(definition: Definition) -> Iterator[str]:
+    yield "## Breaks"
+    yield ""
+    if not definition.breaks:
+        yield "None besides missed deadlines."
+    for name, rule in definition.breaks.items():
+        says = _low_score(rule) if rule.score is not None else _repetition(rule, definition)
+        yield f"- **{name}**: {says[0]}"
+        yield f"  {says[1]}"
+        step = code(rule.about or rule.cleared_by or "")
+        yield f"  The alert has severity {rule.severity} and names the step {step}."
+
+
+def _repetition(rule: Break, definition: Definition) -> tuple[str, str]:
+    step = definition.steps[rule.cleared_by or ""]
+    window = span(duration_ms(rule.in_window or definition.grace))
+    counted = _pattern([rule.touchpoint or ""], rule.where)
+    clearing = _pattern(touchpoints_of(step), step.where)
+    ends = f"It ends, and counting begins anew, with {clearing}"
+    first = rule.touchpoint == definition.start.touchpoint
+    return (
+        f"{rule.at_least} or more times {counted} within {window}{', not counting the start' if first else ''}.",
+        f"{ends} (the touchpoint of {code(rule.cleared_by or '')})" + _or_failure(definition),
+    )
+
+
+def _or_failure(definition: Definition) -> str:
+    return ", or with a failure." if definition.outcome.failure else "."
+
+
+def _low_score(rule: Break) -> tuple[str, str]:
+    score, limit = code(rule.score or ""), f"{rule.below:g}" if rule.below is not None else ""
+    return (
+        f"a touchpoint after the start whose {score} is below {limit}.",
+        f"It ends with a {score} of {limit} or more. A failure does not end it.",
+    )
+
+
+def _end(definition: Definition) -> Iterator[str]:
+    outcome, limit = definition.outcome, span(duration_ms(definition.lifetime))
+    yield "## End"
+    yield ""
+    others = " The journey ends when the other steps are reached or skipped too." if len(definition.steps) > 1 else ""
+    yield f"- Success: {code(outcome.success)} is reached.{others}"
+    if outcome.failure:
+        names = listed(map(code, outcome.failure), "or")
+        yield f"- Failure: {names}, even after the success. It ends the journey, its deadlines and its alerts; only"
+        yield "  those of low scores stay."
+    yield f"- Otherwise the journey has expired {limit} after the start, and alerts that still fire are given up."
+    yield ""
+    yield "An alert of a missing step is resolved when the step, or one after it, is reached after all. It is withdrawn"
+    yield "when a touchpoint arrives that had occurred in time, grace included: then nothing was wrong."
+
+
+def _late(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
+    yield "## Late arrivals"
+    yield ""
+    late = late_arrivals(named_touchpoints(definition), catalogue)
+    if not late:
+        yield "All of its touchpoints are expected to arrive at once."
+    for name, ms in late:
+        yield f"- {code(name)} may arrive {span(ms)} after it occurred."
+
+
+def _pattern(names: list[str], where: Where) -> str:
+    told = [f"{code(word)} is {code(fact)}" for word, fact in conditions(where)]
+    return listed(map(code, names), "or") + (f" where {listed(told, 'and')}" if told else "")

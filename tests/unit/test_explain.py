@@ -1,0 +1,199 @@
+"""Laws of `touchline explain`: nothing that a definition says is left out, and every moment it names is the fold's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from typer.testing import CliRunner
+
+from deploy.cli.explain import explained
+from deploy.cli.main import app
+from schemas.definition import UNIT_MS, Catalogue, Definition
+from schemas.definition_checks import touchpoints_of
+from schemas.definition_files import load_catalogue, load_definitions
+from schemas.explain_diagram import diagram
+from schemas.explain_prose import prose
+from schemas.explain_words import code, fact_text, span, visible
+from streams.journey.compile import compile_definitions
+from tests.unit.explain_cases import cases
+from tests.unit.mermaid_reader import read
+
+CATALOGUE = load_catalogue(Path("touchpoints.yaml"))
+SHIPPED = {definition.journey: definition for definition in load_definitions(Path("journeys"), CATALOGUE)}
+LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+WORDS_MS = {"day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1_000}
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def items(text: str, opening: str) -> dict[str, str]:
+    """The items of a list by their bold names."""
+    found = re.split(rf"^{opening} \*\*([a-z0-9_]+)\*\*: ", text, flags=re.MULTILINE)[1:]
+    return {name: said.split("\n\n")[0] for name, said in zip(found[::2], found[1::2])}
+
+
+def milliseconds(words: str) -> int:
+    """`2 days 21 minutes`, read by another hand than the writer's."""
+    pairs = re.findall(r"(\d+) (day|hour|minute|second)s?", words)
+    assert " ".join(f"{n} {unit}{'s' if n != '1' else ''}" for n, unit in pairs) == words
+    return sum(int(n) * WORDS_MS[unit] for n, unit in pairs)
+
+
+@LAW
+@given(cases())
+def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    (compiled,) = compile_definitions([definition], catalogue).definitions
+    told = items(section(prose(definition, catalogue), "Steps"), r"\d+\.")
+    assert set(told) == set(definition.steps)
+    for name, step in definition.steps.items():
+        said = told[name]
+        for touchpoint in touchpoints_of(step):
+            assert f"`{touchpoint}`" in said
+        for word, fact in step.where.items():
+            assert f"`{word}` is {code(fact_text(fact))}" in said
+        before = "the start" if step.after == "start" else f"`{step.after}`"
+        if step.handoff is not None:
+            assert f"from `{step.handoff.from_channel}` to `{step.handoff.to_channel}`" in said
+        if step.within is None:
+            assert f"at any time after {before}" in said
+            assert "no deadline" in said
+            continue
+        assert f"within {span(int(step.within[:-1]) * UNIT_MS[step.within[-1]])} of {before}" in said
+        if step.if_missing == "nothing":
+            assert "If it is missing: nothing" in said
+            continue
+        found = re.search(rf"at the earliest (.*?) after {re.escape(before)} \(", said)
+        assert found is not None, said
+        index, _, within_ms, delay_ms = next(j for j in compiled.judged if compiled.steps[j[0]].name == name)
+        assert milliseconds(found[1]) == within_ms + delay_ms, "the moment that the fold judges at"
+        assert ("no alert" in said) == (step.if_missing == "count")
+        assert (f"alert of severity {step.severity}" in said) == (step.if_missing == "break")
+        if step.if_missing == "break":
+            kind = compiled.steps[index].kind
+            assert {"missing_step": "a missing step", "handoff_lost": "a lost hand-off"}[kind] in said
+
+
+@LAW
+@given(cases())
+def test_every_break_says_when_it_begins_and_ends(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    told = items(section(prose(definition, catalogue), "Breaks"), "-")
+    assert set(told) == set(definition.breaks)
+    for name, rule in definition.breaks.items():
+        said = told[name]
+        assert f"severity {rule.severity}" in said
+        assert f"names the step `{rule.about or rule.cleared_by}`" in said
+        if rule.score is not None:
+            assert f"whose `{rule.score}` is below {rule.below:g}." in said
+            assert f"`{rule.score}` of {rule.below:g} or more" in said
+            continue
+        assert said.startswith(f"{rule.at_least} or more times `{rule.touchpoint}`")
+        window = re.search(r" within ([0-9a-z ]+)(?:\.|, not counting the start\.)$", said.split("\n")[0])
+        assert window is not None
+        assert rule.in_window is not None
+        assert milliseconds(window[1]) == int(rule.in_window[:-1]) * UNIT_MS[rule.in_window[-1]]
+        assert ("not counting the start" in said) == (rule.touchpoint == definition.start.touchpoint)
+        for touchpoint in touchpoints_of(definition.steps[rule.cleared_by or ""]):
+            assert f"`{touchpoint}`" in said.split("\n")[1]
+        assert ("or with a failure" in said) == bool(definition.outcome.failure)
+
+
+@LAW
+@given(cases())
+def test_the_rest_is_said_too(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    text = prose(definition, catalogue)
+    assert text.startswith(
+        f"# {definition.journey}, version {definition.version}\n\n{visible(definition.owner)} answers"
+    )
+    assert ("It is live" in text) == (definition.mode == "live")
+    start = section(text, "Start")
+    assert f"`{definition.start.touchpoint}`" in start
+    assert definition.instance.key == "customer" or f"`{definition.instance.key}`" in start
+    assert ("joins" in start) == (definition.instance.if_absent == "only_open_one")
+    end = section(text, "End")
+    assert f"`{definition.outcome.success}`" in end
+    assert all(f"`{name}`" in end for name in definition.outcome.failure)
+    assert "expired 400 days after the start" in end
+    late = {name: entry.arrives_within for name, entry in catalogue.touchpoints.items() if entry.arrives_within}
+    told = dict(re.findall(r"^- `(\w+)` may arrive (.*) after it occurred\.$", section(text, "Late arrivals"), re.M))
+    mentioned = {definition.start.touchpoint, *definition.outcome.failure}
+    mentioned.update(name for step in definition.steps.values() for name in touchpoints_of(step))
+    mentioned.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint)
+    assert set(told) == set(late) & mentioned
+    assert all(milliseconds(told[name]) == int(late[name][:-1]) * UNIT_MS[late[name][-1]] for name in told)
+    assert all(letter.isprintable() for line in text.split("\n") for letter in line)
+
+
+@LAW
+@given(cases())
+def test_the_solid_arrows_are_exactly_what_follows_what(case: tuple[Definition, Catalogue]) -> None:
+    definition, _ = case
+    drawing = read(diagram(definition))
+    solid = sorted((source, target) for source, arrow, target, _ in drawing.edges if arrow == "-->")
+    afters = {
+        name: "start" if step.after == "start" else f"step_{step.after}" for name, step in definition.steps.items()
+    }
+    assert solid == sorted((before, f"step_{name}") for name, before in afters.items())
+    assert [(source, target) for source, arrow, target, _ in drawing.edges if arrow == "==>"] == [
+        (f"step_{definition.outcome.success}", "success")
+    ]
+    dotted = {(source, target) for source, arrow, target, _ in drawing.edges if arrow == "-.->"}
+    breaks = {(f"break_{name}", f"step_{rule.about or rule.cleared_by}") for name, rule in definition.breaks.items()}
+    assert dotted == breaks | ({("start", "failure")} if definition.outcome.failure else set())
+
+
+@LAW
+@given(cases())
+def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple[Definition, Catalogue]) -> None:
+    definition, _ = case
+    drawing = read(diagram(definition))
+    steps = {f"step_{name}" for name in definition.steps}
+    breaks = {f"break_{name}" for name in definition.breaks}
+    ends = {"start", "success"} | ({"failure"} if definition.outcome.failure else set())
+    assert set(drawing.nodes) == steps | breaks | ends
+    for name, step in definition.steps.items():
+        label = drawing.nodes[f"step_{name}"]
+        assert label[0] == name
+        assert set(label[1].replace(" or ", ", ").split(", ")) == set(touchpoints_of(step))
+        assert label[2:] == [f"{word} = {visible(fact_text(fact))}".rstrip() for word, fact in step.where.items()]
+        (edge,) = [edge for edge in drawing.edges if edge[2] == f"step_{name}" and edge[1] == "-->"]
+        assert step.within is None or edge[3].startswith(f"within {step.within}, else ")
+        if step.within is not None and step.if_missing == "break":
+            assert f"else {step.severity} alert" in edge[3]
+    for name, rule in definition.breaks.items():
+        label = drawing.nodes[f"break_{name}"]
+        assert label[0] == f"{name} ({rule.severity})"
+        wanted = (
+            f"{rule.score} below {rule.below:g}"
+            if rule.score
+            else f"{rule.at_least} x {rule.touchpoint} in {rule.in_window}"
+        )
+        assert label[1] == wanted
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("journey", sorted(SHIPPED))
+def test_the_command_takes_a_name_or_a_file(journey: str) -> None:
+    by_name = CliRunner().invoke(app, ["explain", journey])
+    by_file = CliRunner().invoke(app, ["explain", f"journeys/{journey}.yaml", "--catalogue", "touchpoints.yaml"])
+    assert by_name.exit_code == by_file.exit_code == 0
+    assert by_name.stdout == by_file.stdout == explained(SHIPPED[journey], CATALOGUE, False)
+    alone = CliRunner().invoke(app, ["explain", journey, "--diagram"])
+    assert alone.stdout == diagram(SHIPPED[journey])
+    assert f"```mermaid\n{alone.stdout}```" in by_name.stdout
+
+
+def test_a_definition_with_flaws_is_not_explained(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(Path("journeys/checkout.yaml").read_text().replace("within: 2h", "within: 2 hours"))
+    assert "Did you mean '2h'?" in str(CliRunner().invoke(app, ["explain", str(file)]).exception)
+    assert "Did you mean 'checkout'?" in str(CliRunner().invoke(app, ["explain", "chekout"]).exception)
