@@ -1,0 +1,152 @@
+"""How long an alert takes: from the touchpoint that causes it, and from the deadline that passes.
+
+`python -m benchmarks.latency [--rate 2000] [--seconds 40]` (for the Makefile: `make latency`). One Kafka node, one
+worker, the collector's producer, and nothing else. Writes benchmarks/results/latency.json and latency.md.
+Exit code 1 when an alert is missing, or came that should not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import psutil
+import structlog
+from aiokafka import AIOKafkaConsumer
+
+from benchmarks.latency.feed import Feed, front_door, now_ms
+from benchmarks.latency.hops import measure, spread, spreads
+from benchmarks.latency.log import RAW, Appended, Incomplete, Place, make_topics, read_all, wait_for
+from benchmarks.latency.plan import ROOT, SLICE_MS, Plan, judged_after_ms, make_plan
+from benchmarks.latency.report import Outcome, load_average, over_budget, summary, table, write
+from deploy.embedded.kafka import start_kafka, stop_kafka
+from sources.collector.produce import RawLog
+
+RESULTS: Final = ROOT / "benchmarks" / "results"
+WARM_UP_SECONDS: Final = 10
+START_SECONDS: Final = 60.0
+ALERT_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 15.0
+SEED: Final = 7
+
+
+class Fed(NamedTuple):
+    """What the feed saw. `cpu`: the worker's seconds between warm-up and end; times are ms since the epoch."""
+
+    feed: Feed
+    begun_at: int
+    ended_at: int
+    cpu: float
+
+
+def cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+@contextmanager
+def worker(bootstrap: str, prefix: str, log: Path) -> Iterator[int]:
+    """Its process id. Ended by SIGTERM, by force when that takes too long."""
+    command = (sys.executable, "-m", "benchmarks.latency.worker", bootstrap, prefix)
+    with log.open("wb") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    try:
+        yield child.pid
+    finally:
+        child.send_signal(signal.SIGTERM)
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+async def run(plan: Plan, bootstrap: str, prefix: str, log: Path) -> tuple[Fed, dict[Place, Appended]]:
+    """Raises Incomplete, NotFed, Unavailable."""
+    watching = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await watching.start()
+    try:
+        with worker(bootstrap, prefix, log) as pid:
+            async with front_door(bootstrap, prefix + RAW) as raw_log:
+                if not await wait_for(watching, prefix, "touchpoints", 1, 1, START_SECONDS):
+                    raise Incomplete(f"the worker gave no tick within {START_SECONDS:.0f} s")
+                fed = await feed(plan, raw_log, pid)
+                await wait_for(watching, prefix, "alerts", 0, len(plan.planted), ALERT_SECONDS)
+        return fed, await read_all(bootstrap, prefix)
+    finally:
+        await watching.stop()
+
+
+async def feed(plan: Plan, raw_log: RawLog, pid: int) -> Fed:
+    warm = WARM_UP_SECONDS * 1_000 // SLICE_MS
+    sending = Feed(raw_log, SEED)
+    begun_at = now_ms()
+    await sending.send(plan.slices[:warm])
+    cpu = cpu_seconds(pid)
+    sending.late_ms.clear()
+    await sending.send(plan.slices[warm:])
+    return Fed(sending, begun_at, now_ms(), cpu_seconds(pid) - cpu)
+
+
+def judge(plan: Plan, fed: Fed, records: dict[Place, Appended], args: argparse.Namespace, load: float) -> Outcome:
+    """Only what was caused between warm-up and end counts as latency; every alert counts as missing or wrong."""
+    since = fed.begun_at + WARM_UP_SECONDS * 1_000
+    found = measure(records, plan.planted, fed.feed.occurred_at, judged_after_ms())
+    chosen = [one for one in found.latencies if since <= one.caused_at < fed.ended_at]
+    raw = sum(
+        place[0] == RAW and not record.control and since <= record.appended_at < fed.ended_at
+        for place, record in records.items()
+    )
+    return Outcome(
+        asked_per_second=args.rate,
+        reached_per_second=raw * 1_000 / (fed.ended_at - since),
+        seconds=args.seconds - WARM_UP_SECONDS,
+        cpu_us_per_touchpoint=fed.cpu * 1e6 / max(raw, 1),
+        late=spread(fed.feed.late_ms),
+        load=(load, load_average()),
+        missing=found.missing,
+        wrong=found.wrong,
+        spreads=spreads(chosen),
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.latency", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rate", type=int, default=2_000, help="touchpoints a second")
+    parser.add_argument("--seconds", type=int, default=40, help=f"the first {WARM_UP_SECONDS} are the warm-up")
+    args = parser.parse_args()
+    if args.seconds <= WARM_UP_SECONDS or args.rate < 100:
+        parser.error(f"--seconds must be greater than {WARM_UP_SECONDS}, --rate at least 100")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a new topic has no leader for a moment
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    load, prefix = load_average(), f"latency-{int(time.time())}."
+    plan = make_plan(args.rate, args.seconds, SEED)
+    with tempfile.TemporaryDirectory(prefix="touchline-latency-", ignore_cleanup_errors=True) as folder:
+        work = Path(folder)
+        kafka = start_kafka(work / "kafka", progress=lambda text: print(text, flush=True))
+        try:
+            make_topics(kafka.bootstrap, prefix)
+            fed, records = asyncio.run(run(plan, kafka.bootstrap, prefix, work / "worker.log"))
+        finally:
+            stop_kafka(work / "kafka")
+        print((work / "worker.log").read_text(errors="replace")[-2_000:], file=sys.stderr, end="")
+    outcome = judge(plan, fed, records, args, load)
+    print("\n".join(summary(outcome)), table(outcome), *over_budget(outcome), sep="\n")
+    write(RESULTS, ROOT, outcome)
+    return int(outcome.missing > 0 or outcome.wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

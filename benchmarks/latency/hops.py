@@ -1,0 +1,142 @@
+"""From the records of a run to latencies. Pure.
+
+Every record names its position: the stage that wrote it, and the partition and offset of what that stage was reading.
+So the way of an alert is walked back record by record, to the touchpoint that caused it or to the beat that let its
+deadline pass; nothing is guessed from times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+from typing import Final, NamedTuple
+
+from benchmarks.latency.log import RAW, Appended, Place, alerts_of
+from benchmarks.latency.plan import Planted
+from schemas.identifiers import customer_of
+
+SOURCES: Final = {"resolve": RAW, "keep_time": "progress", "track": "touchpoints"}
+TOTAL: Final = "total"
+TOUCHPOINT_HOPS: Final = {
+    "retries": ("raw -> touchpoints", "touchpoints -> alert"),
+    "order": ("raw -> evidence in raw", "evidence -> touchpoints", "touchpoints -> alert"),
+}
+DEADLINE_HOPS: Final = (
+    "due -> a beat later than it",
+    "beat -> round begins",
+    "round begins -> mark 1 appended",
+    "mark 1 -> reported by the last partition",
+    "report -> mark 2 appended",
+    "mark 2 -> reported by the last partition",
+    "report -> tick appended",
+    "tick -> alert",
+)
+WAY_MAX: Final = 7
+"""Report, mark, report, mark, report, tick, alert."""
+
+
+class Latency(NamedTuple):
+    """In ms; `hops` add up to `total`."""
+
+    definition: str
+    caused_at: int
+    total: int
+    hops: Mapping[str, int]
+
+
+class Found(NamedTuple):
+    """`wrong`: alerts that nobody planted, a second one for the same break, or one with another cause."""
+
+    latencies: Sequence[Latency]
+    missing: int
+    wrong: int
+
+
+def measure(
+    records: Mapping[Place, Appended], planted: Sequence[Planted], occurred_at: Mapping[str, int], judged_after_ms: int
+) -> Found:
+    plan = {(str(one.definition), customer_of("anonymous_id", one.device)): one for one in planted}
+    latencies: list[Latency] = []
+    seen, wrong = set(), 0
+    for alert in alerts_of(records):
+        key = (alert.body.definition, alert.body.customer_id)
+        one = plan.get(key)
+        if one is None or alert.body.state != "firing" or key in seen:
+            wrong += 1
+            continue
+        seen.add(key)
+        way = way_of(records, alert)
+        due_at = occurred_at[one.cause] + judged_after_ms
+        latency = _deadline(records, way, due_at) if one.definition == "answer" else _touchpoint(way, one)
+        if latency is None:
+            wrong += 1
+        else:
+            latencies.append(latency)
+    return Found(latencies, len(plan) - len(seen), wrong)
+
+
+def way_of(records: Mapping[Place, Appended], alert: Appended) -> list[Appended]:
+    """The records that led to this one, the alert last. What has no position begins it: a touchpoint or a beat.
+    Rounds of ticks may follow on each other without end, so no more than one round is walked back.
+    """
+    way = [alert]
+    while (at := way[0].body.at) is not None and len(way) < WAY_MAX:
+        way.insert(0, records[SOURCES[at[0]], at[1], at[2]])
+    return way
+
+
+def _touchpoint(way: Sequence[Appended], one: Planted) -> Latency | None:
+    """An order whose owner is the device's own partition is attached there, without evidence."""
+    if way[0].body.message_id != one.cause:
+        return None
+    names = TOUCHPOINT_HOPS[one.definition]
+    if len(way) != len(names) + 1:
+        return None
+    return _latency(one.definition, way[0].appended_at, names, way)
+
+
+def _deadline(records: Mapping[Place, Appended], way: Sequence[Appended], due_at: int) -> Latency | None:
+    """The first report of the way began the round. A round before may have kept it waiting, so the beat is found by
+    the tick's time: a beat covers what came before its own.
+    """
+    if len(way) < WAY_MAX or way[-2].body.log_time < due_at:
+        return None
+    times = [due_at, way[-2].body.log_time + 1, *(record.appended_at for record in way)]
+    hops = {name: times[number + 1] - times[number] for number, name in enumerate(DEADLINE_HOPS)}
+    return Latency("answer", due_at, times[-1] - due_at, hops)
+
+
+def _latency(definition: str, caused_at: int, names: Sequence[str], way: Sequence[Appended]) -> Latency:
+    times = [record.appended_at for record in way]
+    hops = {name: times[number + 1] - times[number] for number, name in enumerate(names)}
+    return Latency(definition, caused_at, times[-1] - caused_at, hops)
+
+
+class Spread(NamedTuple):
+    """In ms, by the nearest rank."""
+
+    samples: int
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+def spread(values: Iterable[float]) -> Spread:
+    ordered = sorted(values)
+    if not ordered:
+        return Spread(0, 0, 0, 0, 0)
+    at = [ordered[ceil(len(ordered) * share) - 1] for share in (0.5, 0.9, 0.99)]
+    return Spread(len(ordered), at[0], at[1], at[2], ordered[-1])
+
+
+def spreads(latencies: Sequence[Latency]) -> dict[str, dict[str, Spread]]:
+    """By definition: the total, then each hop."""
+    table: dict[str, dict[str, Spread]] = {}
+    for definition in dict.fromkeys(one.definition for one in latencies):
+        chosen = [one for one in latencies if one.definition == definition]
+        rows = {TOTAL: spread(one.total for one in chosen)}
+        for name in chosen[0].hops:
+            rows[name] = spread(one.hops[name] for one in chosen)
+        table[definition] = rows
+    return table
