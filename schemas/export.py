@@ -1,4 +1,7 @@
-"""JSON Schemas of the contracts, for teams that do not use Python. Generated from pydantic, never written by hand."""
+"""JSON Schemas: of the contracts, for teams that do not use Python; of the files that people write, for their editors.
+
+Generated from pydantic, never written by hand.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.definition import Catalogue
+from schemas.definition_schema import catalogue_schema, definition_schema
 from schemas.records import Alert, Attach, Beat, DeadLetter, Detach, Evidence, Journey, Mark, Progress, Resolved, Tick
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
@@ -31,14 +36,25 @@ def schema_of(topic: str, contract: type[Contract]) -> dict[str, Any]:
     return about | schema
 
 
-def export_schemas(directory: Path) -> list[Path]:
-    """Writes `<topic>/v1/<Contract>.schema.json`. The same contracts give the same bytes."""
-    written = []
-    for topic, contracts in CONTRACTS.items():
-        folder = directory / topic / "v1"
-        folder.mkdir(parents=True, exist_ok=True)
-        for contract in contracts:
-            path = folder / f"{contract.__name__}.schema.json"
-            path.write_text(json.dumps(schema_of(topic, contract), indent=2, sort_keys=True) + "\n", "utf-8")
-            written.append(path)
-    return written
+def file_schemas(catalogue: Catalogue | None = None) -> dict[str, dict[str, Any]]:
+    """Name -> schema of what people write: definitions, and the catalogue."""
+    return {"definition": definition_schema(catalogue), "catalogue": catalogue_schema()}
+
+
+def export_schemas(directory: Path, catalogue: Catalogue | None = None) -> list[Path]:
+    """Writes `<topic>/v1/<Contract>.schema.json` and `files/<name>.schema.json`. The same contracts give the same
+    bytes. With a catalogue, definitions may name its touchpoints only.
+    """
+    schemas = {
+        f"{topic}/v1/{contract.__name__}": schema_of(topic, contract)
+        for topic, contracts in CONTRACTS.items()
+        for contract in contracts
+    }
+    schemas |= {f"files/{name}": schema for name, schema in file_schemas(catalogue).items()}
+    return [_written(directory / f"{name}.schema.json", schema) for name, schema in schemas.items()]
+
+
+def _written(path: Path, schema: dict[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n", "utf-8")
+    return path

@@ -49,7 +49,13 @@ def validate(
     console.print(f"{settings.catalogue_file}: {len(catalogue.touchpoints)} touchpoints", markup=False)
 
 
-def export(directory: Annotated[Path, typer.Argument(help="where the files go")] = Path("schemas-json")) -> None:
-    """Write the JSON Schema of every contract."""
-    for file in export_schemas(directory):
+def export(
+    directory: Annotated[Path, typer.Argument(help="where the files go")] = Path("schemas-json"),
+    catalogue: Annotated[
+        Path | None, typer.Option(help="complete the names of this catalogue's touchpoints in definitions")
+    ] = None,
+) -> None:
+    """Write the JSON Schema of every contract, and of definitions and catalogue for editors."""
+    known = load_catalogue(catalogue) if catalogue is not None else None
+    for file in export_schemas(directory, known):
         console.print(str(file), markup=False)

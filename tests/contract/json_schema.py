@@ -1,4 +1,4 @@
-"""The part of JSON Schema that our exported contracts use.
+"""The part of JSON Schema that our exported schemas use.
 
 An unknown keyword is an error, so no rule is skipped in silence. A rule for texts does not touch numbers, and so on.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-SAID = {"$schema", "$comment", "$defs", "title", "description", "default", "format"}
+SAID = {"$schema", "$comment", "$defs", "title", "description", "default", "format", "examples"}
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -24,11 +24,14 @@ APPLIES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("minimum", "maximum"), (int, float)),
     **dict.fromkeys(("minLength", "maxLength", "pattern"), (str,)),
     **dict.fromkeys(("required", "properties", "additionalProperties"), (dict,)),
-    **dict.fromkeys(("prefixItems", "items", "minItems", "maxItems"), (list,)),
+    **dict.fromkeys(("propertyNames", "minProperties", "maxProperties", "dependentRequired"), (dict,)),
+    **dict.fromkeys(("prefixItems", "items", "minItems", "maxItems", "uniqueItems"), (list,)),
 }
 
 
-def fits(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> bool:
+def fits(schema: dict[str, Any] | bool, value: Any, root: dict[str, Any]) -> bool:
+    if isinstance(schema, bool):
+        return schema
     return all(
         _rule(keyword, rule, schema, value, root)
         for keyword, rule in schema.items()
@@ -44,6 +47,10 @@ def _rule(keyword: str, rule: Any, schema: dict[str, Any], value: Any, root: dic
             return isinstance(value, TYPES[rule]) and (rule == "boolean" or not isinstance(value, bool))
         case "anyOf":
             return any(fits(option, value, root) for option in rule)
+        case "oneOf":
+            return sum(fits(option, value, root) for option in rule) == 1
+        case "not":
+            return not fits(rule, value, root)
         case "const":
             return bool(value == rule)
         case "enum":
@@ -70,7 +77,17 @@ def _container_rule(keyword: str, rule: Any, schema: dict[str, Any], value: Any,
             return all(fits(part, value[name], root) for name, part in rule.items() if name in value)
         case "additionalProperties":
             extra = [content for name, content in value.items() if name not in schema.get("properties", {})]
-            return not extra if rule is False else rule is True or all(fits(rule, each, root) for each in extra)
+            return all(fits(rule, each, root) for each in extra)
+        case "propertyNames":
+            return all(fits(rule, name, root) for name in value)
+        case "minProperties":
+            return bool(len(value) >= rule)
+        case "maxProperties":
+            return bool(len(value) <= rule)
+        case "dependentRequired":
+            return all(name not in value or value.keys() >= set(needed) for name, needed in rule.items())
+        case "uniqueItems":
+            return not rule or all(each not in value[:index] for index, each in enumerate(value))
         case "prefixItems":
             return all(fits(part, each, root) for part, each in zip(rule, value))
         case "items":

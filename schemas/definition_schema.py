@@ -1,0 +1,86 @@
+"""JSON Schemas of the files that people write, so that their editors complete, explain and check them.
+
+Made from the same models that read the files. Three things differ from what pydantic writes: an absent field is left
+out and never null; a name that is no name is refused and not skipped; and what the checks demand of fields together
+(`schemas.definition_checks`) is said here too, as far as JSON Schema has words for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schemas.definition import LOW_SCORE, REPETITION, Catalogue, Definition
+from schemas.touchpoint import Contract
+
+Schema = dict[str, Any]
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DURATIONS: Final = ["90s", "10m", "8h", "7d"]
+NO_START: Final = ("cleared_by", "about")
+CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
+WANT_DEADLINE: Final = ("if_missing", "severity", "handoff")
+
+
+def definition_schema(catalogue: Catalogue | None = None) -> Schema:
+    """Of a file of journeys/. With a catalogue only its touchpoints are names of touchpoints, and editors complete
+    them.
+    """
+    schema = _tidy(Definition)
+    parts = schema["$defs"]
+    parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
+    parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
+    parts["Break"]["oneOf"] = [
+        {"required": list(REPETITION), "properties": dict.fromkeys(LOW_SCORE, False)},
+        {"required": list(LOW_SCORE), "properties": dict.fromkeys(("where", *REPETITION), False)},
+    ]
+    parts["Instance"]["not"] = {"properties": {"key": {"const": "customer"}}, "required": ["if_absent"]}
+    schema["properties"]["steps"]["propertyNames"]["not"] = {"const": "start"}
+    for part in (parts["Outcome"]["properties"]["success"], *(parts["Break"]["properties"][w] for w in NO_START)):
+        part["not"] = {"const": "start"}
+    for name in ("Pattern", "Step", "Break"):
+        parts[name]["properties"]["where"]["properties"] = {"channel": CHANNEL}
+    several = (parts["Step"]["properties"]["any_of"], parts["Outcome"]["properties"]["failure"])
+    for field in several:
+        field["uniqueItems"] = True
+    if catalogue is not None:
+        single = [parts[name]["properties"]["touchpoint"] for name in ("Pattern", "Step", "Break")]
+        for field in (*single, *(field["items"] for field in several)):
+            field["enum"] = list(catalogue.touchpoints)
+    return _headed(schema, "A journey definition of Touchline", "journeys/*.yaml")
+
+
+def catalogue_schema() -> Schema:
+    """Of touchpoints.yaml: the touchpoints stand at the top of the file, without a key above them."""
+    schema = _tidy(Catalogue)
+    whole = {**schema["properties"]["touchpoints"], "$defs": schema["$defs"], "description": schema["description"]}
+    return _headed(whole, "The touchpoint catalogue of Touchline", "touchpoints.yaml")
+
+
+def _headed(schema: Schema, title: str, files: str) -> Schema:
+    return schema | {"$schema": DIALECT, "$comment": f"for {files}", "title": title}
+
+
+def _tidy(model: type[Contract]) -> Schema:
+    schema: Schema = _tidied(model.model_json_schema(by_alias=True, mode="validation"))
+    return schema
+
+
+def _tidied(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_tidied(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _tidied(value) for key, value in node.items()}
+    options = [option for option in node.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1 and len(options) < len(node["anyOf"]):
+        del node["anyOf"]
+        node = options[0] | node
+    if node.get("default", 0) is None:
+        del node["default"]
+    if isinstance(node.get("title"), str) and "type" in node | {"$ref": 0}:
+        del node["title"]
+    if str(node.get("pattern", "")).endswith("(s|m|h|d)$"):
+        node["examples"] = DURATIONS
+    if "patternProperties" in node:
+        ((pattern, content),) = node.pop("patternProperties").items()
+        node |= {"additionalProperties": content, "propertyNames": {"pattern": pattern} | node.get("propertyNames", {})}
+    return node

@@ -1,0 +1,159 @@
+"""The schemas for editors judge files as the loader does, as far as JSON Schema has words for it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from schemas.definition import Catalogue, Definition
+from schemas.definition_files import DefinitionError, load_catalogue
+from schemas.definition_schema import catalogue_schema, definition_schema
+from schemas.export import export_schemas
+from schemas.yaml_file import plain, read_mapping
+from tests.contract.json_schema import fits
+from tests.unit.definition_cases import BROKEN, GOOD
+from tests.unit.explain_cases import cases
+
+CATALOGUE_FILE = Path("touchpoints.yaml")
+CATALOGUE = load_catalogue(CATALOGUE_FILE)
+OPEN, STRICT, LISTED = definition_schema(), definition_schema(CATALOGUE), catalogue_schema()
+LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+BEYOND_JSON_SCHEMA = {
+    *("after: redy", "after: done", "after: answered"),
+    *("cleared_by: payd", "    cleared_by: payed", "success: collectd", "ready:"),
+    *("touchpoint: order_refunded", "order_cancelled, invoice", "touchpoint: payment_captured"),
+    *("{from: store, to: store}", "{from: web, to: app}", "within: 15d\n    handoff"),
+    *("{store_id: 0815}", "score: store_id", "below: .nan"),
+}
+"""Names of steps, and what two parts of a file, or file and catalogue, mean together. And JSON knows no NaN."""
+
+
+@pytest.mark.parametrize("file", sorted(Path("journeys").glob("*.yaml")), ids=str)
+def test_what_is_shipped_fits(file: Path) -> None:
+    document = plain(read_mapping(file))
+    assert fits(OPEN, document, OPEN)
+    assert fits(STRICT, document, STRICT)
+
+
+def test_the_shipped_catalogue_fits() -> None:
+    assert fits(LISTED, plain(read_mapping(CATALOGUE_FILE)), LISTED)
+
+
+@pytest.mark.parametrize(("old", "new"), [(old, new) for old, new, _, _ in BROKEN])
+def test_a_broken_definition_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    file = tmp_path / "spoilt.yaml"
+    file.write_text(GOOD.read_text().replace(old, new, 1))
+    try:
+        document = plain(read_mapping(file))
+    except DefinitionError:
+        return  # No YAML that an editor would check against a schema.
+    assert fits(STRICT, document, STRICT) == (new in BEYOND_JSON_SCHEMA)
+
+
+@LAW
+@given(cases())
+def test_what_has_no_flaw_fits(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    document = json.loads(definition.model_dump_json(by_alias=True, exclude_unset=True))
+    strict = definition_schema(catalogue)
+    assert fits(OPEN, document, OPEN)
+    assert fits(strict, document, strict)
+    listed = json.loads(catalogue.model_dump_json(exclude_unset=True))["touchpoints"]
+    assert fits(LISTED, listed, LISTED)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(value, (*path, key))
+
+
+VALUES = st.one_of(
+    st.sampled_from([None, True, 0, 1, 3, 2.5, 10**6, "", "start", "paid", "10m", "0m", "Paid", "x" * 61, "x" * 101]),
+    st.sampled_from([[], ["a"], ["a", "b"], ["a", "B"], {}, {"a": 1}, {"A": 1}, {"a": None}, {"touchpoint": "a"}]),
+)
+
+
+def spoil(document: Any, path: tuple[Any, ...], change: str, value: Any) -> None:
+    for part in path[:-1]:
+        document = document[part]
+    match change:
+        case "replace":
+            document[path[-1]] = value
+        case "remove":
+            del document[path[-1]]
+        case _ if isinstance(document, dict):
+            document[change] = value
+
+
+def accepted(model: type[BaseModel], document: Any) -> bool:
+    try:
+        model.model_validate(document)
+    except ValidationError:
+        return False
+    return not any(_empty(document, path) for path in places(document))
+
+
+def _empty(document: Any, path: tuple[Any, ...]) -> bool:
+    for part in path:
+        document = document[part]
+    return document is None
+
+
+@pytest.mark.parametrize(
+    ("file", "model", "schema"),
+    [(GOOD, Definition, OPEN), (CATALOGUE_FILE, Catalogue, LISTED)],
+    ids=["journey", "catalogue"],
+)
+def test_schema_and_models_refuse_the_same_shapes(file: Path, model: type[BaseModel], schema: dict[str, Any]) -> None:
+    """Where only the schema refuses, it says what `schemas.definition_checks` would say of the same file."""
+    whole = plain(read_mapping(file))
+    if model is Catalogue:
+        whole = {name: whole[name] for name in ("picked_up", "signed_out")}
+    everywhere = [path for path in places(whole) if path]
+    extra = st.sampled_from(["replace", "replace", "remove", "within", "handoff", "owner", "unheard_of", "Big"])
+
+    @settings(LAW, max_examples=250)
+    @given(st.sampled_from(everywhere), extra, VALUES)
+    def law(path: tuple[Any, ...], change: str, value: Any) -> None:
+        document = copy.deepcopy(whole)
+        spoil(document, path, change, value)
+        assume(document != whole)
+        by_model = accepted(model, {"touchpoints": document} if model is Catalogue else document)
+        by_schema = fits(schema, document, schema)
+        assert by_model or not by_schema, "the editor is content, the loader is not"
+        if by_model and not by_schema:
+            assert model is Definition
+            assert path[0] in ("steps", "breaks", "start", "outcome", "instance")
+
+    law()
+
+
+def test_every_field_is_described() -> None:
+    for schema in (OPEN, LISTED):
+        parts = [schema, *schema["$defs"].values()]
+        fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
+        assert len(fields) > 10
+        for name, field in fields:
+            part = schema["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
+            assert len(field.get("description", part.get("description", ""))) > 8, name
+        assert all(len(part.get("description", "")) > 8 for part in parts)
+
+
+def test_editors_know_the_touchpoints_of_the_catalogue(tmp_path: Path) -> None:
+    plain_files = export_schemas(tmp_path / "plain")
+    files = export_schemas(tmp_path / "known", CATALOGUE)
+    changed = [new.name for old, new in zip(plain_files, files, strict=True) if old.read_bytes() != new.read_bytes()]
+    assert changed == ["definition.schema.json"]
+    parts = json.loads((tmp_path / "known/files/definition.schema.json").read_text())["$defs"]
+    names = list(CATALOGUE.touchpoints)
+    for part in ("Pattern", "Step", "Break"):
+        assert parts[part]["properties"]["touchpoint"]["enum"] == names
