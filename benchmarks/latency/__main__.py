@@ -41,18 +41,47 @@ STOP_SECONDS: Final = 15.0
 SEED: Final = 7
 
 
+class Used(NamedTuple):
+    """Seconds of CPU of worker, broker and this process; and how long the worker's main thread, ready to run, waited
+    for a CPU.
+    """
+
+    worker: float
+    broker: float
+    feed: float
+    waited: float
+
+    def since(self, before: Used) -> Used:
+        return Used(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+class Parts(NamedTuple):
+    """What runs beside the feed. `worker` and `broker` are process ids."""
+
+    worker: int
+    broker: int
+
+    def used(self) -> Used:
+        schedule = Path(f"/proc/{self.worker}/schedstat")
+        waited = int(schedule.read_text().split()[1]) / 1e9 if schedule.exists() else 0.0
+        return Used(_cpu(self.worker), _cpu(self.broker), _cpu(os.getpid()), waited)
+
+
+def _cpu(pid: int) -> float:
+    """Of the process, and of its children that live: the broker has a supervisor before it."""
+    process = psutil.Process(pid)
+    own = [] if pid == os.getpid() else process.children(recursive=True)
+    times = [one.cpu_times() for one in (process, *own)]
+    return float(sum(one.user + one.system for one in times))
+
+
 class Fed(NamedTuple):
-    """What the feed saw. `cpu`: the worker's seconds between warm-up and end; times are ms since the epoch."""
+    """What the feed saw. `used`: between warm-up and end; times are ms since the epoch."""
 
     feed: Feed
     begun_at: int
     ended_at: int
-    cpu: float
-
-
-def cpu_seconds(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    used: Used
 
 
 @contextmanager
@@ -72,7 +101,7 @@ def worker(bootstrap: str, prefix: str, log: Path) -> Iterator[int]:
             child.wait()
 
 
-async def run(plan: Plan, bootstrap: str, prefix: str, log: Path) -> tuple[Fed, dict[Place, Appended]]:
+async def run(plan: Plan, bootstrap: str, broker: int, prefix: str, log: Path) -> tuple[Fed, dict[Place, Appended]]:
     """Raises Incomplete, NotFed, Unavailable."""
     watching = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await watching.start()
@@ -81,22 +110,22 @@ async def run(plan: Plan, bootstrap: str, prefix: str, log: Path) -> tuple[Fed, 
             async with front_door(bootstrap, prefix + RAW) as raw_log:
                 if not await wait_for(watching, prefix, "touchpoints", 1, 1, START_SECONDS):
                     raise Incomplete(f"the worker gave no tick within {START_SECONDS:.0f} s")
-                fed = await feed(plan, raw_log, pid)
+                fed = await feed(plan, raw_log, Parts(pid, broker))
                 await wait_for(watching, prefix, "alerts", 0, len(plan.planted), ALERT_SECONDS)
         return fed, await read_all(bootstrap, prefix)
     finally:
         await watching.stop()
 
 
-async def feed(plan: Plan, raw_log: RawLog, pid: int) -> Fed:
+async def feed(plan: Plan, raw_log: RawLog, parts: Parts) -> Fed:
     warm = WARM_UP_SECONDS * 1_000 // SLICE_MS
     sending = Feed(raw_log, SEED)
     begun_at = now_ms()
     await sending.send(plan.slices[:warm])
-    cpu = cpu_seconds(pid)
+    before = parts.used()
     sending.late_ms.clear()
     await sending.send(plan.slices[warm:])
-    return Fed(sending, begun_at, now_ms(), cpu_seconds(pid) - cpu)
+    return Fed(sending, begun_at, now_ms(), parts.used().since(before))
 
 
 def judge(plan: Plan, fed: Fed, records: dict[Place, Appended], args: argparse.Namespace, load: float) -> Outcome:
@@ -112,7 +141,10 @@ def judge(plan: Plan, fed: Fed, records: dict[Place, Appended], args: argparse.N
         asked_per_second=args.rate,
         reached_per_second=raw * 1_000 / (fed.ended_at - since),
         seconds=args.seconds - WARM_UP_SECONDS,
-        cpu_us_per_touchpoint=fed.cpu * 1e6 / max(raw, 1),
+        cpu_us_per_touchpoint=fed.used.worker * 1e6 / max(raw, 1),
+        used_ms_per_second={
+            name: seconds * 1e6 / (fed.ended_at - since) for name, seconds in fed.used._asdict().items()
+        },
         late=spread(fed.feed.late_ms),
         load=(load, load_average()),
         missing=found.missing,
@@ -138,7 +170,7 @@ def main() -> int:
         kafka = start_kafka(work / "kafka", progress=lambda text: print(text, flush=True))
         try:
             make_topics(kafka.bootstrap, prefix)
-            fed, records = asyncio.run(run(plan, kafka.bootstrap, prefix, work / "worker.log"))
+            fed, records = asyncio.run(run(plan, kafka.bootstrap, kafka.pid, prefix, work / "worker.log"))
         finally:
             stop_kafka(work / "kafka")
         print((work / "worker.log").read_text(errors="replace")[-2_000:], file=sys.stderr, end="")

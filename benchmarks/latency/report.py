@@ -23,12 +23,15 @@ BUDGETS_MS: Final = {"retries": 100, "order": 100, "answer": 500}
 
 
 class Outcome(NamedTuple):
-    """One run. `late`: how late the feed sent its slices, ms. `load`: the machine's load average before and after."""
+    """One run. `late`: how late the feed sent its slices, ms. `load`: the machine's load average before and after.
+    `used_ms_per_second`: CPU by part; `waited`: the worker's main thread was ready and had none.
+    """
 
     asked_per_second: int
     reached_per_second: float
     seconds: int
     cpu_us_per_touchpoint: float
+    used_ms_per_second: Mapping[str, float]
     late: Spread
     load: tuple[float, float]
     missing: int
@@ -47,7 +50,7 @@ def table(outcome: Outcome) -> str:
 
 
 def summary(outcome: Outcome) -> Sequence[str]:
-    late, load = outcome.late, outcome.load
+    late, load, used = outcome.late, outcome.load, outcome.used_ms_per_second
     return (
         f"{outcome.reached_per_second:,.0f} touchpoints/s reached of {outcome.asked_per_second:,} asked, for "
         f"{outcome.seconds} s after the warm-up;",
@@ -55,7 +58,9 @@ def summary(outcome: Outcome) -> Sequence[str]:
         "included;",
         f"missing alerts: {outcome.missing}, wrong ones: {outcome.wrong}; the feed sent its slices {late.p50:.1f} ms "
         f"late (p50), {late.p99:.1f} ms (p99);",
-        f"load average of the machine {load[0]:.1f} before, {load[1]:.1f} after.",
+        f"load average of the machine {load[0]:.1f} before, {load[1]:.1f} after. Of each second the worker had a CPU "
+        f"for {used['worker']:.0f} ms, the broker for {used['broker']:.0f}, the feed for {used['feed']:.0f}; the "
+        f"worker's main thread was ready to run and had none for {used['waited']:.0f}.",
     )
 
 
