@@ -78,7 +78,7 @@ class Step(Contract):
         "break",
         description="When the deadline passes: an alert; the step counts as missed in journeys and views; or nothing.",
     )
-    severity: Severity = Field("error", description="Of the alert.")
+    severity: Severity = Field("error", description="Severity of the alert.")
     handoff: Handoff | None = Field(
         None, description="The step is a change of channel: missing it is a lost hand-off instead of a missing step."
     )
@@ -89,7 +89,9 @@ class Outcome(Contract):
 
     success: Word = Field(description="The step that makes the journey a success.")
     failure: Annotated[list[Word], Field(max_length=20)] = Field(
-        [], description="Touchpoints that end the journey as failed and clear its alerts. They reach no step."
+        [],
+        description="Touchpoints that end the journey as failed and clear its alerts, low scores excepted. They reach "
+        "no step.",
     )
 
 
@@ -114,7 +116,7 @@ class Break(Contract):
         None, description="Low score: the break begins below this number, and ends with a score at or above it."
     )
     about: Word | None = Field(None, description="Low score: the step that the alert names.")
-    severity: Severity = Field("error", description="Of the alert.")
+    severity: Severity = Field("error", description="Severity of the alert.")
 
 
 class Definition(Contract):

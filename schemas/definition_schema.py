@@ -14,7 +14,7 @@ from schemas.touchpoint import Contract
 
 Schema = dict[str, Any]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-DURATIONS: Final = ["90s", "10m", "8h", "7d"]
+DURATIONS: Final = ["10m", "8h"]
 NO_START: Final = ("cleared_by", "about")
 CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
 WANT_DEADLINE: Final = ("if_missing", "severity", "handoff")

@@ -114,7 +114,7 @@ def _breaks(definition: Definition) -> Iterator[str]:
     if not definition.breaks:
         yield "None besides missed deadlines."
     for name, rule in definition.breaks.items():
-        says = _low_score(rule) if rule.score is not None else _repetition(rule, definition)
+        says = _low_score(rule, definition) if rule.score is not None else _repetition(rule, definition)
         yield f"- **{name}**: {says[0]}"
         yield f"  {says[1]}"
         step = code(rule.about or rule.cleared_by or "")
@@ -138,11 +138,12 @@ def _or_failure(definition: Definition) -> str:
     return ", or with a failure." if definition.outcome.failure else "."
 
 
-def _low_score(rule: Break) -> tuple[str, str]:
+def _low_score(rule: Break, definition: Definition) -> tuple[str, str]:
+    kept = " A failure does not end it." if definition.outcome.failure else ""
     score, limit = code(rule.score or ""), f"{rule.below:g}" if rule.below is not None else ""
     return (
         f"a touchpoint after the start whose {score} is below {limit}.",
-        f"It ends with a {score} of {limit} or more. A failure does not end it.",
+        f"It ends with a {score} of {limit} or more.{kept}",
     )
 
 

@@ -1,0 +1,92 @@
+"""The pages about definitions say what the program says: fields, explanations, drawings, alerts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.cli.explain import explained
+from deploy.cli.main import app
+from schemas.definition_files import load_catalogue, load_definition
+from schemas.definition_reference import CATALOGUE_PARTS, DEFINITION_PARTS, reference
+from schemas.definition_schema import catalogue_schema, definition_schema
+from streams.journey.compile import compile_definitions
+from streams.journey.track import Track
+from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, placed, play, touch
+
+PAGE = Path("docs/definitions.md").read_text()
+CATALOGUE = load_catalogue(Path("touchpoints.yaml"))
+JOURNEYS = sorted(Path("journeys").glob("*.yaml"))
+
+
+def test_the_tables_are_those_of_the_models() -> None:
+    assert f"\n{reference()}\n" in PAGE
+
+
+def test_no_part_and_no_field_is_left_out() -> None:
+    parts = {**definition_schema()["$defs"], **catalogue_schema()["$defs"], "Definition": definition_schema()}
+    assert set(parts) == set(DEFINITION_PARTS) | set(CATALOGUE_PARTS)
+    rows = reference().split("\n")
+    for part in parts.values():
+        assert all(any(row.startswith(f"| `{field}` | ") for row in rows) for field in part["properties"])
+    assert all(row.count(" | ") == 3 for row in rows if row.startswith("| "))
+
+
+def test_the_example_is_explained_by_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "refund.yaml"
+    example = re.search(r"```yaml\n(journey: .*?)```", PAGE, re.DOTALL)
+    shown = re.search(r"````markdown\n(.*?)````\n", PAGE, re.DOTALL)
+    assert example is not None
+    assert shown is not None
+    file.write_text(example[1])
+    told = CliRunner().invoke(app, ["explain", str(file)])
+    assert told.exit_code == 0
+    assert told.stdout == shown[1]
+
+
+@pytest.mark.parametrize("file", JOURNEYS, ids=lambda file: file.stem)
+def test_each_shipped_definition_has_a_page_that_explains_it(file: Path) -> None:
+    page = Path(f"docs/journeys/{file.stem}.md").read_text()
+    assert page.startswith(explained(load_definition(file, CATALOGUE), CATALOGUE, False) + "\n## Why\n")
+    assert f"(journeys/{file.stem}.md)" in PAGE
+    assert "## What the alert" in page
+
+
+def checkout() -> Log:
+    log = Log()
+    for number in range(5):
+        log.resolved(touch("checkout_started", NOON + number * 5 * MINUTE, order=None))
+    log.tick(NOON + 21 * MINUTE)
+    log.resolved(touch("order_placed", NOON + 25 * MINUTE, order=None))
+    log.tick(NOON + 26 * MINUTE)
+    return log
+
+
+def click_and_collect() -> Log:
+    log, ready = Log(), NOON + 4 * HOUR
+    log.attach(placed())
+    for number in range(3):
+        log.attach(touch("payment_declined", NOON + (2 + number) * MINUTE))
+    log.tick(NOON + 11 * MINUTE)
+    log.attach(touch("payment_captured", NOON + 14 * MINUTE))
+    log.tick(NOON + 15 * MINUTE)
+    log.attach(touch("ready_for_pickup", ready, channel="store"))
+    log.tick(ready + 2 * DAY + 21 * MINUTE - 1)
+    log.tick(ready + 2 * DAY + 21 * MINUTE)
+    log.attach(touch("picked_up", NOON + 2 * DAY, channel="store", log=ready + 2 * DAY + 30 * MINUTE))
+    log.tick(ready + 2 * DAY + 31 * MINUTE)
+    log.attach(touch("feedback_given", NOON + 2 * DAY + 5 * HOUR, channel="email", csat=1))
+    log.tick(NOON + 2 * DAY + 6 * HOUR)
+    return log
+
+
+@pytest.mark.parametrize(("journey", "log"), [("checkout", checkout()), ("click_and_collect", click_and_collect())])
+def test_the_alerts_on_a_page_are_those_that_fire(journey: str, log: Log) -> None:
+    definition = load_definition(Path(f"journeys/{journey}.yaml"), CATALOGUE)
+    stage = Track(0, compile_definitions([definition], CATALOGUE), "live")
+    fired = [alert["first_line"] for alert in play(log, stage, range(len(log.records))).alerts]
+    blocks = re.findall(r"```text\n(.*?)```", Path(f"docs/journeys/{journey}.md").read_text(), re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines()] == fired
