@@ -25,7 +25,7 @@ check: $(SETUP)  ## Format, lint, strict types, import rules, unit and property 
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)lint-imports --no-cache
-	$(RUN)python -m pytest -q tests/unit tests/property tests/contract
+	$(RUN)python -m pytest -q -n auto tests/unit tests/property tests/contract
 
 format: $(SETUP)  ## Format the code and mend what the linter can
 	$(RUN)ruff format .

@@ -22,6 +22,7 @@ from collections.abc import Coroutine, Sequence
 from time import monotonic
 from typing import Any, NoReturn, TypeVar
 
+import uvloop
 from kafka.errors import KafkaError as AdminKafkaError
 
 from streams.app import build_app
@@ -47,6 +48,7 @@ def run_worker(settings: WorkerSettings, stages: Sequence[StageSpec]) -> NoRetur
     """Until a signal, or an error that needs a restart. Never returns."""
     gc.set_threshold(*GC_THRESHOLD)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # before any thread starts: they inherit it
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # also for the thread in which Faust consumes
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     stopping = asyncio.Event()
