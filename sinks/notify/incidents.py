@@ -51,24 +51,24 @@ class Incidents:
 
     # -- the open alerts --
 
-    def note(self, alert: Alert, decision: Decision, now: int) -> set[str]:
-        """Returns the keys of the incidents that changed. `now`: wall clock."""
+    def note(self, alert: Alert, decision: Decision, now: int) -> list[str]:
+        """Returns the keys of the incidents that changed, in that order. `now`: wall clock."""
         row = self._db.one("SELECT incident, alert_id FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
         match standing(alert, decision):
             case "opens":
                 key = labels_of(alert).key()
                 if row and row[0] == key:
                     self._hand_over(alert)
-                    return {key}
-                left = self._close(alert, row[0], now) if row else set()
+                    return [key]
+                left = self._close(alert, row[0], now) if row else []
                 self._open(alert, key, now)
-                return left | {key}
+                return [*left, key]
             case "closes" if row:
                 return self._close(alert, row[0], now)
             case "leaves" if row and row[1] == alert.alert_id:
                 return self._close(alert, row[0], now)
             case _:
-                return set()
+                return []
 
     def _open(self, alert: Alert, key: str, now: int) -> None:
         self._db.run(
@@ -107,7 +107,7 @@ class Incidents:
             alert.dedup_key,
         )
 
-    def _close(self, alert: Alert, key: str, now: int) -> set[str]:
+    def _close(self, alert: Alert, key: str, now: int) -> list[str]:
         self._db.run("DELETE FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
         self._db.run("UPDATE incident SET count = count - 1 WHERE key = ?", key)
         self._db.run(
@@ -116,7 +116,7 @@ class Incidents:
             alert.first_line,
             key,
         )
-        return {key}
+        return [key]
 
     def read(self, key: str) -> Incident:
         labels, step, count, peak, opened_at, closed_at, line = self._db.one(
@@ -141,9 +141,9 @@ class Incidents:
     # -- what the routes hear --
 
     def tell(self, changed: Iterable[str], now: int) -> list[Told]:
-        """Decide for each route what it hears of the incidents that changed."""
+        """Decide for each route what it hears of the incidents that changed, in that order."""
         told = []
-        for key in sorted(changed):
+        for key in dict.fromkeys(changed):
             incident = self.read(key)
             for route in self._routes:
                 if route.takes(incident.labels):

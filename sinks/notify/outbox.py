@@ -62,16 +62,16 @@ class Outbox:
     def accept(self, arrived: Iterable[Arrived], now: int) -> Accepted:
         """Decide on each and put up for sending what the routes take. `now`: wall clock, ms."""
         with self._db.transaction():
-            changed: set[str] = set()
+            changed: list[str] = []
             decisions = [self._accept(found, now, changed) for found in arrived]
             return Accepted(decisions, self._incidents.tell(changed, now))
 
-    def _accept(self, found: Arrived, now: int, changed: set[str]) -> Decision | None:
+    def _accept(self, found: Arrived, now: int, changed: list[str]) -> Decision | None:
         alert = found.alert
         if not self._is_new(found):
             return None
         decision = decide(alert, self._told(alert.dedup_key))
-        changed |= self._incidents.note(alert, decision, now)
+        changed += self._incidents.note(alert, decision, now)
         if decision.tell:
             self._db.run(
                 "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)",

@@ -12,16 +12,22 @@ from sinks.notify.incident import LINE_MAX, SAMPLE_MAX, Incident, News
 
 _STATE: Final[dict[News, str]] = {"fired": "FIRING", "grew": "STILL FIRING", "resolved": "RESOLVED"}
 _WHAT: Final[dict[BreakKind, str]] = {
-    "missing_step": "step {} is missing",
-    "handoff_lost": "the handoff to {} is lost",
-    "repeated": "{} again and again",
-    "low_score": "{}, a low score",
+    "missing_step": "step {} {} missing",
+    "handoff_lost": "the handoff to {} {} lost",
+    "repeated": "{} {} repeated",
+    "low_score": "{} {} a low score",
 }
+
+
+def state(incident: Incident, news: News) -> str:
+    """Of what was simulated nobody shall think that it is real."""
+    run = incident.labels.run
+    return _STATE[news] if run == "live" else f"{_STATE[news]} ({run})"
 
 
 def what(incident: Incident) -> str:
     labels = incident.labels
-    return _WHAT[labels.kind].format(labels.break_name)
+    return _WHAT[labels.kind].format(labels.break_name, "is" if incident.count else "was")
 
 
 def alerts_in_words(incident: Incident) -> str:
@@ -46,7 +52,7 @@ def fields_of(incident: Incident, news: News, runbook: str | None) -> dict[str, 
     """A value for each of schemas.routes.TEMPLATE_FIELDS."""
     labels = incident.labels
     return {
-        "state": _STATE[news],
+        "state": state(incident, news),
         "journey": labels.journey,
         "break": labels.break_name,
         "what": what(incident),

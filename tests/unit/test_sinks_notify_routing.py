@@ -1,0 +1,73 @@
+"""Settings, routes file and environment make the routes; whoever starts a notifier hands all of it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.settings import Settings, SettingsError, read_settings
+from sinks.notify.routing import routes_of, variables_of
+from tests.unit.test_schemas_routes import ENVIRON, GOOD
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    found = tmp_path / "routes.yaml"
+    found.write_text(GOOD)
+    return found
+
+
+def test_without_a_file_there_is_the_webhook_of_the_settings_or_nothing() -> None:
+    assert routes_of(Settings(), {}) == ()
+    (route,) = routes_of(Settings.model_validate({"webhook_url": "https://a.example/in", "webhook_secret": "s"}), {})
+    assert (route.key, route.url, route.secret) == ("webhook:webhook", "https://a.example/in", b"s")
+    assert route.per_minute is None
+
+
+def test_the_file_adds_its_routes_with_addresses_and_secrets(file: Path) -> None:
+    settings = Settings.model_validate({"webhook_url": "https://a.example/in", "routes_file": str(file)})
+    found = {route.key: route for route in routes_of(settings, ENVIRON)}
+    assert list(found) == ["webhook:webhook", "slack:checkout_room", "webhook:paging", "alertmanager:operations"]
+    assert found["slack:checkout_room"].url == ENVIRON["SLACK_CHECKOUT_ROOM"]
+    assert found["slack:checkout_room"].template == "{state} {journey}"
+    assert (found["webhook:paging"].secret, found["webhook:paging"].template) == (b"s", "")
+    operations = found["alertmanager:operations"]
+    assert operations.url == "http://alertmanager.example:9093/api/v2/alerts"
+    assert (operations.username, operations.secret) == ("us", b"p")
+
+
+def test_a_slack_address_that_is_none_is_refused_and_not_shown(file: Path) -> None:
+    with pytest.raises(SettingsError, match="SLACK_CHECKOUT_ROOM") as caught:
+        routes_of(Settings(routes_file=file), ENVIRON | {"SLACK_CHECKOUT_ROOM": "hush"})
+    assert "hush" not in str(caught.value)
+
+
+def test_a_notifier_that_is_started_by_another_has_the_same_settings(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(variables_of(Settings())) == {
+        "TOUCHLINE_WEBHOOK_TIMEOUT_MS",
+        "TOUCHLINE_ALERTMANAGER_REFRESH_MS",
+        "TOUCHLINE_ALERTMANAGER_ENDS_AFTER_MS",
+    }
+    given = Settings.model_validate(
+        {
+            "webhook_url": "https://a.example/in",
+            "webhook_secret": "not a secret",
+            "webhook_timeout_ms": 777,
+            "routes_file": str(file),
+            "alertmanager_refresh_ms": 1_000,
+            "alertmanager_ends_after_ms": 2_000,
+            "generator_url": "https://touchline.example/",
+        }
+    )
+    for name, value in variables_of(given).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == given
+
+
+def test_a_refresh_that_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOUCHLINE_ALERTMANAGER_ENDS_AFTER_MS", "60000")
+    with pytest.raises(SettingsError, match="ALERTMANAGER_ENDS_AFTER_MS must be twice"):
+        read_settings()
