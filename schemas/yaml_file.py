@@ -40,6 +40,8 @@ Path_ = tuple[str | int, ...]
 
 _CLOCK = re.compile(r"(?<![\w:])\d{1,2}:\d\d(:\d\d)?(?![\w:])")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+_ODD = re.compile(r"[+-]?(0[xob])?[._]*_[._]*")
+"""What YAML 1.2 takes for a number although it has no digit."""
 _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 
@@ -88,8 +90,6 @@ def read_mapping(file: Path) -> CommentedMap:
         raise _flaw(file, error.problem_mark or error.context_mark, _not_yaml(error)) from error
     except YAMLError as error:
         raise DefinitionError([_no_text(file, error)]) from error
-    except ValueError as error:
-        raise DefinitionError([Flaw(str(file), 1, 1, f"a value cannot be read: {error}.")]) from error
     if document is None:
         raise DefinitionError([Flaw(str(file), 1, 1, "the file is empty.")])
     if not isinstance(document, CommentedMap):
@@ -173,6 +173,8 @@ def _bare(value: str) -> Iterator[tuple[int, str]]:
         yield clock.start(), f"write {clock[0]!r} in quotes: YAML may read it as a number."
     elif date := _DATE.match(value):
         yield 0, f"write {date[0]!r} in quotes: YAML reads it as a date."
+    elif _ODD.fullmatch(value):
+        yield 0, f"write {value!r} in quotes: YAML takes it for a number."
     elif len(value) > NUMBER_MAX and value[:1] in "+-.0123456789":
         yield 0, "this number is too long. If it is a text, write it in quotes."
 

@@ -19,7 +19,7 @@ from schemas.definition_schema import catalogue_schema, definition_schema
 from schemas.export import export_schemas
 from schemas.yaml_file import plain, read_mapping
 from tests.contract.json_schema import fits
-from tests.unit.definition_cases import BROKEN, GOOD
+from tests.unit.definition_cases import BROKEN, CLEARS_WHAT_IT_COUNTS, GOOD
 from tests.unit.explain_cases import cases
 
 CATALOGUE_FILE = Path("touchpoints.yaml")
@@ -31,7 +31,7 @@ BEYOND_JSON_SCHEMA = {
     *("cleared_by: payd", "    cleared_by: payed", "success: collectd", "ready:"),
     *("touchpoint: order_refunded", "order_cancelled, invoice", "touchpoint: payment_captured"),
     *("{from: store, to: store}", "{from: web, to: app}", "within: 15d\n    handoff"),
-    *("{store_id: 0815}", "score: store_id", "below: .nan"),
+    *("{store_id: 0815}", "score: store_id", "below: .nan", CLEARS_WHAT_IT_COUNTS),
 }
 """Names of steps, and what two parts of a file, or file and catalogue, mean together. And JSON knows no NaN."""
 
@@ -135,6 +135,11 @@ def test_schema_and_models_refuse_the_same_shapes(file: Path, model: type[BaseMo
             assert path[0] in ("steps", "breaks", "start", "outcome", "instance")
 
     law()
+
+
+def test_null_is_no_value() -> None:
+    """pydantic's absent fields are null; in a file a field without a value is a slip."""
+    assert "null" not in json.dumps([OPEN, STRICT, LISTED])
 
 
 def test_every_field_is_described() -> None:

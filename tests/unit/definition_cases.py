@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Final
 
 GOOD: Final = Path("journeys/click_and_collect.yaml")
+CLEARS_WHAT_IT_COUNTS: Final = """touchpoint: picked_up
+    where: {channel: store, gift: true}
+    at_least: 3
+    in_window: 1d
+    cleared_by: collected"""
 BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("within: 8h", "within: 8 hours", "within: 8 hours", "a duration such as"),
     ("after: ready", "after: redy", "after: redy", "Did you mean 'ready'?"),
@@ -57,6 +62,7 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("  approved:", "  Approved:", "Approved:", "expected as name"),
     ("start: {", "start: [{", "steps:", "not valid YAML"),
     # YAML's traps.
+    ("within: 10m", "within: +_", "+_", "YAML takes it for a number"),
     ("within: 10m", "within: *x", "*x", "aliases (*x) are not followed"),
     ("after: paid", "after: !x paid", "!x", "Remove it"),
     ("after: paid", "after: ready: x", ": x", "a second ':' on this line"),
@@ -87,6 +93,12 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ),
     ("touchpoint: payment_declined", "touchpoint: order_refunded", "touchpoint: order_r", "never repeats"),
     ("touchpoint: payment_declined", "touchpoint: payment_captured", "cleared_by: paid", "never begins"),
+    (
+        "touchpoint: payment_declined\n    at_least: 3\n    in_window: 10m\n    cleared_by: paid",
+        CLEARS_WHAT_IT_COUNTS,
+        "cleared_by: collected",
+        "never begins",
+    ),
     # The catalogue.
     ("[order_cancelled,", "[order_canceled,", "order_canceled,", "Did you mean 'order_cancelled'?"),
     ("invoice_accepted]", "invoice_acepted]", "invoice_acepted]", "Did you mean 'invoice_accepted'?"),
@@ -102,3 +114,10 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ),
     ("{key: order_id,", "{key: customer,", "if_absent:", "if_absent is for business keys"),
 ]
+FINE: Final = [
+    "where: {channel: web}\n    cleared_by: collected",
+    "cleared_by: collected",
+    "where: {gift: 1}\n    cleared_by: gifted",
+    "where: {gift: '1'}\n    cleared_by: gifted",
+]
+"""Of a repetition of `picked_up`: touchpoints that count and do not clear."""

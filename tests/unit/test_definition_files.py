@@ -6,7 +6,7 @@ import pytest
 
 from schemas.definition import Catalogue
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
-from tests.unit.definition_cases import BROKEN, GOOD
+from tests.unit.definition_cases import BROKEN, FINE, GOOD
 
 CATALOGUE = Path("touchpoints.yaml")
 
@@ -47,6 +47,18 @@ def test_a_fault_is_named_with_its_place(
     assert flaw.line == line
     assert text.splitlines()[line - 1][flaw.column - 1 :].startswith(found_at.split("\n")[0])
     assert says in flaw.text
+
+
+@pytest.mark.parametrize("clearing", FINE)
+def test_a_repetition_may_count_what_clears_it_elsewhere(tmp_path: Path, catalogue: Catalogue, clearing: str) -> None:
+    """True is not 1, and a store is no web: such touchpoints are counted and do not clear."""
+    text = GOOD.read_text().replace(
+        "steps:\n", "steps:\n  gifted:\n    touchpoint: picked_up\n    where: {gift: true}\n    after: ready\n", 1
+    )
+    text = text.replace("touchpoint: payment_declined", "touchpoint: picked_up").replace("cleared_by: paid", clearing)
+    file = tmp_path / "fine.yaml"
+    file.write_text(text)
+    assert load_definition(file, catalogue).breaks["payment_trouble"].touchpoint == "picked_up"
 
 
 def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path, catalogue: Catalogue) -> None:

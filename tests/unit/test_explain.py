@@ -178,6 +178,13 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
         assert label[1] == wanted
 
 
+def test_what_only_a_break_counts_may_arrive_late_too() -> None:
+    late = CATALOGUE.touchpoints["payment_declined"].model_copy(update={"arrives_within": "61m"})
+    catalogue = Catalogue(touchpoints={**CATALOGUE.touchpoints, "payment_declined": late})
+    told = section(prose(SHIPPED["click_and_collect"], catalogue), "Late arrivals")
+    assert "- `payment_declined` may arrive 1 hour 1 minute after it occurred." in told
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
