@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     UNIQUE (route, idempotency_key)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS outbox_by_key ON outbox (route, key, seq) WHERE parked IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (route, seq) WHERE parked IS NULL;
 CREATE TABLE IF NOT EXISTS incident (
     key TEXT PRIMARY KEY, labels BLOB NOT NULL, step TEXT, count INTEGER NOT NULL, peak INTEGER NOT NULL,
     opened_at INTEGER NOT NULL, closed_at INTEGER, line TEXT NOT NULL

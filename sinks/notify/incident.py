@@ -141,6 +141,6 @@ class IncidentNews(Contract):
     incident: Incident
 
 
-def news_key(incident_key: str, news: News, after: Heard) -> str:
-    """The same for every attempt and every redo."""
-    return f"{incident_key}.{after.round}.{news}.{after.reached}"
+def news_key(incident_key: str, news: News, after: Heard, now: int) -> str:
+    """The same for every attempt. `now` tells apart what a route hears anew after it was away from the file."""
+    return f"{incident_key}.{after.round}.{news}.{after.reached}.{now}"

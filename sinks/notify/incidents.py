@@ -174,7 +174,7 @@ class Incidents:
 
     def _put_up(self, route: Route, key: str, step: Step, incident: Incident, now: int) -> None:
         assert step.news is not None
-        news = IncidentNews(key=news_key(key, step.news, step.after), news=step.news, incident=incident)
+        news = IncidentNews(key=news_key(key, step.news, step.after, now), news=step.news, incident=incident)
         self._db.run(
             "INSERT OR IGNORE INTO outbox (route, key, idempotency_key, body, changed_at, accepted_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",

@@ -247,6 +247,17 @@ def test_a_new_route_to_alertmanager_hears_what_is_open_and_one_that_takes_it_no
     assert told.reports(99_000) == [("paid", True, 1)]
 
 
+def test_a_room_that_was_away_from_the_file_hears_what_is_open_at_the_next_change(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite"
+    Hearing(path).take([alert(1, offset=1)])
+    Hearing(path, []).outbox.adopt(20)
+    told = Hearing(path)
+    told.outbox.adopt(30)
+    assert told.news() == [("fired", 1)]
+    told.take([alert(2, offset=2)], now=40)
+    assert told.news() == [("fired", 1), ("fired", 2)]
+
+
 def test_what_waited_a_day_for_a_route_that_is_gone_is_parked(tmp_path: Path) -> None:
     path = tmp_path / "o.sqlite"
     Hearing(path).take([alert(1, offset=1)], now=10)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.routes import TEMPLATE_FIELDS
@@ -113,7 +113,8 @@ def test_every_field_has_a_value() -> None:
         assert "ready" in fields["what"]
 
 
-@given(st.text(max_size=80))
+@example("<!channel> & <https://b.example|b>")
+@given(st.text("<>&;!lt \nä", max_size=80))
 def test_nothing_that_a_touchpoint_says_is_markup_in_slack(said: str) -> None:
     text = slack_text([news(line=said, sample=["x", said])], "<https://a.example|{first_line}> {sample}", no_runbook)
     assert text.startswith("<https://a.example|")
