@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from schemas.records import Alert
 from sinks.notify.alertmanager import Pace
 from sinks.notify.metrics import NotifierMetrics
-from sinks.notify.outbox import Arrived, Outbox
+from sinks.notify.outbox import EXPIRES_MS, Arrived, Outbox
 from sinks.notify.post import Again, Delivered, Outcome, Refused, headers_for
 from sinks.notify.rate import WINDOW_MS, Parcel, Waiting, allowance, newest_of_each, parcels
 from sinks.notify.reporter import Reporter
@@ -187,6 +187,19 @@ def test_what_is_behind_one_that_failed_waits_for_it(tmp_path: Path) -> None:
     bench.now += 500
     bench.rounds()
     assert bench.receiver.texts() == ["FIRING a 1 alert open", "RESOLVED a none open, 1 at most"]
+
+
+def test_what_is_refused_or_a_day_old_is_parked_and_the_next_goes_out(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, slack_route(None), receiver=Receiver([Refused("status 404"), Again("timeout")]))
+    bench.take(*breaks("a"))
+    bench.rounds()
+    assert (bench.outbox.parked(), bench.outbox.waiting()) == (1, 0)
+    bench.take(*breaks("b", start=5))
+    bench.now += EXPIRES_MS
+    bench.rounds()
+    bench.take(*breaks("b", state="resolved", start=9))
+    bench.rounds()
+    assert (bench.outbox.parked(), bench.receiver.texts()) == (2, ["RESOLVED b none open, 1 at most"])
 
 
 def test_one_key_for_trigger_acknowledge_and_resolve(tmp_path: Path) -> None:

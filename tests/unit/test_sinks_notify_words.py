@@ -84,8 +84,8 @@ def examples() -> list[str]:
 
 def test_the_page_shows_what_is_sent() -> None:
     text = PAGE.read_text("utf-8")
-    for example in examples():
-        assert f"```\n{example}\n```" in text or f"```json\n{example}\n```" in text, example
+    for shown in examples():
+        assert f"```\n{shown}\n```" in text or f"```json\n{shown}\n```" in text, shown
 
 
 def test_the_first_line_says_what_how_bad_and_how_many() -> None:
