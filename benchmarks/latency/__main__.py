@@ -88,8 +88,10 @@ class Fed(NamedTuple):
 def worker(bootstrap: str, prefix: str, log: Path) -> Iterator[int]:
     """Its process id. Ended by SIGTERM, by force when that takes too long."""
     command = (sys.executable, "-m", "benchmarks.latency.worker", bootstrap, prefix)
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        # In a session of its own, as a service is: Linux may share out CPUs by session, and the feed has ours.
+        child = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=environment, start_new_session=True)
     try:
         yield child.pid
     finally:

@@ -39,6 +39,10 @@ class Outcome(NamedTuple):
     spreads: Mapping[str, Mapping[str, Spread]]
 
 
+WAITED_MS_MAX: Final = 100
+"""Of a second. A worker that has to wait longer for a CPU measures what else runs on the machine."""
+
+
 def table(outcome: Outcome) -> str:
     lines = ["| ms | count | p50 | p90 | p99 | max |", "|---|---|---|---|---|---|"]
     for definition, rows in outcome.spreads.items():
@@ -51,7 +55,9 @@ def table(outcome: Outcome) -> str:
 
 def summary(outcome: Outcome) -> Sequence[str]:
     late, load, used = outcome.late, outcome.load, outcome.used_ms_per_second
+    busy = ("THE MACHINE WAS BUSY: these times say little of the worker. Run it again on a quiet one.",)
     return (
+        *(busy if used["waited"] > WAITED_MS_MAX else ()),
         f"{outcome.reached_per_second:,.0f} touchpoints/s reached of {outcome.asked_per_second:,} asked, for "
         f"{outcome.seconds} s after the warm-up;",
         f"the worker used {outcome.cpu_us_per_touchpoint:.0f} us of CPU per touchpoint, all stages, beats and ticks "
