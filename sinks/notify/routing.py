@@ -85,7 +85,12 @@ def _route(name: str, entry: RouteEntry, file: RoutesFile, environ: Mapping[str,
         case WebhookTarget(url=url, secret_env=secret_env):
             return make("webhook", url=str(url), secret=_secret(secret_env, environ))
         case SlackTarget(url_env=url_env):
-            return make("slack", url=_address(url_env, environ), template=entry.template or slack.TEMPLATE)
+            return make(
+                "slack",
+                url=_address(url_env, environ),
+                template=entry.template or slack.TEMPLATE,
+                per_minute=entry.per_minute or slack.PER_MINUTE,
+            )
         case AlertmanagerTarget(url=url, secret_env=secret_env, username=username):
             return make(
                 "alertmanager",

@@ -20,6 +20,8 @@ Also: {sample}
 Owner: {owner}, since {since}
 Runbook: {runbook}
 """
+PER_MINUTE: Final = 30
+"""Without a rate of its own. Slack itself allows about one in a second."""
 TEXT_MAX: Final = 3_500
 LISTED_MAX: Final = 20
 Runbook = Callable[[Incident], str | None]

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.settings import Settings, SettingsError, read_settings
 from sinks.notify.routing import routes_of, variables_of
+from sinks.notify.slack import PER_MINUTE
 from tests.unit.test_schemas_routes import ENVIRON, GOOD
 
 
@@ -31,6 +32,10 @@ def test_the_file_adds_its_routes_with_addresses_and_secrets(file: Path) -> None
     assert list(found) == ["webhook:webhook", "slack:checkout_room", "webhook:paging", "alertmanager:operations"]
     assert found["slack:checkout_room"].url == ENVIRON["SLACK_CHECKOUT_ROOM"]
     assert found["slack:checkout_room"].template == "{state} {journey}"
+    assert found["slack:checkout_room"].per_minute == 10
+    file.write_text(GOOD.replace("    per_minute: 10\n", ""))
+    slack_by_default = next(route for route in routes_of(settings, ENVIRON) if route.kind == "slack")
+    assert slack_by_default.per_minute == PER_MINUTE
     assert (found["webhook:paging"].secret, found["webhook:paging"].template) == (b"s", "")
     operations = found["alertmanager:operations"]
     assert operations.url == "http://alertmanager.example:9093/api/v2/alerts"
