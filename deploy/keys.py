@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from deploy.embedded import process
+from deploy.embedded.process import EmbeddedError
 
 SOURCES: Final = ("web", "app", "till", "payments")
+CHANNELS: Final = {"web": "web", "app": "app", "till": "store"}
+LOCK_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +27,47 @@ class Secrets:
 
 
 def load_secrets(home: Path) -> Secrets:
-    """Made at the first call. The write keys lie beside them, as the collector wants them."""
-    file = home / "secrets.json"
-    if not file.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        write_keys = {source: f"{source}-{secrets.token_hex(8)}" for source in SOURCES}
-        made = {
-            "control_secret": secrets.token_hex(32),
-            "admin_token": secrets.token_hex(16),
-            "write_keys": write_keys,
-        }
-        process.write_whole(file, json.dumps(made))
-        channels = {"web": "web", "app": "app", "till": "store"}
-        lines = ["write_keys:"]
-        for source, key in write_keys.items():
-            channel = f", channel: {channels[source]}" if source in channels else ""
-            lines.append(f"  {key}: {{source: {source}{channel}}}")
-        process.write_whole(home / "write-keys.yaml", "\n".join(lines) + "\n")
-    found = json.loads(file.read_text())
-    return Secrets(found["control_secret"], found["write_keys"], found["admin_token"])
+    """Made at the first call, once whoever asks. The write keys lie beside them, as the collector wants them; that
+    file may be changed, and comes back when it is deleted. Raises EmbeddedError.
+    """
+    file, keys_file = home / "secrets.json", home / "write-keys.yaml"
+    try:
+        with process.locked(home / "secrets.lock", timeout_seconds=LOCK_SECONDS):
+            if not file.exists():
+                process.write_whole(file, json.dumps(_made()))
+            kept = _read(file)
+            if not keys_file.exists():
+                process.write_whole(keys_file, _keys_text(kept.write_keys))
+            return kept
+    except OSError as error:
+        raise EmbeddedError(
+            f"{error.filename or home} cannot be written ({error.strerror}): free some space, or give another data"
+            " directory (TOUCHLINE_DATA_DIR)"
+        ) from error
+
+
+def _read(file: Path) -> Secrets:
+    try:
+        found = json.loads(file.read_text())
+        keys = {str(source): str(key) for source, key in found["write_keys"].items()}
+        return Secrets(str(found["control_secret"]), keys, str(found["admin_token"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EmbeddedError(
+            f"{file} is damaged: put it back from a copy, or delete it and write-keys.yaml to have new ones made"
+        ) from error
+
+
+def _made() -> dict[str, object]:
+    return {
+        "control_secret": secrets.token_hex(32),
+        "admin_token": secrets.token_hex(16),
+        "write_keys": {source: f"{source}-{secrets.token_hex(8)}" for source in SOURCES},
+    }
+
+
+def _keys_text(write_keys: Mapping[str, str]) -> str:
+    lines = ["write_keys:"]
+    for source, key in write_keys.items():
+        channel = f", channel: {CHANNELS[source]}" if source in CHANNELS else ""
+        lines.append(f"  {key}: {{source: {source}{channel}}}")
+    return "\n".join(lines) + "\n"

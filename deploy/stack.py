@@ -1,9 +1,8 @@
 """A whole deployment on this machine: Kafka, ClickHouse, collector, workers, loader, notifier.
 
 Each part is a process of its own with a log below the data directory. Owned parts die with this process, however it
-dies; detached ones live
-until `touchline down`. What is set in the environment (KAFKA_BOOTSTRAP_SERVERS, CLICKHOUSE_URL) is used instead of the
-embedded engine.
+dies; detached ones live until `touchline down`. What is set in the environment (KAFKA_BOOTSTRAP_SERVERS,
+CLICKHOUSE_URL) is used instead of the embedded engine. One part of a name per data directory, whoever starts it.
 """
 
 from __future__ import annotations
@@ -11,11 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -25,23 +22,17 @@ from deploy.embedded import process
 from deploy.embedded.clickhouse import launch as embedded_clickhouse
 from deploy.embedded.process import EmbeddedError, Record
 from deploy.keys import Secrets, load_secrets
+from deploy.part import Part, Surroundings, is_ready, last_line, parts_of, write_keys_of
+from deploy.reach import reach_clickhouse, reach_kafka
 from deploy.topics import ensure
 from schemas.settings import DATABASE, Settings, address_of, kafka_client_options
 
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 40.0
+SPAWN_SECONDS: Final = 30.0
+PORT_SECONDS: Final = 2.0
 KILLABLE: Final = ("worker", "loader", "broker", "clickhouse", "collector")
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of our own processes. `health_port` answers /readyz."""
-
-    name: str
-    argv: tuple[str, ...]
-    health_port: int
-    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +68,42 @@ class Stack:
 
     @cached_property
     def secrets(self) -> Secrets:
-        """Made when first needed: a look at a directory in which nothing runs leaves nothing there."""
-        return load_secrets(self.home)
+        """Made when first needed: a look at a directory in which nothing runs leaves nothing there. What is set counts
+        before what was made.
+        """
+        found, control, admin = load_secrets(self.home), self.settings.control_secret, self.settings.admin_token
+        if control is not None:
+            found = replace(found, control_secret=control.get_secret_value())
+        return found if admin is None else replace(found, admin_token=admin.get_secret_value())
+
+    @property
+    def write_keys_file(self) -> Path:
+        return write_keys_of(self.home, self.settings)
 
     # -- start -------------------------------------------------------------------------------------------------------
 
     def start(self, progress: Progress) -> Places:
         """Blocks until every part is ready. Raises EmbeddedError, and what the engines raise."""
+        for problem in self.yours().values():
+            if problem is not None:
+                raise problem
         self.start_kafka(progress)
         self.start_clickhouse(progress)
         progress("topics: checking")
         ensure(self.kafka_options(), self.settings.topic_prefix)
-        self.parts = {part.name: part for part in self._parts()}
-        for part in self.parts.values():
-            progress(f"{part.name}: starting")
-            self._spawn(part)
+        around = Surroundings(
+            self.settings, self.home, self.bootstrap, self.clickhouse_url, self.secrets, self.webhook_url
+        )
+        self.parts = {part.name: part for part in parts_of(around, self.workers)}
+        for part in tuple(self.parts.values()):
+            progress(f"{part.name}: {'starting' if self._spawn(part) else 'runs already'}")
         for part in self.parts.values():
             self._await_ready(part)
         progress("everything is ready")
         return self.places()
 
     def start_kafka(self, progress: Progress) -> None:
-        if "KAFKA_BOOTSTRAP_SERVERS" not in os.environ:
+        if not self._kafka_is_yours:
             self._kafka = embedded_kafka.start_kafka(
                 self.home, detached=self.detached, short_lived=not self.detached, progress=progress
             )
@@ -109,20 +114,37 @@ class Stack:
                 self.home, detached=self.detached, progress=progress
             )
 
+    @property
+    def _kafka_is_yours(self) -> bool:
+        return bool(os.environ.get("KAFKA_BOOTSTRAP_SERVERS"))
+
+    def yours(self) -> dict[str, EmbeddedError | None]:
+        """The engines that are not embedded, and why they do not answer; None when they do. Blocks for some seconds."""
+        asked: dict[str, Callable[[], None]] = {}
+        if self._kafka_is_yours:
+            asked["kafka"] = lambda: reach_kafka(self.kafka_options())
+        if self.settings.clickhouse_url is not None:
+            asked["clickhouse"] = lambda: reach_clickhouse(address_of(self.clickhouse_url))
+        return {name: _problem_of(ask) for name, ask in asked.items()}
+
     def kafka_options(self) -> dict[str, Any]:
         """For kafka-python and aiokafka alike."""
         return {"bootstrap_servers": self.bootstrap, **kafka_client_options(self.settings)}
 
     @property
     def bootstrap(self) -> str:
-        return self._kafka.bootstrap if self._kafka else self.settings.kafka_bootstrap_servers
+        if self._kafka is None or self._kafka_is_yours:
+            return self.settings.kafka_bootstrap_servers
+        return self._kafka.bootstrap
 
     @property
     def clickhouse_url(self) -> str:
-        if self._clickhouse is None:
-            assert self.settings.clickhouse_url is not None
+        if self.settings.clickhouse_url is not None:
             return self.settings.clickhouse_url.get_secret_value()
-        found = self._clickhouse
+        if (found := self._clickhouse) is None:
+            raise EmbeddedError(
+                f"ClickHouse does not run in {self.home}: `touchline up` starts it, or set CLICKHOUSE_URL"
+            )
         return f"http://{found.writer_user}:{found.writer_password}@127.0.0.1:{found.port}/{DATABASE}"
 
     def reader(self) -> tuple[int, str, str] | None:
@@ -148,74 +170,12 @@ class Stack:
 
     def _reader_door(self) -> tuple[str, int, str, str, bool]:
         """Host, port, user, password, TLS. Of a ClickHouse of yours only the user that writes is known: no password."""
-        if self._clickhouse is not None:
+        if self._clickhouse is not None and self.settings.clickhouse_url is None:
             return "127.0.0.1", self._clickhouse.port, self._clickhouse.bi_user, self._clickhouse.bi_password, False
         address = address_of(self.clickhouse_url)
         return address.host, address.port, address.user, "", address.secure
 
     # -- parts -------------------------------------------------------------------------------------------------------
-
-    def _parts(self) -> Iterator[Part]:
-        taken: set[int] = set()
-
-        def port(name: str) -> int:
-            found = process.free_port(f"{self.home}/{name}", avoid=frozenset(taken))
-            taken.add(found)
-            return found
-
-        common = self._environment()
-        collector_port, loader_port, notifier_port = port("collector"), port("loader"), port("notifier")
-        yield Part(
-            "collector",
-            ("-m", "sources.collector"),
-            collector_port,
-            common
-            | {
-                "TOUCHLINE_COLLECTOR_PORT": str(collector_port),
-                "TOUCHLINE_WRITE_KEYS_FILE": str(self.home / "write-keys.yaml"),
-                "TOUCHLINE_ADMIN_TOKEN": self.secrets.admin_token,
-            },
-        )
-        for number in range(1, self.workers + 1):
-            health = port(f"worker-{number}")
-            own = {"TOUCHLINE_WORKER_ID": f"worker-{number}", "TOUCHLINE_HEALTH_PORT": str(health)}
-            yield Part(f"worker-{number}", ("-m", "streams.main"), health, common | own)
-        yield Part(
-            "loader",
-            ("-m", "sinks.clickhouse", "load", *self._declared()),
-            loader_port,
-            common
-            | {"CLICKHOUSE_URL": self.clickhouse_url, "TOUCHLINE_LOADER_HEALTH_PORT": str(loader_port)}
-            | {"TOUCHLINE_INSTANCE": "loader-1"},
-        )
-        webhook = {"TOUCHLINE_WEBHOOK_URL": self.webhook_url, "TOUCHLINE_WEBHOOK_SECRET": self.secrets.admin_token}
-        yield Part(
-            "notifier",
-            ("-m", "sinks.notify"),
-            notifier_port,
-            common
-            | {"TOUCHLINE_NOTIFIER_HEALTH_PORT": str(notifier_port), "TOUCHLINE_INSTANCE": "notifier-1"}
-            | (webhook if self.webhook_url else {}),
-        )
-
-    def _declared(self) -> tuple[str, ...]:
-        folder, catalogue = self.settings.definitions_dir.absolute(), self.settings.catalogue_file.absolute()
-        return ("--journeys", str(folder), "--touchpoints", str(catalogue))
-
-    def _environment(self) -> dict[str, str]:
-        settings = self.settings
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHLINE_")}
-        kept |= {name: value for name, value in os.environ.items() if name.startswith("TOUCHLINE_TEST_")}
-        return kept | {
-            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap,
-            "TOUCHLINE_DATA_DIR": str(self.home),
-            "TOUCHLINE_TOPIC_PREFIX": settings.topic_prefix,
-            "TOUCHLINE_RUN": settings.run,
-            "TOUCHLINE_CONTROL_SECRET": self.secrets.control_secret,
-            "TOUCHLINE_HORIZON_MS": str(settings.horizon_ms),
-            "TOUCHLINE_DEFINITIONS_DIR": str(settings.definitions_dir.absolute()),
-            "TOUCHLINE_CATALOGUE_FILE": str(settings.catalogue_file.absolute()),
-        }
 
     def _log(self, name: str) -> Path:
         return self.home / "logs" / f"{name}.log"
@@ -223,17 +183,23 @@ class Stack:
     def _record_file(self, name: str) -> Path:
         return self.home / "run" / f"{name}.json"
 
-    def _spawn(self, part: Part) -> None:
-        """A part that runs already stays as it is. Two threads may want the same one back."""
-        with self._spawning:
-            self._spawn_once(part)
+    def _spawn(self, part: Part) -> bool:
+        """False when it runs already, and then it stays as it is. Two threads or processes may want the same one."""
+        with self._spawning, process.locked(self.home / "run" / "lock", timeout_seconds=SPAWN_SECONDS):
+            return self._spawn_once(part)
 
-    def _spawn_once(self, part: Part) -> None:
+    def _spawn_once(self, part: Part) -> bool:
         found = process.read_record(self._record_file(part.name))
         if found is not None:
             self.parts[part.name] = replace(part, health_port=found.ports["health"])
             self._records[part.name] = found
-            return
+            return False
+        # The one that was killed a moment ago may still be closing its sockets.
+        if not process.wait_until(lambda: process.is_free(part.health_port), PORT_SECONDS):
+            raise EmbeddedError(
+                f"{part.name}: port {part.health_port} on {process.LOOPBACK} is taken by another program: end that"
+                " program, or set another port (docs/settings.md)"
+            )
         for folder in ("logs", "run"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         record = process.spawn(
@@ -246,6 +212,7 @@ class Stack:
         )
         process.write_record(self._record_file(part.name), record)
         self._records[part.name] = record
+        return True
 
     def _await_ready(self, part: Part) -> None:
         def over() -> bool:
@@ -253,9 +220,14 @@ class Stack:
 
         process.wait_until(over, READY_SECONDS)
         if not is_ready(self.parts[part.name].health_port):
-            state = "is not ready" if process.is_alive(self._records[part.name]) else "has ended"
-            log = self._log(part.name)
-            raise EmbeddedError(f"{part.name} {state}; its last words: {last_line(log)} (all of them: {log})")
+            alive = process.is_alive(self._records[part.name])
+            state = f"is not ready after {READY_SECONDS:.0f} s" if alive else "has ended"
+            raise EmbeddedError(
+                f"{part.name} {state}; {self._words(part.name)}. When that is mended, `touchline up` goes on from here"
+            )
+
+    def _words(self, name: str) -> str:
+        return f"its last words: {last_line(self._log(name))} (all of them: {self._log(name)})"
 
     def attach(self) -> list[str]:
         """Find the parts that run already in this data directory. Returns their names, engines included."""
@@ -268,6 +240,18 @@ class Stack:
                 self.parts[file.stem] = Part(file.stem, (), record.ports["health"])
         engines = {"kafka": self._kafka, "clickhouse": self._clickhouse}
         return [name for name, found in engines.items() if found is not None] + sorted(self._records)
+
+    def fallen(self) -> dict[str, str]:
+        """What ended though nobody stopped it, and its last words."""
+        ended = {
+            "kafka": embedded_kafka.why_ended(self.home),
+            "clickhouse": embedded_clickhouse.why_ended(self.home),
+        }
+        words = {name: why for name, why in ended.items() if why is not None}
+        for file in sorted((self.home / "run").glob("*.json")):
+            if process.read_record(file) is None:
+                words[file.stem] = self._words(file.stem)
+        return words
 
     # -- faults and stop ---------------------------------------------------------------------------------------------
 
@@ -317,27 +301,20 @@ class Stack:
             progress(f"{', '.join(records)}: stopping")
             with ThreadPoolExecutor(len(records)) as pool:
                 list(pool.map(lambda record: process.terminate(record, grace_seconds=STOP_SECONDS), records.values()))
-            for name in records:
-                self._record_file(name).unlink(missing_ok=True)
-        if self._clickhouse is not None:
+        fallen = self.fallen()
+        for name in (*records, *fallen):
+            self._record_file(name).unlink(missing_ok=True)
+        if self._clickhouse is not None or "clickhouse" in fallen:
             progress("ClickHouse: stopping")
             embedded_clickhouse.stop_clickhouse(self.home)
-        if self._kafka is not None:
+        if self._kafka is not None or "kafka" in fallen:
             progress("Kafka: stopping")
             embedded_kafka.stop_kafka(self.home)
 
 
-def is_ready(port: int) -> bool:
+def _problem_of(ask: Callable[[], None]) -> EmbeddedError | None:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def last_line(log: Path) -> str:
-    try:
-        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    except OSError:
-        return "none"
-    return lines[-1] if lines else "none"
+        ask()
+    except EmbeddedError as error:
+        return error
+    return None

@@ -224,15 +224,25 @@ def _complaint(fault: ErrorDetails) -> str:
 
 
 def kafka_client_options(settings: Settings) -> dict[str, Any]:
-    """How to reach the brokers, in the names that aiokafka and kafka-python share; without `bootstrap_servers`."""
+    """How to reach the brokers, in the names that aiokafka and kafka-python share; without `bootstrap_servers`.
+
+    Raises SettingsError.
+    """
     options: dict[str, Any] = {"security_protocol": settings.kafka_security_protocol}
     if settings.kafka_security_protocol in ("SSL", "SASL_SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+        options["ssl_context"] = _trusted(settings.kafka_ssl_cafile)
     if settings.kafka_sasl_password is not None and settings.kafka_security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
     return options
+
+
+def _trusted(cafile: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:  # of the file, or of what is in it: ssl.SSLError is one
+        raise SettingsError(f"KAFKA_SSL_CAFILE: {cafile} is no file of PEM certificates that can be read") from error
 
 
 def settings_table() -> str:

@@ -12,7 +12,9 @@ from rich.table import Table
 
 from deploy import topics as kafka_topics
 from deploy.demo.lag import Lag
-from deploy.stack import Stack, is_ready
+from deploy.embedded.process import EmbeddedError
+from deploy.part import is_ready
+from deploy.stack import Stack
 from schemas.settings import DATABASE, address_of, read_settings
 from sinks.clickhouse.__main__ import run_migrations
 
@@ -32,8 +34,13 @@ def register(app: typer.Typer) -> None:
 def up(workers: Workers = 1) -> None:
     """Start Kafka, ClickHouse and every part in the background. What runs already is left alone."""
     stack = Stack(read_settings(), workers=workers, detached=True)
-    places = stack.start(console.print)
-    console.print(f"collector    {places.collector_url}   write keys: {stack.home}/write-keys.yaml", soft_wrap=True)
+    try:
+        places = stack.start(console.print)
+    except EmbeddedError as error:
+        if stack.attach():
+            raise EmbeddedError(f"{error}. What runs stays; `touchline down` stops it") from error
+        raise
+    console.print(f"collector    {places.collector_url}   write keys: {stack.write_keys_file}", soft_wrap=True)
     console.print(f"Kafka        {places.kafka}")
     console.print(
         f"ClickHouse   {places.clickhouse_url}   user {places.bi_user}, password {places.bi_password or 'yours'}",
@@ -46,7 +53,7 @@ def up(workers: Workers = 1) -> None:
 def down() -> None:
     """Stop everything that `up` started."""
     stack = Stack(read_settings())
-    if not stack.attach():
+    if not stack.attach() and not stack.fallen():
         console.print("nothing runs here")
         return
     stack.stop(console.print)
@@ -59,8 +66,12 @@ def status() -> None:
     running = stack.attach()
     table = Table("part", "state", "where", box=None, header_style="bold")
     wanted = ("kafka", "clickhouse", "collector", "worker-1", "loader", "notifier")
+    fallen, yours = stack.fallen(), stack.yours()
     for name in dict.fromkeys((*wanted, *running)):
-        if name in ("kafka", "clickhouse"):
+        if name in yours:
+            where = stack.bootstrap if name == "kafka" else str(address_of(stack.clickhouse_url))
+            state = "ready" if yours[name] is None else "no answer"
+        elif name in ("kafka", "clickhouse"):
             state, where = ("ready", "") if name in running else ("down", "")
         elif name in stack.parts:
             port = stack.parts[name].health_port
@@ -69,9 +80,13 @@ def status() -> None:
             state, where = "down", ""
         table.add_row(name, state, where)
     console.print(table)
-    if "kafka" in running:
+    if ("kafka" in running and "kafka" not in yours) or yours.get("kafka", "") is None:
         _show_lag(stack, settings.topic_prefix)
-    if any(name not in running for name in wanted):
+    problems = [str(problem) for problem in yours.values() if problem is not None]
+    problems += [f"{name} ended by itself; {why}. Then: touchline up" for name, why in fallen.items()]
+    for problem in problems:
+        console.print(problem, soft_wrap=True)
+    if problems or any(name not in running and name not in yours for name in wanted):
         raise typer.Exit(1)
 
 

@@ -15,6 +15,18 @@ from deploy.embedded.process import EmbeddedError, Record
 
 RECORD: Final = "running.json"
 LOCK: Final = "lock"
+LOG_BEGIN: Final = "log.begin"
+
+
+def make(home: Path) -> None:
+    """Raises EmbeddedError."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError(
+            f"{error.filename or home} cannot be made ({error.strerror}): give another data directory"
+            " (TOUCHLINE_DATA_DIR)"
+        ) from error
 
 
 def find_served(home: Path) -> Record | None:
@@ -46,6 +58,27 @@ def stop(home: Path, *, lock_seconds: float, grace_seconds: float) -> bool:
         return stopped
 
 
+def has_fallen(home: Path) -> bool:
+    """A server was started here, nobody stopped it, and it is gone."""
+    return (home / RECORD).exists() and process.read_record(home / RECORD) is None
+
+
+def begin_log(home: Path, log: Path) -> int:
+    """The size of the log before a start, kept for `log_of_run`."""
+    since = log_size(log)
+    process.write_whole(home / LOG_BEGIN, str(since))
+    return since
+
+
+def log_of_run(home: Path, log: Path, *, tail_bytes: int) -> str:
+    """What the server of the last start has said."""
+    try:
+        since = int((home / LOG_BEGIN).read_text())
+    except (OSError, ValueError):
+        since = 0
+    return log_since(log, since, tail_bytes=tail_bytes) if log.exists() else ""
+
+
 def log_size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
@@ -69,5 +102,6 @@ def disk_errors(home: Path, full: Callable[[Path], EmbeddedError]) -> Iterator[N
         if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise EmbeddedError(
                 f"{error.filename or home} cannot be written ({error.strerror}): give another data directory"
+                " (TOUCHLINE_DATA_DIR)"
             ) from error
         raise

@@ -73,7 +73,7 @@ def start_kafka(
     wish = _Wish(port, durable, detached, short_lived, progress, jars_dir, timeout_seconds)
     home = _home(data_dir)
     with homes.disk_errors(home, node.disk_full):
-        home.mkdir(parents=True, exist_ok=True)
+        homes.make(home)
         with process.locked(home / homes.LOCK, timeout_seconds=timeout_seconds + STOP_SECONDS):
             found = homes.find_or_clear(home, grace_seconds=OWNER_DEATH_SECONDS)
             if found is None:
@@ -89,6 +89,16 @@ def find_running(data_dir: Path) -> RunningKafka | None:
     if record is None or not process.is_listening(record.ports["kafka"]):
         return None
     return _running(data_dir, record)
+
+
+def why_ended(data_dir: Path) -> str | None:
+    """Why a broker that nobody stopped is gone, as far as its log says; None when there is none such."""
+    home = _home(data_dir)
+    if not homes.has_fallen(home):
+        return None
+    log = homes.log_of_run(home, home / "broker.log", tail_bytes=TAIL_BYTES)
+    last = log.rstrip().rpartition("\n")[2][:200] or "none"
+    return str(node.cause_of(log, home, 0) or f"its last words: {last} (all of them: {home / 'broker.log'})")
 
 
 def stop_kafka(data_dir: Path) -> bool:
@@ -126,7 +136,7 @@ def _start(home: Path, wish: _Wish) -> Record:
     properties = node.render_properties(cluster, log_dir="data", durable=wish.durable)
     process.write_whole(home / "server.properties", properties)
     wish.progress(f"Kafka: starting on port {cluster.port}")
-    begun, since = time.monotonic(), homes.log_size(home / "broker.log")
+    begun, since = time.monotonic(), homes.begin_log(home, home / "broker.log")
     record = process.spawn(
         node.java_command(java, class_path, "kafka.Kafka", "server.properties", short_lived=wish.short_lived),
         log_path=home / "broker.log",

@@ -169,7 +169,10 @@ def port_taken(port: int) -> EmbeddedError:
 
 
 def disk_full(home: Path) -> EmbeddedError:
-    return EmbeddedError(f"the disk under {home} is full or nearly so: free some space, or give another data directory")
+    return EmbeddedError(
+        f"the disk under {home} is full or nearly so: free some space, or give another data directory"
+        " (TOUCHLINE_DATA_DIR)"
+    )
 
 
 def foreign_data(home: Path) -> EmbeddedError:

@@ -188,7 +188,10 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def read_record(path: Path) -> Record | None:
-    """The record of a child that lives, else None. A broken file is none: the next start replaces it."""
+    """The record of a child that lives, else None. A broken file is none: the next start replaces it.
+
+    Raises EmbeddedError for a file that is not for us to read.
+    """
     try:
         stored = json.loads(path.read_text())
         ports = {str(name): int(port) for name, port in stored["ports"].items()}
@@ -196,8 +199,12 @@ def read_record(path: Path) -> Record | None:
         record = Record(
             int(stored["pid"]), str(stored["started"]), owner and int(owner), ports, str(stored["log_path"])
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    except PermissionError as error:
+        raise EmbeddedError(
+            f"{path} cannot be read: it is somebody else's; give another data directory (TOUCHLINE_DATA_DIR)"
+        ) from error
     return record if is_alive(record) else None
 
 

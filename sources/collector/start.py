@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -61,13 +63,30 @@ def collector_of(settings: Settings, write_keys_file: Path | None = None) -> Col
     return build_collector(options_of(settings), keys, now=lambda: time.time_ns() // 1_000_000)
 
 
+def _no_place(host: str, port: int, error: OSError) -> SettingsError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"TOUCHLINE_COLLECTOR_PORT: port {port} on {host} is taken: end the program that holds it, or set another"
+        )
+    why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else "unknown host"
+    return SettingsError(
+        f"TOUCHLINE_COLLECTOR_HOST: cannot listen on {host} port {port} ({why}): set an address of this machine"
+    )
+
+
 async def serve(collector: Collector, host: str, port: int, stop: asyncio.Event) -> None:
-    """Until `stop` is set; then what is under way is answered first. `port` 0: any free one, which the log names."""
+    """Until `stop` is set; then what is under way is answered first. `port` 0: any free one, which the log names.
+
+    Raises SettingsError when it cannot listen there.
+    """
     runner = runner_of(collector.app)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            raise _no_place(host, port, error) from error
         log.info("collector_started", addresses=[f"{at[0]}:{at[1]}" for at in runner.addresses])
         await stop.wait()
     finally:

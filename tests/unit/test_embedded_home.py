@@ -61,3 +61,37 @@ def test_errors_of_the_disk_say_what_to_do(tmp_path: Path) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
     with pytest.raises(OSError, match="Input/output"), home.disk_errors(tmp_path, full):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("place", ["/proc/none/kafka", "file/kafka"])
+def test_a_place_where_nothing_can_be_made_is_named_and_holds_nothing(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    directory = tmp_path / place
+    with pytest.raises(EmbeddedError, match=r"cannot be made \(.*TOUCHLINE_DATA_DIR"):
+        home.make(directory)
+    assert home.find_served(directory) is None
+    assert not home.has_fallen(directory)
+
+
+def test_a_server_that_was_killed_has_fallen_and_one_that_was_stopped_has_not(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("of the life before\n")
+    assert home.begin_log(tmp_path, log) == 19
+    record = serve(tmp_path)
+    with log.open("a") as file:
+        file.write("last words\n")
+    assert not home.has_fallen(tmp_path)
+    process.kill(record)
+    assert home.has_fallen(tmp_path)
+    assert home.log_of_run(tmp_path, log, tail_bytes=100) == "last words\n"
+    home.stop(tmp_path, **WITHIN)
+    assert not home.has_fallen(tmp_path)
+
+
+def test_a_record_that_is_not_ours_to_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path, *_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", closed)  # the superuser, who may run this, can read everything
+    with pytest.raises(EmbeddedError, match="somebody else's"):
+        home.find_served(tmp_path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,13 @@ def test_the_parts_of_an_address() -> None:
     assert "p@ss" not in f"{address!r} {address}"
     plain = address_of("http://host")
     assert (plain.host, plain.port, plain.user, plain.database) == ("host", 8123, "default", "touchline")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_that_cannot_be_used_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    settings = read_settings(kafka_security_protocol="SSL", kafka_ssl_cafile=file)
+    with pytest.raises(SettingsError, match=rf"KAFKA_SSL_CAFILE: {re.escape(str(file))} is no file of PEM"):
+        kafka_client_options(settings)

@@ -62,7 +62,7 @@ def start_clickhouse(
     """
     home = _home(data_dir)
     with homes.disk_errors(home, _disk_full):
-        home.mkdir(parents=True, exist_ok=True)
+        homes.make(home)
         with process.locked(home / homes.LOCK, timeout_seconds=timeout_seconds + STOP_SECONDS):
             found = homes.find_or_clear(home, grace_seconds=OWNER_DEATH_SECONDS)
             if found is not None:
@@ -90,6 +90,15 @@ def find_running(data_dir: Path) -> RunningClickHouse | None:
     if record is None or not _answers(record.ports["http"]):
         return None
     return _running(data_dir, record, credentials(data_dir))
+
+
+def why_ended(data_dir: Path) -> str | None:
+    """Why a server that nobody stopped is gone, as far as its log says; None when there is none such."""
+    home = _home(data_dir)
+    if not homes.has_fallen(home):
+        return None
+    last = homes.log_of_run(home, home / "server.log", tail_bytes=LOG_TAIL_BYTES).rstrip().rpartition("\n")[2]
+    return f"its last words: {last or 'none'} (all of them: {home / 'server.log'})"
 
 
 def stop_clickhouse(data_dir: Path) -> bool:
@@ -144,7 +153,7 @@ def _spawn(data_dir: Path, port: int, *, detached: bool, memory_bytes: int | Non
     """Also the size that the log had before, since it is appended to."""
     home = _home(data_dir)
     log_path = home / "server.log"
-    since = homes.log_size(log_path)
+    since = homes.begin_log(home, log_path)
     argv = [sys.executable, "-m", "deploy.embedded.clickhouse", "--data-dir", str(data_dir.absolute())]
     argv += ["--port", str(port)]
     if memory_bytes is not None:
@@ -193,4 +202,5 @@ def _last_line(log_path: Path, since: int) -> str:
 def _disk_full(home: Path) -> EmbeddedError:
     return EmbeddedError(
         f"{home} has less than {MIN_FREE_BYTES >> 20} MB free: free space, or give another data directory"
+        " (TOUCHLINE_DATA_DIR)"
     )
