@@ -164,9 +164,12 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
         assert set(label[1].replace(" or ", ", ").split(", ")) == set(touchpoints_of(step))
         assert label[2:] == [f"{word} = {visible(fact_text(fact))}".rstrip() for word, fact in step.where.items()]
         (edge,) = [edge for edge in drawing.edges if edge[2] == f"step_{name}" and edge[1] == "-->"]
-        assert step.within is None or edge[3].startswith(f"within {step.within}, else ")
-        if step.within is not None and step.if_missing == "break":
-            assert f"else {step.severity} alert" in edge[3]
+        said = edge[3].split(", ") if edge[3] else []
+        if step.within is not None:
+            follows = {"break": f"{step.severity} alert", "count": "counted", "nothing": "nothing"}[step.if_missing]
+            assert said[:2] == [f"within {step.within}", f"else {follows}"]
+        hand = step.handoff
+        assert said[2:] == ([f"hand-off {hand.from_channel} to {hand.to_channel}"] if hand is not None else [])
     for name, rule in definition.breaks.items():
         label = drawing.nodes[f"break_{name}"]
         assert label[0] == f"{name} ({rule.severity})"
