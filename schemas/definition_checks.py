@@ -62,7 +62,7 @@ def _step_flaws(definition: Definition) -> Found:
                     yield (*path, word), f"{word} needs a deadline. Add 'within'."
         elif duration_ms(step.within) > duration_ms(definition.lifetime):
             advice = "Shorten it, or lengthen the lifetime."
-            yield (*path, "within"), f"longer than the lifetime ({definition.lifetime}): it can never pass. {advice}"
+            yield (*path, "within"), f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
         yield from _handoff_flaws(path, step)
 
 
@@ -146,6 +146,8 @@ def _incomplete(rule: Break) -> Iterator[str]:
 
 def _unknown_step(name: str, definition: Definition, *also: str) -> str:
     known = [*also, *definition.steps]
+    if meant := [step for step, each in definition.steps.items() if name in touchpoints_of(each)]:
+        return f"{name!r} is a touchpoint, and here stands a step. Did you mean {meant[0]!r}?"
     return f"there is no step {name!r}.{nearest(name, known) or listed('The steps are', known)}"
 
 
@@ -159,7 +161,7 @@ def _catalogue_flaws(definition: Definition, catalogue: Catalogue) -> Found:
     for path, name, where in _patterns(definition):
         entry = catalogue.touchpoints.get(name)
         if entry is None:
-            yield path, f"touchpoint {name!r} is not in the catalogue.{nearest(name, catalogue.touchpoints)}"
+            yield path, _unknown_touchpoint(name, definition, catalogue)
             continue
         if entry.impact.mode == "ignore":
             text = (
@@ -174,6 +176,12 @@ def _catalogue_flaws(definition: Definition, catalogue: Catalogue) -> Found:
                 advice = " Write it in quotes." if wanted == "string" else ""
                 yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
     yield from _score_flaws(definition, catalogue)
+
+
+def _unknown_touchpoint(name: str, definition: Definition, catalogue: Catalogue) -> str:
+    if name in definition.steps and (meant := touchpoints_of(definition.steps[name])):
+        return f"{name!r} is a step, and here stands a touchpoint. Did you mean {meant[0]!r}?"
+    return f"touchpoint {name!r} is not in the catalogue.{nearest(name, catalogue.touchpoints)}"
 
 
 def _score_flaws(definition: Definition, catalogue: Catalogue) -> Found:

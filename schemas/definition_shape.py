@@ -66,7 +66,8 @@ def sentence(problem: Any, path: Path_, fields: dict[str, str]) -> str:
         return f"{where}: unknown field.{nearest(last, fields) or ' Fields here: ' + ', '.join(fields) + '.'}"
     if problem["type"] == "missing":
         return f"{where} is missing: {fields.get(last, 'it is required.')}"
-    return f"{where}: expected {_expected(problem, path)}{_given(problem['input'])}.{_near(problem, path)}"
+    given = problem.get("ctx", {}).get("actual_length", problem["input"])
+    return f"{where}: expected {_expected(problem, path)}{_given(given)}.{_near(problem, path)}"
 
 
 def fields_of(model: type[BaseModel], path: Path_) -> dict[str, str]:
@@ -100,7 +101,7 @@ def _is_fact(path: Path_) -> bool:
 def _expected(problem: Any, path: Path_) -> str:
     kind = problem["type"]
     if "[key]" in problem["loc"]:
-        return f"as name {_LIMITS[kind].format(**problem['ctx']) if kind in _LIMITS else WORD}"
+        return WORD if kind not in _LIMITS else f"a name of {_LIMITS[kind].format(**problem['ctx'])}"
     if _is_fact(path):
         return "a text, a number, true or false"
     if path and path[-1] in DURATIONS:

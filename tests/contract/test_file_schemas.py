@@ -28,7 +28,14 @@ OPEN, STRICT, LISTED = definition_schema(), definition_schema(CATALOGUE), catalo
 LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 BEYOND_JSON_SCHEMA = {
     *("after: redy", "after: done", "after: answered"),
-    *("cleared_by: payd", "    cleared_by: payed", "success: collectd", "ready:"),
+    *(
+        "cleared_by: payd",
+        "    cleared_by: payed",
+        "success: collectd",
+        "success: picked_up",
+        "cleared_by: invoice_accepted",
+        "ready:",
+    ),
     *("touchpoint: order_refunded", "order_cancelled, invoice", "touchpoint: payment_captured"),
     *("{from: store, to: store}", "{from: web, to: app}", "within: 15d\n    handoff"),
     *("{store_id: 0815}", "score: store_id", "below: .nan", CLEARS_WHAT_IT_COUNTS),

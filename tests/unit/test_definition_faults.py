@@ -175,7 +175,7 @@ def test_a_definition_is_found_by_its_name_beside_broken_files(tmp_path: Path) -
         ("ends_session: true", "ends_session: yes", "ends_session: yes", "expected true or false"),
         ("attributed_by: order_id", "attributed_by: order", "attributed_by: order", "Did you mean 'order_id'?"),
         ("type: string}", "type: text}", "type: text", "expected 'string'"),
-        ("page_viewed:", "7:", "7:", "expected as name"),
+        ("page_viewed:", "7:", "7:", "expected a word of small letters"),
         ("page_viewed:", "PageViewed:", "PageViewed:", "Did you mean 'page_viewed'?"),
         ("  owner: team-web\n", "", "page_viewed:", "page_viewed.owner is missing"),
         ("screen_viewed:", "page_viewed:", "page_viewed:\n  channel: app", "stands here twice"),
