@@ -18,7 +18,7 @@ from schemas.routes import (
     load_routes,
 )
 from schemas.routes import Route as RouteEntry
-from schemas.settings import Settings, SettingsError, variable_of
+from schemas.settings import Settings, SettingsError
 from sinks.notify import alertmanager, slack
 from sinks.notify.incident import Incident, Labels
 
@@ -62,21 +62,6 @@ def routes_of(settings: Settings, environ: Mapping[str, str]) -> tuple[Route, ..
         file = load_routes(settings.routes_file, environ)
         found += [_route(name, entry, file, environ) for name, entry in file.routes.items()]
     return tuple(found)
-
-
-def variables_of(settings: Settings) -> dict[str, str]:
-    """What a notifier that is started by somebody else must find in its environment, besides the secrets that the
-    routes name."""
-    found = {
-        "webhook_url": settings.webhook_url,
-        "webhook_secret": settings.webhook_secret.get_secret_value() or None,
-        "webhook_timeout_ms": settings.webhook_timeout_ms,
-        "routes_file": settings.routes_file and settings.routes_file.absolute(),
-        "alertmanager_refresh_ms": settings.alertmanager_refresh_ms,
-        "alertmanager_ends_after_ms": settings.alertmanager_ends_after_ms,
-        "generator_url": settings.generator_url,
-    }
-    return {variable_of(field): str(value) for field, value in found.items() if value is not None}
 
 
 def _route(name: str, entry: RouteEntry, file: RoutesFile, environ: Mapping[str, str]) -> Route:

@@ -1,4 +1,4 @@
-"""Settings, routes file and environment make the routes; whoever starts a notifier hands all of it on."""
+"""Settings, routes file and environment make the routes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.settings import Settings, SettingsError, read_settings
-from sinks.notify.routing import routes_of, variables_of
+from sinks.notify.routing import routes_of
 from sinks.notify.slack import PER_MINUTE
 from tests.unit.test_schemas_routes import ENVIRON, GOOD
 
@@ -46,30 +46,6 @@ def test_a_slack_address_that_is_none_is_refused_and_not_shown(file: Path) -> No
     with pytest.raises(SettingsError, match="SLACK_CHECKOUT_ROOM") as caught:
         routes_of(Settings(routes_file=file), ENVIRON | {"SLACK_CHECKOUT_ROOM": "hush"})
     assert "hush" not in str(caught.value)
-
-
-def test_a_notifier_that_is_started_by_another_has_the_same_settings(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert set(variables_of(Settings())) == {
-        "TOUCHLINE_WEBHOOK_TIMEOUT_MS",
-        "TOUCHLINE_ALERTMANAGER_REFRESH_MS",
-        "TOUCHLINE_ALERTMANAGER_ENDS_AFTER_MS",
-    }
-    given = Settings.model_validate(
-        {
-            "webhook_url": "https://a.example/in",
-            "webhook_secret": "not a secret",
-            "webhook_timeout_ms": 777,
-            "routes_file": str(file),
-            "alertmanager_refresh_ms": 1_000,
-            "alertmanager_ends_after_ms": 2_000,
-            "generator_url": "https://touchline.example/",
-        }
-    )
-    for name, value in variables_of(given).items():
-        monkeypatch.setenv(name, value)
-    assert read_settings() == given
 
 
 def test_a_refresh_that_comes_too_late_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
