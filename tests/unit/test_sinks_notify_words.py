@@ -86,6 +86,7 @@ def test_the_page_shows_what_is_sent() -> None:
     text = PAGE.read_text("utf-8")
     for shown in examples():
         assert f"```\n{shown}\n```" in text or f"```json\n{shown}\n```" in text, shown
+    assert all(f"`{field}`" in text for field in TEMPLATE_FIELDS)
 
 
 def test_the_first_line_says_what_how_bad_and_how_many() -> None:
