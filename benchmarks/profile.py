@@ -31,7 +31,7 @@ from streams.stage import Effect, LogRecord, Stage
 
 BATCH: Final = 500
 CHECKPOINT_EVERY: Final = 6
-"""Batches of a partition between two checkpoints: at 20k/s and 12 partitions, 500 ms hold about two."""
+"""Batches of a partition between two checkpoints."""
 Log = dict[tuple[str, int], list["Stored"]]
 
 

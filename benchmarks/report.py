@@ -88,7 +88,7 @@ def _table(report: Mapping[str, Any]) -> str:
 _NOTES: Final = (
     "The job: drop duplicates, attribute by user, login, device and order, follow checkout and click-and-collect",
     "journeys, tell their breaks, with a changelog. Touchline also does what the Quix contender leaves out: deadlines,",
-    "fenced checkpoints every 500 ms without loss or double effect, clock correction, kiosk days, late arrivals, dead",
+    "fenced checkpoints every second without loss or double effect, clock correction, kiosk days, late arrivals, dead",
     "letters, retention, full validation (benchmarks/quix.py lists it). `wrong` counts journeys and alerts that differ",
     "from an answer computed offline; breaks by deadline are asked of Touchline only.",
 )

@@ -1,4 +1,4 @@
-"""Effects go out through one shared idempotent producer, in batches per target partition, in order; `last` ones last.
+"""Effects go out through an idempotent producer per stage, in batches per target partition, in order; `last` ones last.
 
 `send` returns when every effect is acknowledged by all replicas. It retries through an outage for as long as it lasts
 (the caller's queue is bounded, so memory is too); an error that a retry cannot mend is raised, and must end the
@@ -56,7 +56,11 @@ class _Lane:
 
 
 class Emitter:
-    """Shared by all partitions of a worker. Each has one call in flight, so one batch per partition is on its way."""
+    """Shared by all partitions of a stage. Each has one call in flight, so one batch per partition is on its way.
+
+    A producer has one request in flight: stages that shared it would wait for each other's records, and log time for
+    all of them.
+    """
 
     def __init__(self, settings: WorkerSettings, metrics: WorkerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
@@ -79,14 +83,16 @@ class Emitter:
         await self._producer.stop()
 
     async def send(self, effects: Sequence[Effect]) -> None:
-        groups = by_target(effect for effect in effects if not effect.last)
-        await self._send_groups(groups)
-        if len(last := [effect for effect in effects if effect.last]):
+        last = [effect for effect in effects if effect.last]
+        first = [effect for effect in effects if not effect.last] if last else effects
+        if first:
+            await self._send_groups(by_target(first))
+        if last:
             await self._send_groups(by_target(last))
 
     async def _send_groups(self, groups: dict[Target, list[Effect]]) -> None:
-        if groups:
-            await asyncio.gather(*(self._join(target, effects) for target, effects in groups.items()))
+        sent = [self._join(target, effects) for target, effects in groups.items()]
+        await (sent[0] if len(sent) == 1 else asyncio.gather(*sent))
 
     def _join(self, target: Target, effects: list[Effect]) -> asyncio.Future[None]:
         """Into the target's lane; what all partitions put there while a batch is on its way makes the next one."""

@@ -1,4 +1,4 @@
-"""The guard: where an exception of a stage ends. The one `except Exception` of the repository.
+"""The guard: where an exception of a stage ends, whatever it is. The one such place of the repository.
 
 Bad data is a value, so whatever leaves a stage is a bug. It becomes a `StageBug` that names the record; the
 partition's task stops there, lets no more effects out, and waits for a person. The message of the exception may quote
@@ -7,8 +7,7 @@ a record, so it is never kept: type and code lines are enough to find the bug.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from traceback import extract_tb
 
 from streams.settings import Place
@@ -38,33 +37,48 @@ class Guarded:
         self._stage, self._place = stage, place
         self._offset: int | None = None
 
-    @contextmanager
-    def _bug_ends_here(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            raise StageBug(self._place, doing, self._offset, type(error).__name__, code_lines(error)) from None
+    def _during(self, doing: str) -> _BugEndsHere:
+        return _BugEndsHere(self, doing)
+
+    def bug(self, doing: str, error: Exception) -> StageBug:
+        return StageBug(self._place, doing, self._offset, type(error).__name__, code_lines(error))
 
     def apply(self, records: Sequence[LogRecord], out: list[Effect]) -> None:
-        with self._bug_ends_here("apply"):
+        with self._during("apply"):
             apply = self._stage.apply
             for record in records:
                 self._offset = record.offset
                 apply(record, out)
 
     def flush(self, out: list[Effect]) -> None:
-        with self._bug_ends_here("flush"):
+        with self._during("flush"):
             self._stage.flush(out)
 
     def changes(self) -> list[Change]:
-        with self._bug_ends_here("changes"):
+        with self._during("changes"):
             return self._stage.changes()
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        with self._bug_ends_here("restore"):
+        with self._during("restore"):
             self._stage.restore(entries)
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         self._offset = record.offset
-        with self._bug_ends_here("quarantine"):
+        with self._during("quarantine"):
             self._stage.quarantine(record, reason, out)
+
+
+class _BugEndsHere:
+    """What leaves the block is a bug. A class, because a generator costs more than many a batch."""
+
+    __slots__ = ("_doing", "_guarded")
+
+    def __init__(self, guarded: Guarded, doing: str) -> None:
+        self._guarded, self._doing = guarded, doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            raise self._guarded.bug(self._doing, error) from None

@@ -39,7 +39,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all partitions of a worker share."""
+    """What all partitions of a stage share."""
 
     settings: WorkerSettings
     emitter: Emits

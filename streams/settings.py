@@ -27,7 +27,7 @@ class WorkerSettings:
     """Extra options for every aiokafka and kafka-python client: security_protocol, sasl_*, ssl_context."""
     accept_unclean: bool = False
     """A person's word that another build may redo what a crashed one may have sent already."""
-    checkpoint_interval_ms: int = 500
+    checkpoint_interval_ms: int = 1_000
     commit_interval_ms: int = 1_000
     session_timeout_ms: int = 10_000
     drain_timeout_ms: int = 15_000

@@ -40,7 +40,7 @@ class Shell:
         self.joined = False
         self._specs = {settings.physical(spec.source): spec for spec in stages}
         self._known = QuarantineList()
-        self._emitter = Emitter(settings, self.metrics)
+        self._emitters = {spec.name: Emitter(settings, self.metrics) for spec in stages}
         self._reader = QuarantineReader(settings, self._known)
         self._runners: dict[Key, PartitionRunner] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -54,7 +54,8 @@ class Shell:
         """`facts`: what the broker says about the topics (`describe_topics`). Raises Refused, KafkaError."""
         check_topics(self.settings, self.stages, facts)
         self._topic_ids = {name: fact.topic_id for name, fact in facts.items()}
-        await self._emitter.start()
+        for emitter in self._emitters.values():
+            await emitter.start()
         await self._reader.start(facts[self.settings.physical(self.settings.quarantine_topic)].partitions)
         self._background = [self._watched(self._reader.follow(), "quarantine")]
         self._background += [
@@ -67,7 +68,8 @@ class Shell:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._reader.stop()
-        await self._emitter.stop()
+        for emitter in self._emitters.values():
+            await emitter.stop()
 
     # --- Gate
     # ----------------------------------------------------------------------------------------------------------------
@@ -104,9 +106,19 @@ class Shell:
     def assigned(self, source: SourceLog, partitions: set[Key]) -> None:
         self.metrics.rebalances.inc()
         self.joined = True
-        around = Surroundings(
+        around = {spec.name: self._around(spec) for spec in self.stages}
+        self._runners = {}
+        for topic, partition in sorted(partitions):
+            spec = self._specs[topic]
+            runner = PartitionRunner(spec, Place(spec.name, topic, partition), source, around[spec.name])
+            self._runners[topic, partition] = runner
+            self._tasks[topic, partition] = self._watched(runner.run(), str(runner.place))
+        self._room.set()
+
+    def _around(self, spec: StageSpec) -> Surroundings:
+        return Surroundings(
             self.settings,
-            self._emitter,
+            self._emitters[spec.name],
             self._known,
             self.metrics,
             self._topic_ids,
@@ -114,13 +126,6 @@ class Shell:
             self._opening,
             self._room.set,
         )
-        self._runners = {}
-        for topic, partition in sorted(partitions):
-            spec = self._specs[topic]
-            runner = PartitionRunner(spec, Place(spec.name, topic, partition), source, around)
-            self._runners[topic, partition] = runner
-            self._tasks[topic, partition] = self._watched(runner.run(), str(runner.place))
-        self._room.set()
 
     async def drain(self) -> None:
         """Afterwards no task here touches a partition. Last positions stay known until the next assignment."""
@@ -180,5 +185,5 @@ class Shell:
                 key[1] for key, runner in self._runners.items() if key[0] == topic and runner.state is State.RUNNING
             ]
             if owned:
-                await self._emitter.send([spec.beat(partition) for partition in owned])
+                await self._emitters[spec.name].send([spec.beat(partition) for partition in owned])
                 self.metrics.beats.labels(spec.name).inc(len(owned))
