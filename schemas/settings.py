@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         Path(".touchline"), description="Where embedded mode keeps its data and the secrets it made."
     )
     topic_prefix: TopicPrefix = Field("", description="Put before every topic and consumer group.")
-    run: Run = Field("live", description="Kind of run. Only a live run may notify.")
+    run: Run = Field("live", description="Kind of run. A replay or backfill notifies nobody.")
     control_secret: SecretStr | None = Field(
         None, description="Key of the MAC on control records, 16 characters or more. Embedded mode makes its own."
     )

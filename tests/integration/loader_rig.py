@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -32,7 +32,7 @@ FAST = Limits(linger_ms=50, linger_behind_ms=50)
 
 
 def until(
-    condition: Callable[[], bool], what: str, seconds: float = 30.0, work: Callable[[], None] = lambda: None
+    condition: Callable[[], bool], what: str, seconds: float = 30.0, work: Callable[[], None] = lambda: sleep(0.02)
 ) -> None:
     """Do `work` until the condition holds."""
     deadline = monotonic() + seconds
