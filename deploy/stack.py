@@ -27,7 +27,7 @@ from deploy.reach import reach_clickhouse, reach_kafka
 from deploy.topics import ensure
 from schemas.settings import DATABASE, Settings, address_of, kafka_client_options
 
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0  # a worker opens 25 partitions, over TLS on a busy machine in a minute
 STOP_SECONDS: Final = 40.0
 SPAWN_SECONDS: Final = 30.0
 PORT_SECONDS: Final = 2.0
