@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -114,13 +115,13 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 def test_a_wrong_value_is_told_in_our_words_at_its_own_line(spoilt: Path) -> None:
     """One value of the shipped definition is replaced by something else. A flaw of the shape stands on its line."""
     yaml = YAML()
-    everywhere = list(places(YAML(typ="safe").load(TEXT)))
+    whole = YAML(typ="safe").load(TEXT)
+    everywhere = list(places(whole))
 
     @LAW
     @given(st.sampled_from(everywhere), VALUES)
     def law(path: tuple[Any, ...], value: Any) -> None:
-        document = YAML(typ="safe").load(TEXT)
-        node = document
+        node = document = deepcopy(whole)
         for part in path[:-1]:
             node = node[part]
         node[path[-1]] = value
