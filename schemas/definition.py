@@ -191,3 +191,19 @@ class Catalogue(Contract):
     """All touchpoints by name: the whole of the file."""
 
     touchpoints: Annotated[dict[Word, CatalogueEntry], Field(max_length=5_000)]
+
+
+def step_order(definition: Definition) -> list[str]:
+    """Steps by their distance from the start, then by name: the order in which people read a journey. Raises ValueError
+    where the steps go in a circle.
+    """
+    return sorted(definition.steps, key=lambda name: (_distance(definition.steps, name), name))
+
+
+def _distance(steps: dict[str, Step], name: str) -> int:
+    distance = 1
+    while steps[name].after != "start":
+        name, distance = steps[name].after, distance + 1
+        if distance > len(steps):
+            raise ValueError(f"the steps go in a circle through {name!r}; `after` must lead to start")
+    return distance

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from schemas.definition import Break, Definition, Step, Where
+from schemas.definition import Break, Definition, Step, Where, step_order
 from schemas.definition_checks import touchpoints_of
-from schemas.explain_words import conditions, listed, step_order, visible
+from schemas.explain_words import conditions, listed, visible
 
 _UNSAFE = re.compile(r"[^\w .,()+=/-]")
 EFFECTS = {"break": "else {severity} alert", "count": "else counted", "nothing": "else nothing"}

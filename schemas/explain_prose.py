@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms
+from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms, step_order
 from schemas.definition_checks import touchpoints_of
 from schemas.explain_words import (
     Deadline,
@@ -19,7 +19,6 @@ from schemas.explain_words import (
     listed,
     named_touchpoints,
     span,
-    step_order,
     visible,
 )
 

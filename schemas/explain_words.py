@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.definition import Catalogue, Definition, Step, Where, duration_ms
+from schemas.definition import Catalogue, Definition, Step, Where, duration_ms, step_order
 from schemas.definition_checks import touchpoints_of
 from schemas.records import Fact
 
@@ -50,19 +50,6 @@ def named_touchpoints(definition: Definition) -> list[str]:
     names += [name for key in step_order(definition) for name in touchpoints_of(definition.steps[key])]
     names += [rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint is not None]
     return list(dict.fromkeys([*names, *definition.outcome.failure]))
-
-
-def step_order(definition: Definition) -> list[str]:
-    return sorted(definition.steps, key=lambda name: (len(_way(name, definition)), name))
-
-
-def _way(name: str, definition: Definition) -> list[str]:
-    """The steps from here back to the start. The loader has refused circles; here one ends at its second round."""
-    way: list[str] = []
-    while name in definition.steps and name not in way:
-        way.append(name)
-        name = definition.steps[name].after
-    return way
 
 
 def span(ms: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.definition import Definition, Step, duration_ms
+from schemas.definition import Definition, duration_ms, step_order
 from sinks.clickhouse.statements import Target, variables
 
 _OTHER: Final = 999
@@ -83,20 +83,6 @@ def definition_views(definitions: Iterable[Definition], target: Target) -> list[
     for definition in sorted(definitions, key=lambda found: (found.journey, found.version)):
         newest[definition.journey] = definition
     return [_filled(template, found, target) for found in newest.values() for template in (_FUNNEL, _DURATIONS)]
-
-
-def step_order(definition: Definition) -> list[str]:
-    """Steps by their distance from the start, then by name: the order in which people read a funnel."""
-    return sorted(definition.steps, key=lambda name: (_depth(definition.steps, name), name))
-
-
-def _depth(steps: dict[str, Step], name: str) -> int:
-    depth = 1
-    while steps[name].after != "start":
-        name, depth = steps[name].after, depth + 1
-        if depth > len(steps):
-            raise ValueError(f"the steps go in a circle through {name!r}; `after` must lead to start")
-    return depth
 
 
 def _filled(template: str, definition: Definition, target: Target) -> str:

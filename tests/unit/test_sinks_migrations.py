@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from schemas.definition import step_order
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.settings import address_of
 from sinks.clickhouse.errors import MigrationError, Rejected, Unavailable, loader_error
 from sinks.clickhouse.migrate import Applied, Migration, outstanding, shipped
 from sinks.clickhouse.statements import Target, render, split
-from sinks.clickhouse.view_builder import definition_views, step_order
+from sinks.clickhouse.view_builder import definition_views
 
 ROOT = Path(__file__).parents[2]
 ONE = Migration(1, "0001_a.sql", "SELECT 1")
