@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from typing import Any
 
 import faust
+from faust.auth import SASLCredentials, SSLCredentials
 
 from streams.agent import add_agent
 from streams.shell import Shell
@@ -17,6 +20,7 @@ def build_app(shell: Shell) -> faust.App:
     app = faust.App(
         settings.app_id,
         broker=[f"kafka://{server}" for server in settings.bootstrap.split(",")],
+        broker_credentials=credentials_of(settings.kafka),
         store="memory://",
         datadir=tempfile.mkdtemp(prefix="touchline-"),
         consumer_group_instance_id=settings.instance,
@@ -36,3 +40,16 @@ def build_app(shell: Shell) -> faust.App:
     for spec, topic in zip(shell.stages, topics, strict=True):
         add_agent(app, spec.name, topic)
     return app
+
+
+def credentials_of(kafka: Mapping[str, Any]) -> SASLCredentials | SSLCredentials | None:
+    """The clients' options in Faust's shape, for the producer that Faust makes itself. None: plain text."""
+    context = kafka.get("ssl_context")
+    if str(kafka.get("security_protocol", "")).startswith("SASL"):
+        return SASLCredentials(
+            username=kafka["sasl_plain_username"],
+            password=kafka["sasl_plain_password"],
+            mechanism=kafka["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return None if context is None else SSLCredentials(context)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 from deploy.embedded.process import EmbeddedError
 from deploy.reach import reach_kafka
+from deploy.stack import Stack
 from deploy.topics import ensure
 from schemas.settings import kafka_client_options, read_settings
 from sinks.log_reader import Committed, KafkaLog, KafkaOptions, Polled
 from tests.integration.collector_rig import eventually, running_collector
 from tests.integration.secure_kafka import SecureKafka, secure_kafka
+from tests.integration.test_run import CATALOGUE, DEFINITION, _order
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,41 @@ def test_topics_are_made_touchpoints_stored_and_read(
         eventually(read_on, "the touchpoint is read back")
     finally:
         member.close()
+
+
+@pytest.mark.parametrize("how", ["SCRAM", "PLAIN over TLS"])
+def test_a_touchpoint_becomes_a_journey(
+    secure: SecureKafka, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole deployment, the worker's own producer and consumer among it."""
+    monkeypatch.delenv("CLICKHOUSE_URL", raising=False)
+    for name, value in secure.settings[how].items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys" / "purchase.yaml").write_text(DEFINITION)
+    (tmp_path / "touchpoints.yaml").write_text(CATALOGUE)
+    stack = Stack(
+        read_settings(
+            data_dir=tmp_path / "data",
+            topic_prefix=f"{tmp_path.name}.",
+            definitions_dir=tmp_path / "journeys",
+            catalogue_file=tmp_path / "touchpoints.yaml",
+        )
+    )
+    try:
+        places = stack.start(lambda _: None)
+        assert not (tmp_path / "data" / "kafka").exists()
+        assert _order(places.collector_url, stack.secrets.write_keys["web"])["accepted"] == 1
+        sql = b"SELECT definition, anchor FROM touchline.v_journeys_now FORMAT TSV"
+        who = {"X-ClickHouse-User": places.bi_user, "X-ClickHouse-Key": places.bi_password}
+
+        def journeys() -> bytes:
+            with urlopen(Request(f"{places.clickhouse_url}/", sql, who), timeout=20) as answer:
+                return bytes(answer.read())
+
+        eventually(lambda: journeys() == b"purchase\torder_id:7788\n", "the journey is in ClickHouse", 60.0)
+    finally:
+        stack.stop()
 
 
 @pytest.mark.parametrize(
