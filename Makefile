@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format oracle-bites bench lock
+.PHONY: help setup demo test check format oracle-bites bench latency lock
 help:  ## List what you can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -36,3 +36,6 @@ oracle-bites: $(SETUP)  ## Plant defects one at a time; the oracle must find eac
 
 bench: $(SETUP)  ## Measure this machine: Touchline, the limit, Quix Streams
 	$(RUN)python -m benchmarks.run
+
+latency: $(SETUP)  ## Measure this machine: how long from a cause or a deadline to the alert, hop by hop
+	$(RUN)python -m benchmarks.latency

@@ -34,8 +34,8 @@ def write_report(
     folder.mkdir(exist_ok=True)
     report = {
         "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-        "commit": _commit(root),
-        "machine": _machine(),
+        "commit": commit_of(root),
+        "machine": machine(),
         "versions": _versions(root),
         "touchpoints": len(workload.records),
         "seed": seed,
@@ -94,7 +94,7 @@ _NOTES: Final = (
 )
 
 
-def _commit(root: Path) -> str:
+def commit_of(root: Path) -> str:
     def git(*command: str) -> str:
         return subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -102,7 +102,7 @@ def _commit(root: Path) -> str:
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

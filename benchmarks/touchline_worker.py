@@ -28,9 +28,8 @@ def product() -> Product:
     return Product(definitions, catalogue, SECRET, run="simulation", horizon_ms=72 * HOUR)
 
 
-def main(bootstrap: str, prefix: str) -> NoReturn:
+def work(made: Product, bootstrap: str, prefix: str) -> NoReturn:
     logging.basicConfig(level=logging.WARNING)
-    made = product()
     settings = WorkerSettings(
         app_id=prefix + GROUP,
         instance="one",
@@ -43,4 +42,4 @@ def main(bootstrap: str, prefix: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    work(product(), *sys.argv[1:])

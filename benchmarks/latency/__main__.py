@@ -1,6 +1,6 @@
 """How long an alert takes: from the touchpoint that causes it, and from the deadline that passes.
 
-`python -m benchmarks.latency [--rate 2000] [--seconds 40]` (for the Makefile: `make latency`). One Kafka node, one
+`python -m benchmarks.latency [--rate 2000] [--seconds 40]` (`make latency`). One Kafka node, one
 worker, the collector's producer, and nothing else. Writes benchmarks/results/latency.json and latency.md.
 Exit code 1 when an alert is missing, or came that should not have.
 """

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from benchmarks.latency.hops import TOTAL, Spread
-from benchmarks.report import _commit as commit_of
-from benchmarks.report import _machine as machine
+from benchmarks.report import commit_of, machine
 
 LABELS: Final = {
     "retries": "**touchpoint -> alert**, journey of the customer (budget: p99 <= 100 ms)",
