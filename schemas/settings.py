@@ -7,6 +7,7 @@ is an error, because a typing error in a variable name would silently leave a de
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from dataclasses import dataclass, field
@@ -252,3 +253,13 @@ def settings_table() -> str:
         default = "" if info.default is None or info.default == "" else f"`{info.default}`"
         rows.append(f"| `{variable_of(name)}` | {default} | {info.description} |")
     return "\n".join(rows) + "\n"
+
+
+def no_place(host_setting: str, port_setting: str, host: str, port: int, error: OSError) -> SettingsError:
+    """What to say where a server cannot listen."""
+    if error.errno == errno.EADDRINUSE:
+        return SettingsError(
+            f"{port_setting}: port {port} on {host} is taken: end the program that holds it, or set another"
+        )
+    why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else "unknown host"
+    return SettingsError(f"{host_setting}: cannot listen on {host} port {port} ({why}): set an address of this machine")

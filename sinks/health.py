@@ -14,6 +14,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from schemas.settings import no_place
+
 REQUEST_SECONDS: Final = 5.0
 
 
@@ -26,10 +28,15 @@ class Checks:
 
 
 class HealthServer:
-    """Listens from `start` to `stop`. Port 0 takes a free one."""
+    """Listens until `stop`, answers from `start`. Port 0 takes a free one. Raises SettingsError, which names
+    `port_setting`, where it cannot listen.
+    """
 
-    def __init__(self, host: str, port: int, checks: Checks, registry: CollectorRegistry) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(checks, registry))
+    def __init__(self, host: str, port: int, port_setting: str, checks: Checks, registry: CollectorRegistry) -> None:
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(checks, registry))
+        except OSError as error:
+            raise no_place("TOUCHLINE_HEALTH_HOST", port_setting, host, port, error) from error
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
 

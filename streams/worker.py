@@ -25,6 +25,7 @@ from typing import Any, NoReturn, TypeVar
 import uvloop
 from kafka.errors import KafkaError as AdminKafkaError
 
+from schemas.settings import no_place
 from streams.app import build_app
 from streams.checkpoint import Refused
 from streams.guard import code_lines
@@ -89,7 +90,13 @@ async def _serve(settings: WorkerSettings, stages: Sequence[StageSpec], stopping
     vitals, metrics = Vitals(), WorkerMetrics()
     if settings.health_port is not None:
         server = HealthServer(vitals, metrics, settings.health_host, settings.health_port)
-        server.start()
+        try:
+            server.start()
+        except OSError as error:
+            port = settings.health_port
+            raise Refused(
+                str(no_place("TOUCHLINE_HEALTH_HOST", "TOUCHLINE_HEALTH_PORT", settings.health_host, port, error))
+            ) from error
         log.info("health on http://%s:%d", settings.health_host, server.port)
     waiting = asyncio.create_task(_pulse(vitals, None))
     facts = await _or_stop(_find_topics(settings, stages), stopping)

@@ -78,7 +78,9 @@ def load(settings: Settings, address: Address, stop: Event, views: Sequence[str]
     def unready() -> list[str]:
         return loader.unready() if loader else starting
 
-    health = HealthServer(settings.health_host, settings.loader_health_port, Checks(unhealthy, unready), registry)
+    checks = Checks(unhealthy, unready)
+    port = settings.loader_health_port
+    health = HealthServer(settings.health_host, port, "TOUCHLINE_LOADER_HEALTH_PORT", checks, registry)
     health.start()
     log.info("loader starts", health_port=health.port, clickhouse=str(address))
     try:

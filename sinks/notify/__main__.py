@@ -97,7 +97,9 @@ def run(settings: Settings, stop: Event) -> None:
     def unready() -> list[str]:
         return notifier.unready() if notifier else ["starting: waits for Kafka"]
 
-    health = HealthServer(settings.health_host, settings.notifier_health_port, Checks(unhealthy, unready), registry)
+    checks = Checks(unhealthy, unready)
+    port = settings.notifier_health_port
+    health = HealthServer(settings.health_host, port, "TOUCHLINE_NOTIFIER_HEALTH_PORT", checks, registry)
     health.start()
     log.info("notifier starts", health_port=health.port)
     try:

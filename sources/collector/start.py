@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import time
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from aiohttp import web
 from schemas.control import control_headers
 from schemas.fast import encode, fast_type
 from schemas.records import Beat
-from schemas.settings import Settings, SettingsError, kafka_client_options
+from schemas.settings import Settings, SettingsError, kafka_client_options, no_place
 from sources.collector.app import Collector, Options, build_collector
 from sources.collector.beats import BeatRecord
 from sources.collector.http import runner_of
@@ -63,17 +61,6 @@ def collector_of(settings: Settings, write_keys_file: Path | None = None) -> Col
     return build_collector(options_of(settings), keys, now=lambda: time.time_ns() // 1_000_000)
 
 
-def _no_place(host: str, port: int, error: OSError) -> SettingsError:
-    if error.errno == errno.EADDRINUSE:
-        return SettingsError(
-            f"TOUCHLINE_COLLECTOR_PORT: port {port} on {host} is taken: end the program that holds it, or set another"
-        )
-    why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else "unknown host"
-    return SettingsError(
-        f"TOUCHLINE_COLLECTOR_HOST: cannot listen on {host} port {port} ({why}): set an address of this machine"
-    )
-
-
 async def serve(collector: Collector, host: str, port: int, stop: asyncio.Event) -> None:
     """Until `stop` is set; then what is under way is answered first. `port` 0: any free one, which the log names.
 
@@ -86,7 +73,7 @@ async def serve(collector: Collector, host: str, port: int, stop: asyncio.Event)
         try:
             await site.start()
         except OSError as error:
-            raise _no_place(host, port, error) from error
+            raise no_place("TOUCHLINE_COLLECTOR_HOST", "TOUCHLINE_COLLECTOR_PORT", host, port, error) from error
         log.info("collector_started", addresses=[f"{at[0]}:{at[1]}" for at in runner.addresses])
         await stop.wait()
     finally:
