@@ -79,9 +79,8 @@ def read_hints(headers: Mapping[str, bytes | None]) -> Hints | Invalid:
         return NO_HEADERS
     get = headers.get
     origin = _origin(get("format"), get("source"), get("channel"))
-    if type(origin) is Invalid:
+    if isinstance(origin, Invalid):
         return origin
-    assert type(origin) is tuple
     sent, received = get("sent_at"), get("received_at")
     if sent is not None and not (sent.isdigit() and len(sent) <= TIME_DIGITS_MAX):
         return Invalid("contract_violation", "header sent_at", "not milliseconds since the epoch")

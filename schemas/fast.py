@@ -128,7 +128,7 @@ def encode(value: object) -> bytes:
 def _encode_model(value: object) -> object:
     if isinstance(value, BaseModel):
         return msgspec.convert(value.model_dump(by_alias=True), _struct(type(value)))
-    raise NotImplementedError(f"cannot encode a {type(value).__name__} as JSON")
+    raise TypeError(f"cannot encode a {type(value).__name__} as JSON")
 
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=_encode_model)

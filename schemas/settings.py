@@ -261,5 +261,5 @@ def no_place(host_setting: str, port_setting: str, host: str, port: int, error: 
         return SettingsError(
             f"{port_setting}: port {port} on {host} is taken: end the program that holds it, or set another"
         )
-    why = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else "unknown host"
+    why = str(error) if error.errno is None else os.strerror(error.errno) if error.errno > 0 else "unknown host"
     return SettingsError(f"{host_setting}: cannot listen on {host} port {port} ({why}): set an address of this machine")

@@ -21,7 +21,7 @@ from schemas.records import At
 
 
 class LogRecord(Protocol):
-    """What a stage may look at. aiokafka's ConsumerRecord has this shape, and so has the simulated log's record."""
+    """What a stage may look at. aiokafka's records have this shape, and so have those of the simulated log."""
 
     @property
     def offset(self) -> int: ...

@@ -49,7 +49,6 @@ FETCH_MIN_BYTES = 64 * 1024
 partitions: an answer, a batch and an append for each record cost all sides more CPU than the records."""
 PREFETCH_BACKOFF_SECONDS = 0.01
 """aiokafka lets a partition with unread data delay the fetches of all others on its node by 0.1 s."""
-LOG_APPEND_TIME = 1
 NEVER_MS = 24 * 60 * 60 * 1000
 
 
@@ -113,7 +112,7 @@ class BatchSchema(faust.Schema[Any, Any]):
 
 class Fetched(OrderedDict[TopicPartition, Any]):
     """aiokafka's store of what was fetched and not yet read. Records leave it as they were parsed: they have all that a
-    `LogRecord` has, and wrapping each in a ConsumerRecord costs as much as the rest of reading it.
+    `LogRecord` has, and wrapping each in a ConsumerRecord would be work for nothing.
     """
 
     def __setitem__(self, partition: TopicPartition, result: Any) -> None:
@@ -195,16 +194,17 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active or generation != self.app.consumer_generation_id:
             return  # a rebalance: every partition that stays is opened and sought again
         by_topic: dict[str, list[Delivery]] = {}
+        carriers: dict[str, TP] = {}
         for tp, records in fetched.items():
             delivery = self.gate.admit(tp.topic, tp.partition, records)
             if delivery is not None:
                 by_topic.setdefault(tp.topic, []).append(delivery)
-        for topic, deliveries in by_topic.items():
-            last = deliveries[-1].records[-1]
-            partition = next(tp for tp in fetched if tp.topic == topic).partition
+                carriers[tp.topic] = tp
+        for topic, tp in carriers.items():
+            last = fetched[tp][-1]
             message = ConsumerMessage(
-                topic, partition, last.offset, last.timestamp / 1000.0, LOG_APPEND_TIME,
-                None, None, cast(Any, deliveries), None, 0, 0, TP(topic, partition), generation_id=generation,
+                topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
+                None, None, cast(Any, by_topic[topic]), None, 0, 0, tp, generation_id=generation,
             )  # fmt: skip
             # Cannot block: the flow is active, the queue holds more than all partitions' batches. So no race with a
             # suspension.
