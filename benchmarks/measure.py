@@ -27,6 +27,7 @@ from benchmarks.generate import START, Workload
 from benchmarks.judge import differing, expected, given
 from schemas.topics import TOPICS
 
+ROOT: Final = Path(__file__).parent.parent
 WARM_UP: Final = 0.05
 POLL_SECONDS: Final = 0.2
 QUIET_POLLS: Final = 4
@@ -119,7 +120,7 @@ def _places(prefix: str, topics: Sequence[str]) -> list[TopicPartition]:
 
 async def measure(contender: Contender, workload: Workload, bootstrap: str, prefix: str, log: Path) -> Measured:
     """Topics of the prefix must exist, and be empty. Raises RunFailed."""
-    child = _start(contender.command, log)
+    child = start(contender.command, log)
     try:
         warm = cut(workload.records, WARM_UP)
         async with Feeder(bootstrap, f"{prefix}touchpoints.raw", contender.beats) as feeder:
@@ -132,7 +133,7 @@ async def measure(contender: Contender, workload: Workload, bootstrap: str, pref
                 await feeder.send()
                 end = await watch.until_done()
     finally:
-        _stop(child)
+        stop(child)
     fed = sum(record.log_time > warm for record in workload.records)
     wrong = None
     if contender.outputs:
@@ -142,12 +143,15 @@ async def measure(contender: Contender, workload: Workload, bootstrap: str, pref
     )
 
 
-def _start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """In a session of its own, as a service is: Linux may share out CPUs by session, and the feed has ours."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with log.open("wb") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        return subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=environment, start_new_session=True)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """By SIGTERM, by force when that takes too long."""
     child.send_signal(signal.SIGTERM)
     try:
         child.wait(STOP_SECONDS)

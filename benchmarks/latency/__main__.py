@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from benchmarks.latency.hops import measure, spread, spreads
 from benchmarks.latency.log import RAW, Appended, Incomplete, Place, make_topics, read_all, wait_for
 from benchmarks.latency.plan import ROOT, SLICE_MS, Plan, judged_after_ms, make_plan
 from benchmarks.latency.report import Outcome, load_average, over_budget, summary, table, write
+from benchmarks.measure import start, stop
 from deploy.embedded.kafka import start_kafka, stop_kafka
 from sources.collector.produce import RawLog
 
@@ -37,7 +37,6 @@ RESULTS: Final = ROOT / "benchmarks" / "results"
 WARM_UP_SECONDS: Final = 10
 START_SECONDS: Final = 60.0
 ALERT_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 15.0
 SEED: Final = 7
 
 
@@ -86,21 +85,12 @@ class Fed(NamedTuple):
 
 @contextmanager
 def worker(bootstrap: str, prefix: str, log: Path) -> Iterator[int]:
-    """Its process id. Ended by SIGTERM, by force when that takes too long."""
-    command = (sys.executable, "-m", "benchmarks.latency.worker", bootstrap, prefix)
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with log.open("wb") as out:
-        # In a session of its own, as a service is: Linux may share out CPUs by session, and the feed has ours.
-        child = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=environment, start_new_session=True)
+    """Its process id."""
+    child = start((sys.executable, "-m", "benchmarks.latency.worker", bootstrap, prefix), log)
     try:
         yield child.pid
     finally:
-        child.send_signal(signal.SIGTERM)
-        try:
-            child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child)
 
 
 async def run(plan: Plan, bootstrap: str, broker: int, prefix: str, log: Path) -> tuple[Fed, dict[Place, Appended]]:
