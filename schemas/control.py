@@ -1,4 +1,5 @@
-"""Control records on touchpoints.raw: beats, marks, evidence, and touchpoints forwarded from a foreign partition.
+"""Control records on touchpoints.raw: beats, marks, what owners of identifiers tell each other, decisions of people,
+and touchpoints forwarded from a foreign partition.
 
 Everybody who may write touchpoints could write these too, so each carries a MAC under the deployment's control
 secret: keyed BLAKE2b (RFC 7693), half the cost of an HMAC with SHA-256. It binds the name of the control, the
@@ -12,17 +13,18 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast, get_args
 
 import msgspec
 
 from schemas.fast import DECODE_ERRORS, encode
 from schemas.records import At
 
-ControlName = Literal["beat", "mark", "evidence", "forwarded"]
+ControlName = Literal["beat", "mark", "evidence", "forwarded", "sighting", "naming", "decision"]
+OwnName = Literal["beat", "mark", "evidence", "sighting", "naming", "decision"]
 Headers = tuple[tuple[str, bytes], ...]
 
-NAMES: Final = (b"beat", b"mark", b"evidence", b"forwarded")
+NAMES: Final = tuple(name.encode() for name in get_args(ControlName))
 OWN_HEADERS: Final = frozenset(("control", "mac", "log_time", "at"))
 
 _decode_at = msgspec.json.Decoder(At).decode
@@ -43,7 +45,7 @@ class Unauthentic(NamedTuple):
     detail: str
 
 
-def control_headers(name: Literal["beat", "mark", "evidence"], partition: int, value: bytes, secret: bytes) -> Headers:
+def control_headers(name: OwnName, partition: int, value: bytes, secret: bytes) -> Headers:
     """`partition` is the one the record will be written to."""
     control = name.encode()
     return (("control", control), ("mac", _mac(control, partition, b"", value, secret)))
@@ -76,8 +78,8 @@ def _judge(headers: Sequence[tuple[str, bytes]], partition: int, value: bytes, s
     if sum(name in OWN_HEADERS for name, _ in headers) != len(own):
         return Unauthentic("control", "one of the headers control, mac, log_time, at occurs twice")
     control, mac = own.get("control"), own.get("mac")
-    if control not in NAMES:
-        return Unauthentic("control", "no known control; it is beat, mark, evidence or forwarded")
+    if control is None or control not in NAMES:
+        return Unauthentic("control", f"no known control; it is one of {', '.join(get_args(ControlName))}")
     if control != b"forwarded":
         right = _mac(control, partition, b"", value, secret)
         if not compare_digest(right, mac or b""):

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from schemas.fast import fast_type
-from schemas.identifiers import BUSINESS_KINDS, touchpoint_id_of
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, touchpoint_id_of
 from schemas.placeholders import PLAIN_STARTS, is_placeholder
 from schemas.touchpoint import Identifiers, Subject
 
@@ -21,6 +21,7 @@ SOURCE_MAX: Final = 100
 CHANNEL_MAX: Final = 40
 TIME_DIGITS_MAX: Final = 15
 _BUSINESS: Final = frozenset(BUSINESS_KINDS)
+_CONTACTS: Final = frozenset(CONTACT_KINDS)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _PLACE: Final = re.compile(r"(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>[A-Za-z0-9_.\[\]]*)`", re.DOTALL)
 
@@ -37,7 +38,8 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Times are ms. `identifiers` as sent; `usable` without placeholders; `keys` the business keys among them.
 
     `routing` is `kind:value` of the first usable identifier (schemas.identifiers.ROUTING_ORDER), else the subject's
-    `kind:id`, else `message:<message_id>`. `device` is `kind:value`. `channel` None: ask the catalogue.
+    `kind:id`, else `message:<message_id>`. `device` is `kind:value`, `contacts` are the usable
+    ones in the same form. `weak`: from a browser. `channel` None: ask the catalogue.
     """
 
     touchpoint_id: str
@@ -55,6 +57,8 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     device: str | None
     user_id: str | None
     keys: dict[str, str]
+    contacts: tuple[str, ...]
+    weak: bool
     subject: Subject | None
     properties: dict[str, Any]
     context: dict[str, Any]
@@ -153,10 +157,18 @@ def decoded(
         device,
         user_id,
         keys,
+        _contacts_of(usable),
+        False,
         subject,
         properties,
         context,
     )
+
+
+def _contacts_of(usable: dict[str, str]) -> tuple[str, ...]:
+    if _CONTACTS.isdisjoint(usable):
+        return ()
+    return tuple(f"{kind}:{usable[kind]}" for kind in CONTACT_KINDS if kind in usable)
 
 
 def usable_of(identifiers: Identifiers) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,14 +11,30 @@ from typing import Any, Final
 
 from schemas.definition import Catalogue
 from schemas.definition_schema import catalogue_schema, definition_schema
-from schemas.records import Alert, Attach, Beat, DeadLetter, Detach, Evidence, Journey, Mark, Progress, Resolved, Tick
+from schemas.records import (
+    Alert,
+    Attach,
+    Beat,
+    DeadLetter,
+    Decision,
+    Detach,
+    Evidence,
+    Journey,
+    Mark,
+    Naming,
+    Progress,
+    Resolved,
+    Sighting,
+    Tick,
+)
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
 from schemas.touchpoint import Contract, Touchpoint
 
 CONTRACTS: Final[dict[str, tuple[type[Contract], ...]]] = {
-    "touchpoints.raw": (Touchpoint, SegmentItem, Beat, Mark, Evidence),
-    "progress": (Progress,),
+    "touchpoints.raw": (Touchpoint, SegmentItem, Beat, Mark, Evidence, Sighting, Naming, Decision),
+    "progress": (Progress, Decision),
+    "identities": (Naming, Decision),
     "touchpoints": (Resolved, Attach, Detach, Tick),
     "journeys": (Journey,),
     "alerts": (Alert,),

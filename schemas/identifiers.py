@@ -22,6 +22,8 @@ ROUTING_ORDER = (*DEVICE_KINDS, UNIQUE_KIND, *CONTACT_KINDS, *BUSINESS_KINDS)
 """The first kind that a touchpoint carries routes it: its device, else its user, else a contact, else a business
 key.
 """
+CONTACT_GRAPH = "contact_graph"
+"""What `partition_of` wants to hear for the raw partition that owns the links between contacts and users."""
 
 
 def _uuid5(text: str) -> str:

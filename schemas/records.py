@@ -18,7 +18,8 @@ At = tuple[str, int, int, int]
 Fact = str | int | float | bool
 Run = Literal["live", "simulation", "replay", "backfill"]
 Severity = Literal["info", "warning", "error", "critical"]
-AttributedBy = Literal["user_id", "login", "device", "contact", "business_key", "waiting", "subject"]
+AttributedBy = Literal["user_id", "login", "manual", "device", "contact", "business_key", "waiting", "subject"]
+DecisionKind = Literal["link", "unlink", "block", "lift"]
 AlertState = Literal["firing", "acknowledged", "resolved", "withdrawn", "moved"]
 BreakKind = Literal["missing_step", "handoff_lost", "repeated", "low_score"]
 StepStatus = Literal["waiting", "reached", "skipped", "missed"]
@@ -77,6 +78,61 @@ class Evidence(Contract):
     customer_id: str | None
     origin_partition: int
     rev: int
+    weak: bool = False
+    """A browser's claim: it counts only where no server claims the key."""
+
+
+class Sighting(Contract):
+    """Identifiers that one on-time touchpoint carries together, told to the owner of the contact graph.
+
+    `asks`: the partition that tells wants to hear whom these contacts name, now and at each change.
+    """
+
+    format_version: Version1 = 1
+    type: Literal["sighting"] = "sighting"
+    at: At
+    occurred_at: int
+    user_id: str | None
+    contacts: list[str]
+    asks: bool
+
+
+class Naming(Contract):
+    """Whom a contact names from now on: the answer of the contact graph, to the partitions of raw that use it and to
+    `identities`, for ClickHouse.
+
+    `contact` is `kind:value`. `user_id` None: nobody. `customer_id` is the user's, or the contact's own. `rev` is the
+    offset of the cause in the graph's partition.
+    """
+
+    format_version: Version1 = 1
+    type: Literal["naming"] = "naming"
+    at: At
+    run: Run
+    contact: str
+    user_id: str | None
+    customer_id: str
+    rev: int
+
+
+class Decision(Contract):
+    """What a person decided about an identifier (docs/identity.md, "By hand"). `identifier` is `kind:value`, as it is
+    stored: a personal one hashed.
+
+    On `progress` as the person's word (its `at` is not looked at there), on raw as keep_time hands it to all
+    partitions, on `identities` for ClickHouse.
+    """
+
+    format_version: Version1 = 1
+    type: Literal["decision"] = "decision"
+    at: At
+    decision_id: str
+    kind: DecisionKind
+    identifier: str
+    user_id: str | None
+    reason: str
+    decided_by: str
+    decided_at: int
 
 
 # -- on progress
