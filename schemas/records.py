@@ -202,6 +202,8 @@ class Resolved(Contract):
     facts: dict[str, Fact]
     properties: InnerObject
     context: InnerObject
+    contacts: list[str] = []
+    """The usable contacts, each `kind:value`: ClickHouse shows whom they name now."""
 
 
 class Attach(Contract):
