@@ -1,6 +1,8 @@
 """docs/identity.md by brute force: every answer is computed from the whole sorted set.
 
-Of arrival only two things are used, as the page says: what is on time, and the correction of clocks.
+Of arrival only two things are used, as the page says: what is on time, and the correction of clocks. Whom contacts
+name, and what people decided: `links`. Where the page leaves room, this is the reading: on a kiosk day contacts decide
+before the device's customer does, and no decision moves what came too late.
 """
 
 from __future__ import annotations
@@ -12,17 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid5
 
-from tests.oracle.decode import BUSINESS, CONTACTS, DEVICES, Touchpoint
-from tests.oracle.definitions import DAY, ENDS_SESSION, HOUR, MINUTE
+from tests.oracle.decode import SHIPPED, Touchpoint
+from tests.oracle.definitions import DAY, MINUTE
+from tests.oracle.links import Decided, InForce, Links, in_force
+from tests.oracle.usable import BUSINESS, CONTACTS, DEVICES, Identifier, Rules
 
 NAMESPACE: Final = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
-HORIZON: Final = 72 * HOUR
-LOGIN_REACH: Final = 72 * HOUR
 SKEW_MIN: Final = 10 * MINUTE
-KIOSK_USERS_MAX: Final = 4
-KIOSK_TOUCHPOINTS_MAX: Final = 1_000
-KEPT_MAX: Final = 5_000
-Identifier = tuple[str, str]
+Answer = tuple[str | None, str]
+"""Customer and attributed_by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,16 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """`owners`: business key -> customer, for the keys that have a claim. `crowded`: identifiers past the bound."""
+    """`owners`: business key -> customer, for the keys that have a claim that counts. `crowded`: identifiers with more
+    touchpoints than are kept. `kiosk_days`: (device, day).
+    """
 
     touchpoints: dict[str, Attributed]
     owners: dict[Identifier, str]
     crowded: frozenset[Identifier]
+    links: Links
+    decided: InForce
+    kiosk_days: frozenset[tuple[Identifier, int]]
 
 
 def customer_of(identifier: Identifier) -> str:
@@ -61,24 +66,34 @@ def correct_clocks(arrivals: Iterable[Touchpoint]) -> list[Touchpoint]:
     return corrected
 
 
-def attribute(arrivals: Iterable[Touchpoint]) -> Attribution:
+def attribute(arrivals: Iterable[Touchpoint], decisions: Iterable[Decided] = (), rules: Rules = SHIPPED) -> Attribution:
+    """`arrivals` without duplicates, in the order of the log; so are the decisions."""
     everything = sorted(correct_clocks(arrivals), key=lambda x: x.order)
-    late = {x.touchpoint_id for x in everything if x.log_time - x.occurred_at > HORIZON}
+    late = {x.touchpoint_id for x in everything if x.log_time - x.occurred_at > rules.horizon}
     on_time = [x for x in everything if x.touchpoint_id not in late]
-    found: dict[str, tuple[str | None, str]] = {}
+    decided = in_force(decisions)
+    links = Links((x.identifiers for x in on_time), decided, rules)
+    found: dict[str, Answer] = {}
+    kiosk_days: set[tuple[Identifier, int]] = set()
     for device, present in _by_device(on_time).items():
-        found |= _on_device(device, present)
+        days = _kiosk_days(present, rules)
+        kiosk_days |= {(device, day) for day in days}
+        named = _named_by_logins(device, present, days, decided, rules)
+        for x in present:
+            found[x.touchpoint_id] = _on_device(x, device, named.get(x.touchpoint_id), links, decided)
     for x in everything:
-        if "user_id" in x.identifiers:
-            found[x.touchpoint_id] = (customer_of(("user_id", x.identifiers["user_id"])), "user_id")
+        if x.user is not None:
+            found[x.touchpoint_id] = (customer_of(("user_id", x.user)), "user_id")
+        elif x.touchpoint_id in late:
+            found[x.touchpoint_id] = _alone(x)
         elif x.touchpoint_id not in found:
-            found[x.touchpoint_id] = _without_user(x)
-    owners = _owners(on_time, found)
+            found[x.touchpoint_id] = _by_contacts(x, links) or _alone(x)
+    owners = _owners(on_time, found, decided)
     for x in on_time:
         if found[x.touchpoint_id][1] == "waiting" and x.routing in owners:
             found[x.touchpoint_id] = (owners[x.routing], "business_key")
     answers = {x.touchpoint_id: Attributed(x, *found[x.touchpoint_id], x.touchpoint_id in late) for x in everything}
-    return Attribution(answers, owners, _crowded(everything))
+    return Attribution(answers, owners, _crowded(everything, rules), links, decided, frozenset(kiosk_days))
 
 
 def _by_device(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoint]]:
@@ -89,8 +104,8 @@ def _by_device(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoin
     return devices
 
 
-def _without_user(x: Touchpoint) -> tuple[str | None, str]:
-    """Rules 3 to 5, and a touchpoint that is too late."""
+def _alone(x: Touchpoint) -> Answer:
+    """What is left when neither a user, a login nor a contact names anybody."""
     if x.routing is None:
         return None, "subject"
     if x.routing[0] in BUSINESS:
@@ -98,66 +113,80 @@ def _without_user(x: Touchpoint) -> tuple[str | None, str]:
     return customer_of(x.routing), "contact" if x.routing[0] in CONTACTS else "device"
 
 
-def _on_device(device: Identifier, present: Sequence[Touchpoint]) -> dict[str, tuple[str | None, str]]:
-    """Rule 2. `present`: the on-time touchpoints of one device, in the order."""
-    kiosk_days = _kiosk_days(present)
-    markers = [x for x in present if _is_logout(x) or (_is_login(x) and x.occurred_at // DAY not in kiosk_days)]
+def _by_contacts(x: Touchpoint, links: Links) -> Answer | None:
+    """Rule 3: the one user that the contacts name."""
+    users = links.named_by(x.identifiers)
+    return (customer_of(("user_id", users.pop())), "contact") if len(users) == 1 else None
+
+
+def _on_device(x: Touchpoint, device: Identifier, login: str | None, links: Links, decided: InForce) -> Answer:
+    """Rule 2 for one touchpoint; `login`: the one user of its candidates."""
+    if device in decided.linked:
+        return customer_of(("user_id", decided.linked[device])), "manual"
+    if login is not None:
+        return customer_of(("user_id", login)), "login"
+    return _by_contacts(x, links) or (customer_of(device), "device")
+
+
+def _named_by_logins(
+    device: Identifier, present: Sequence[Touchpoint], kiosk_days: set[int], decided: InForce, rules: Rules
+) -> dict[str, str]:
+    """Touchpoint -> the one user of its candidates. `present`: on-time touchpoints of one device, in the order."""
+
+    def users_of(marker: Touchpoint) -> set[str]:
+        if marker.user is None or _is_logout(marker, rules) or decided.names_nobody(device, marker.user):
+            return set()
+        return {marker.user}
+
+    markers = [
+        x for x in present if _is_logout(x, rules) or (x.user is not None and x.occurred_at // DAY not in kiosk_days)
+    ]
     orders = [marker.order for marker in markers]
-    found: dict[str, tuple[str | None, str]] = {}
+    named: dict[str, str] = {}
     for x in present:
+        if x.occurred_at // DAY in kiosk_days:
+            continue
         users: set[str] = set()
-        if x.occurred_at // DAY not in kiosk_days:
-            before = bisect_left(orders, x.order)
-            after = before + (before < len(orders) and orders[before] == x.order)
-            if before and x.occurred_at - markers[before - 1].occurred_at <= LOGIN_REACH:
-                users |= _user_of(markers[before - 1])
-            if after < len(markers) and markers[after].occurred_at - x.occurred_at <= HORIZON:
-                users |= _user_of(markers[after])
-        found[x.touchpoint_id] = (customer_of(device), "device")
+        before = bisect_left(orders, x.order)
+        after = before + (before < len(orders) and orders[before] == x.order)
+        if before and x.occurred_at - markers[before - 1].occurred_at <= rules.login:
+            users |= users_of(markers[before - 1])
+        if after < len(markers) and markers[after].occurred_at - x.occurred_at <= rules.horizon:
+            users |= users_of(markers[after])
         if len(users) == 1:
-            found[x.touchpoint_id] = (customer_of(("user_id", users.pop())), "login")
-    return found
+            named[x.touchpoint_id] = users.pop()
+    return named
 
 
-def _kiosk_days(present: Iterable[Touchpoint]) -> set[int]:
+def _kiosk_days(present: Iterable[Touchpoint], rules: Rules) -> set[int]:
     users: dict[int, set[str]] = defaultdict(set)
     count: dict[int, int] = defaultdict(int)
     for x in present:
         day = x.occurred_at // DAY
         count[day] += 1
-        if "user_id" in x.identifiers:
-            users[day].add(x.identifiers["user_id"])
-    return {day for day in count if len(users[day]) > KIOSK_USERS_MAX or count[day] > KIOSK_TOUCHPOINTS_MAX}
+        if x.user is not None:
+            users[day].add(x.user)
+    return {day for day in count if len(users[day]) > rules.kiosk_users or count[day] > rules.kiosk_touchpoints}
 
 
-def _is_logout(x: Touchpoint) -> bool:
-    return x.name in ENDS_SESSION
+def _is_logout(x: Touchpoint, rules: Rules) -> bool:
+    return x.name in rules.ends_session
 
 
-def _is_login(x: Touchpoint) -> bool:
-    return "user_id" in x.identifiers and not _is_logout(x)
-
-
-def _user_of(marker: Touchpoint) -> set[str]:
-    return set() if _is_logout(marker) else {marker.identifiers["user_id"]}
-
-
-def _owners(on_time: Iterable[Touchpoint], found: dict[str, tuple[str | None, str]]) -> dict[Identifier, str]:
-    """Rule 4: the earliest claim on each key. `on_time` in the order, so the first one counts."""
-    owners: dict[Identifier, str] = {}
+def _owners(on_time: Iterable[Touchpoint], found: dict[str, Answer], decided: InForce) -> dict[Identifier, str]:
+    """Rule 4. `on_time` in the order, so the first claim counts: of servers', else of browsers'."""
+    owners: dict[bool, dict[Identifier, str]] = {False: {}, True: {}}
     for x in on_time:
         customer, _ = found[x.touchpoint_id]
-        if customer is None:
-            continue
         for kind in BUSINESS:
-            if kind in x.identifiers:
-                owners.setdefault((kind, x.identifiers[kind]), customer)
-    return owners
+            if customer is not None and kind in x.identifiers and (kind, x.identifiers[kind]) not in decided.blocked:
+                owners[x.weak].setdefault((kind, x.identifiers[kind]), customer)
+    return owners[True] | owners[False]
 
 
-def _crowded(everything: Iterable[Touchpoint]) -> frozenset[Identifier]:
+def _crowded(everything: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifier]:
     count: dict[Identifier, int] = defaultdict(int)
     for x in everything:
         for identifier in x.identifiers.items():
             count[identifier] += 1
-    return frozenset(identifier for identifier, number in count.items() if number > KEPT_MAX)
+    return frozenset(identifier for identifier, number in count.items() if number > rules.kept)

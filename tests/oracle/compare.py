@@ -11,12 +11,12 @@ from typing import Any
 
 from tests.oracle.alert_checks import compare_alerts
 from tests.oracle.attribution import Attributed
-from tests.oracle.decode import BUSINESS
 from tests.oracle.definitions import DECLARED
 from tests.oracle.expectation import Expectation, expect
 from tests.oracle.journeys import Journey, JourneyKey
 from tests.oracle.report import Report
 from tests.oracle.results import Results, Row, read_results
+from tests.oracle.usable import BUSINESS
 
 
 def compare(directory: Path, *, killed: bool = False) -> Report:

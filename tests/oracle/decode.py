@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -17,25 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.oracle.definitions import CHANNEL_OF_NAME
+from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, usable
 
-KINDS: Final = (
-    *("anonymous_id", "device_id", "user_id", "email", "phone", "loyalty_card"),
-    *("order_id", "receipt_id", "ticket_id", "claim_id"),
-)
-"""In the order of routing."""
-DEVICES: Final = KINDS[:2]
-CONTACTS: Final = KINDS[3:6]
-BUSINESS: Final = KINDS[6:]
-
+SHIPPED: Final = Rules()
 SEGMENT: Final = ("web", "app")
 CHANNEL_OF_EMITTER: Final = {"web": "web", "app": "app", "till": "store"}
-# fmt: off
-PLACEHOLDERS: Final = frozenset((
-    "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined",
-    "true", "false", "null", "none", "nan", "nil", "n/a", "na", "anon", "unknown", "invalid", "<nil>", "[]",
-    "{}", "0", "-1", "[object object]",
-))
-# fmt: on
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SEGMENT_TIMES: Final = ("originalTimestamp", "timestamp", "sentAt")
@@ -57,11 +43,14 @@ class Sent:
     sent_at: int | None
     accepted: bool
     content: bytes
+    browser: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Touchpoint:
-    """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are without placeholders."""
+    """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are the usable ones. `weak`: from a
+    browser. `unproven`: its user_id is not usable because nothing proves it.
+    """
 
     touchpoint_id: str
     message_id: str
@@ -78,18 +67,24 @@ class Touchpoint:
     identifiers: dict[str, str]
     subject: tuple[str, str] | None
     properties: dict[str, Any] = field(default_factory=dict)
+    weak: bool = False
+    unproven: bool = False
 
     @property
     def order(self) -> tuple[int, int, str]:
         return (self.occurred_at, self.sequence, self.touchpoint_id)
 
     @property
-    def routing(self) -> tuple[str, str] | None:
+    def routing(self) -> Identifier | None:
         return next(((kind, self.identifiers[kind]) for kind in KINDS if kind in self.identifiers), None)
 
+    @property
+    def user(self) -> str | None:
+        return self.identifiers.get("user_id")
 
-def read_sent(directory: Path) -> Iterator[Sent]:
-    """Raises ValueError, KeyError, OSError."""
+
+def read_sent(directory: Path, browsers: Collection[str] = ()) -> Iterator[Sent]:
+    """`browsers`: emitters whose write key is a browser's. Raises ValueError, KeyError, OSError."""
     with (directory / "sent.jsonl").open() as lines:
         for line in lines:
             request = json.loads(line)
@@ -101,6 +96,7 @@ def read_sent(directory: Path) -> Iterator[Sent]:
                     sent_at=request["sent_at"],
                     accepted=_accepted(request, index),
                     content=base64.b64decode(item),
+                    browser=request["emitter"] in browsers,
                 )
 
 
@@ -114,33 +110,26 @@ def _accepted(request: dict[str, Any], index: int) -> bool:
     return True
 
 
-def decode(sent: Sent) -> Touchpoint:
+def decode(sent: Sent, rules: Rules = SHIPPED) -> Touchpoint:
     """Raises Bad."""
     item = _object(sent.content)
-    return _segment(sent, item) if sent.emitter in SEGMENT else _native(sent, item)
+    return _segment(sent, item, rules) if sent.emitter in SEGMENT else _native(sent, item, rules)
 
 
 def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
     return blake2b(content + b"\0" + source.encode() + b"\0" + message_id.encode(), digest_size=16).hexdigest()
 
 
-def is_placeholder(value: str) -> bool:
-    text = value.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1].strip()
-    return text.lower() in PLACEHOLDERS or set(text) <= {"0", "-"}
-
-
 # -- the two shapes ---------------------------------------------------------------------------------------------------
 
 
-def _native(sent: Sent, item: dict[str, Any]) -> Touchpoint:
+def _native(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     known = "format_version message_id name occurred_at sent_at sequence channel identifiers subject properties context"
     _closed(item, known.split())
     if type(item.get("format_version", 1)) is not int or item.get("format_version", 1) != 1:
         raise Bad("format_version")
     identifiers = _map(item, "identifiers")
-    _closed(identifiers, KINDS)
+    _closed(identifiers, (*KINDS, "account_id"))
     named = {kind: _text(value, kind, 200) for kind, value in identifiers.items() if value is not None}
     subject = item.get("subject")
     if subject is not None:
@@ -150,9 +139,9 @@ def _native(sent: Sent, item: dict[str, Any]) -> Touchpoint:
         raise Bad("sequence")
     channel = item.get("channel")
     own_sent_at = None if item.get("sent_at") is None else _time(item["sent_at"], "sent_at")
-    _map(item, "context")
     return _touchpoint(
         sent,
+        rules,
         message_id=_text(item.get("message_id"), "message_id", 100),
         name=_text(item.get("name"), "name", 100),
         channel=None if channel is None else _text(channel, "channel", 40),
@@ -162,10 +151,11 @@ def _native(sent: Sent, item: dict[str, Any]) -> Touchpoint:
         named=named,
         subject=subject,
         properties=_map(item, "properties"),
+        context=_map(item, "context"),
     )
 
 
-def _segment(sent: Sent, item: dict[str, Any]) -> Touchpoint:
+def _segment(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     kind = item.get("type")
     if kind == "track":
         name = re.sub(r"[^a-z0-9]+", "_", _text(item.get("event"), "event", 100).strip().lower()).strip("_")
@@ -193,6 +183,7 @@ def _segment(sent: Sent, item: dict[str, Any]) -> Touchpoint:
         occurred_at = own_sent_at = sent.log_time
     return _touchpoint(
         sent,
+        rules,
         message_id=_text(item.get("messageId"), "messageId", 100),
         name=_text(name, "event", 100),
         channel=None,
@@ -202,11 +193,13 @@ def _segment(sent: Sent, item: dict[str, Any]) -> Touchpoint:
         named=named,
         subject=None,
         properties=properties,
+        context=context,
     )
 
 
 def _touchpoint(
     sent: Sent,
+    rules: Rules,
     *,
     message_id: str,
     name: str,
@@ -217,10 +210,12 @@ def _touchpoint(
     named: dict[str, str],
     subject: tuple[str, str] | None,
     properties: dict[str, Any],
+    context: dict[str, Any],
 ) -> Touchpoint:
     for kind in BUSINESS:
         if kind not in named and isinstance(properties.get(kind), str) and properties[kind]:
             named[kind] = properties[kind]
+    identifiers, unproven = usable(named, context, browser=sent.browser, rules=rules)
     return Touchpoint(
         touchpoint_id=touchpoint_id_of(sent.emitter, message_id, sent.content),
         message_id=message_id,
@@ -235,9 +230,11 @@ def _touchpoint(
         received_at=None if sent.emitter == "crm" else sent.log_time,
         log_time=sent.log_time,
         sequence=sequence,
-        identifiers={kind: value for kind, value in named.items() if not is_placeholder(value)},
+        identifiers=identifiers,
         subject=subject,
         properties=properties,
+        weak=sent.browser,
+        unproven=unproven,
     )
 
 

@@ -1,4 +1,9 @@
-"""What a run must have left: built from `sent.jsonl` and the end of the run's log time, nothing else.
+"""What a run must have left: built from `sent.jsonl`, `decisions.jsonl` if there is one, and the end of the run's
+log time, nothing else.
+
+`identity` in `script.json` may name `browsers` (emitters with a browser's write key), `proof_secret` and
+`personal_key`. Without the first the demo's own are taken, without the second whatever looks like a proof is one, and
+without the third personal values must have been hashed by who sent them.
 
 `sent.jsonl` does not tell in which order the log took requests that were on their way at the same time. So of several
 arrivals of the same bytes any may be the one that counts: `stored_at` (from the results) chooses among them, and only
@@ -9,13 +14,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from tests.oracle.attribution import Attribution, attribute
 from tests.oracle.decode import Bad, Sent, Touchpoint, decode, read_sent
 from tests.oracle.journeys import Journeys, find_journeys
+from tests.oracle.links import Decided, decided_of
+from tests.oracle.usable import Rules
+
+BROWSERS: Final[tuple[str, ...]] = ()
+"""Of the demo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +40,22 @@ class Expectation:
     refused: frozenset[str]
     attribution: Attribution
     journeys: Journeys
+    decisions: tuple[Decided, ...]
+    rules: Rules
 
 
 def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
     """Raises OSError, ValueError, KeyError when the directory is not as docs/simulation.md says."""
-    until = int(json.loads((directory / "script.json").read_text())["end"])
-    sent = sorted(read_sent(directory), key=lambda item: item.log_time)
+    script = json.loads((directory / "script.json").read_text())
+    until, identity = int(script["end"]), script.get("identity", {})
+    rules, decisions = _rules(identity), tuple(_decisions(directory))
+    browsers = identity.get("browsers", BROWSERS)
+    sent = sorted(read_sent(directory, browsers), key=lambda item: item.log_time)
     copies: dict[str, list[Touchpoint]] = defaultdict(list)
     bad: Counter[tuple[str, bytes]] = Counter()
     refused: set[str] = set()
     for item in sent:
-        found = _decoded(item)
+        found = _decoded(item, rules)
         if found is None:
             if item.accepted:
                 bad[item.emitter, item.content] += 1
@@ -48,7 +64,7 @@ def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
         else:
             refused.add(found.touchpoint_id)
     arrivals = [_counted(group, stored_at.get(name)) for name, group in copies.items()]
-    attribution = attribute(sorted(arrivals, key=lambda x: x.log_time))
+    attribution = attribute(sorted(arrivals, key=lambda x: x.log_time), decisions, rules)
     return Expectation(
         until=until,
         sent=len(sent),
@@ -57,12 +73,26 @@ def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
         refused=frozenset(refused - copies.keys()),
         attribution=attribution,
         journeys=find_journeys(attribution, until),
+        decisions=decisions,
+        rules=rules,
     )
 
 
-def _decoded(item: Sent) -> Touchpoint | None:
+def _rules(identity: Mapping[str, Any]) -> Rules:
+    secrets = {name: identity[name].encode() for name in ("personal_key", "proof_secret") if identity.get(name)}
+    return Rules(**secrets)
+
+
+def _decisions(directory: Path) -> Iterator[Decided]:
+    """In the order in which they were made."""
+    file = directory / "decisions.jsonl"
+    for line in file.read_text().splitlines() if file.exists() else ():
+        yield decided_of(json.loads(line))
+
+
+def _decoded(item: Sent, rules: Rules) -> Touchpoint | None:
     try:
-        return decode(item)
+        return decode(item, rules)
     except Bad:
         return None
 

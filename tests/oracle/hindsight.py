@@ -53,6 +53,7 @@ def _marks(x: Touchpoint) -> Iterator[str]:
 
 class Hindsight:
     def __init__(self, wanted: Expectation) -> None:
+        self._decisions, self._rules = wanted.decisions, wanted.rules
         self._components = Components(one.touchpoint for one in wanted.attribution.touchpoints.values())
 
     def latest(self, mark: str) -> int:
@@ -69,7 +70,7 @@ class Hindsight:
     def _active(
         self, component: list[Touchpoint], key: JourneyKey, name: str, occurrence: int, w: int, arrived: int
     ) -> bool:
-        known = attribute(x for x in component if x.log_time <= arrived)
+        known = attribute((x for x in component if x.log_time <= arrived), self._decisions, self._rules)
         journey = find_journeys(known, w).found.get(key)
         return journey is not None and any(
             fault.name == name and fault.occurrence == occurrence and fault.cleared_at is None

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.oracle.attribution import Attribution, Identifier
+from tests.oracle.attribution import Attribution
 from tests.oracle.decode import Touchpoint
 from tests.oracle.definitions import DEFINITIONS, Definition
 from tests.oracle.fold import Outcome, fold, is_open, matches
+from tests.oracle.usable import Identifier
 
 KEPT_MAX: Final = 500
 JourneyKey = tuple[str, str, str]

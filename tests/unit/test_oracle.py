@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.oracle.__main__ import main
-from tests.oracle.decode import Bad, Sent, decode, is_placeholder
+from tests.oracle.decode import Bad, Sent, decode
 from tests.oracle.tiny import TinyRun, customer, minute
+from tests.oracle.usable import is_placeholder
 
 HOUR = 60.0
 DAY = 24 * HOUR
