@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
-from schemas.records import Alert, Attach, DeadLetter, Detach, Entry, Journey, Resolved, Tick
+from schemas.identifiers import customer_of
+from schemas.records import (
+    Alert,
+    Attach,
+    DeadLetter,
+    Decision,
+    DecisionKind,
+    Detach,
+    Entry,
+    Journey,
+    Naming,
+    Resolved,
+    Tick,
+)
 
 SPACE = UUID(int=7)
 DAY_AT = 1_780_000_000_000  # 2026-05-28
@@ -174,4 +187,29 @@ def dead_letter(number: int) -> DeadLetter:
         log_time=DAY_AT + number,
         headers={"source": "till"},
         payload="e30=",
+    )
+
+
+def naming(contact: str, user_id: str | None, *, offset: int, ordinal: int = 0, partition: int = 5) -> Naming:
+    kind, value = ("user_id", user_id) if user_id is not None else contact.split(":", 1)
+    return Naming(
+        at=("resolve", partition, offset, ordinal),
+        run="live",
+        contact=contact,
+        user_id=user_id,
+        customer_id=customer_of(kind, value),
+        rev=offset,
+    )
+
+
+def decision(number: int, kind: DecisionKind, identifier: str, user_id: str | None = None) -> Decision:
+    return Decision(
+        at=("resolve", 5, number, 0),
+        decision_id=f"{number:032x}",
+        kind=kind,
+        identifier=identifier,
+        user_id=user_id,
+        reason="asked for by the customer",
+        decided_by="support",
+        decided_at=DAY_AT + number,
     )

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from schemas.fast import DECODE_ERRORS, fast_decoder, fast_union_decoder
-from schemas.records import Alert, Attach, DeadLetter, Detach, Journey, Resolved, Tick
+from schemas.records import Alert, Attach, DeadLetter, Decision, Detach, Journey, Naming, Resolved, Tick
 from sinks.clickhouse.protocol import Seen
 from sinks.clickhouse.rows import LoadedRecord, Row, rows_of
 from sinks.log_reader import LogRecord
@@ -24,6 +24,7 @@ DECODERS: Final[Mapping[str, Decode]] = {
     "journeys": fast_decoder(Journey),
     "alerts": fast_decoder(Alert),
     "dead_letters": fast_decoder(DeadLetter),
+    "identities": fast_union_decoder(Naming, Decision),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.identifiers import BUSINESS_KINDS, ROUTING_ORDER
-from schemas.records import Alert, At, Attach, DeadLetter, Detach, Journey, Resolved, Tick
+from schemas.records import Alert, At, Attach, DeadLetter, Decision, Detach, Journey, Naming, Resolved, Tick
 
 Row = tuple[object, ...]
 TableRows = tuple[str, Row]
@@ -32,7 +32,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("touchpoint_id", "message_id", "customer_id", "attributed_by", "rev", "run", "origin", "name", "declared"),
         *("channel", "source", "occurred_at", "occurred_at_sent", "sent_at", "received_at", "log_time", "sequence"),
         *("too_late", "store_id", "app_version", "country", "subject_kind", "subject_id", *_PERSON_KINDS),
-        *(*BUSINESS_KINDS, "properties", "context", "raw_partition", "raw_offset"),
+        *(*BUSINESS_KINDS, "account_id", "contacts", "properties", "context", "raw_partition", "raw_offset"),
     ),
     "attributions": ("touchpoint_id", "customer_id", "attributed_by", "rev", "run"),
     "journeys": (
@@ -53,10 +53,14 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("stage", "topic", "partition", "offset", "run", "failure", "field", "detail", "source", "log_time"),
         *("headers", "payload"),
     ),
+    "contact_namings": ("contact", "user_id", "customer_id", "rev", "run"),
+    "identity_decisions": (
+        *("decision_id", "kind", "identifier", "user_id", "reason", "decided_by", "decided_at", "position"),
+    ),
 }
 
 _json = msgspec.json.Encoder().encode
-LoadedRecord = Resolved | Attach | Detach | Tick | Journey | Alert | DeadLetter
+LoadedRecord = Resolved | Attach | Detach | Tick | Journey | Alert | DeadLetter | Naming | Decision
 
 
 def rows_of(record: LoadedRecord) -> Iterable[TableRows]:
@@ -76,6 +80,10 @@ def rows_of(record: LoadedRecord) -> Iterable[TableRows]:
             return (("alerts", _alert(record)),)
         case "dead_letter":
             return (("dead_letters", _dead_letter(record)),)
+        case "naming":
+            return (("contact_namings", _naming(record)),)
+        case "decision":
+            return (("identity_decisions", _decision(record)),)
 
 
 def order_of(at: At) -> int:
@@ -119,6 +127,8 @@ def _touchpoint(record: Resolved) -> Row:
         subject.id if subject is not None else "",
         *[getattr(names, kind) or "" for kind in _PERSON_KINDS],
         *[record.keys.get(kind) or getattr(names, kind) or "" for kind in BUSINESS_KINDS],
+        getattr(names, "account_id", None) or "",
+        record.contacts,
         _json(properties).decode(),
         _json(context).decode(),
         record.at[1],
@@ -223,6 +233,23 @@ def _dead_letter(record: DeadLetter) -> Row:
         _at(record.log_time),
         record.headers,
         record.payload,
+    )
+
+
+def _naming(record: Naming) -> Row:
+    return (record.contact, record.user_id or "", record.customer_id, record.rev, record.run)
+
+
+def _decision(record: Decision) -> Row:
+    return (
+        record.decision_id,
+        record.kind,
+        record.identifier,
+        record.user_id or "",
+        record.reason,
+        record.decided_by,
+        _at(record.decided_at),
+        order_of(record.at),
     )
 
 

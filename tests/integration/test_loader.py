@@ -156,7 +156,7 @@ def test_two_loaders_share_and_take_over(rig: Rig) -> None:
         one.step()
         two.step()
 
-    until(lambda: len(one.lanes) == len(two.lanes) == 4, "a share each", work=both)
+    until(lambda: len(one.lanes) == len(two.lanes) == 5, "a share each", work=both)
     rig.produce("touchpoints", [resolved(n, offset=n + 50) for n in range(100, 150)])
     until(lambda: rig.count("touchpoints") >= 150, "150 rows", work=both)
     rig.loaders.remove(one)
