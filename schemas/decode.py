@@ -6,7 +6,9 @@ integers of 64 bits with sign.
 
 The contract is schemas.touchpoint (format `touchline`) or schemas.segment (format `segment`); an input that
 pydantic refuses is refused here too and the other way round (tests/contract). Keys that occur twice: see
-schemas.fast.
+schemas.fast. Before the contract comes the reader: personal values in clear are replaced in the bytes, so all that
+follows from the bytes, the touchpoint id too, follows from the cleaned ones. Who has cleaned them already says so in
+the header `cleaned` (`IdentityReader.mark`).
 """
 
 from __future__ import annotations
@@ -19,11 +21,19 @@ import msgspec
 from schemas.checked import DEPTH_MAX, TooDeep, check_tree, is_checked
 from schemas.decoded import Decoded, Failure, Hints, Invalid, decoded, read_hints, violation_of
 from schemas.fast import DepthError, fast_shape_decoder
+from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.segment import SegmentItem, from_segment
 from schemas.times import to_ms
 from schemas.touchpoint import Touchpoint
 
-__all__ = ["TOUCHPOINT_BYTES_MAX", "Decoded", "Failure", "Invalid", "decode_received", "decode_touchpoint"]
+__all__ = [
+    "TOUCHPOINT_BYTES_MAX",
+    "Decoded",
+    "Failure",
+    "Invalid",
+    "decode_received",
+    "decode_touchpoint",
+]
 
 TOUCHPOINT_BYTES_MAX: Final = 32 * 1024
 
@@ -31,23 +41,31 @@ _decode_touchline = fast_shape_decoder(Touchpoint)
 _decode_segment = fast_shape_decoder(SegmentItem)
 
 
-def decode_touchpoint(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> Decoded | Invalid:
+def decode_touchpoint(
+    value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = (), reader: IdentityReader = DEFAULT_READER
+) -> Decoded | Invalid:
     """The last one counts where a header occurs twice."""
-    return decode_received(value, dict(headers))
+    return decode_received(value, dict(headers), reader)
 
 
-def decode_received(value: bytes | None, headers: Mapping[str, bytes | None]) -> Decoded | Invalid:
+def decode_received(
+    value: bytes | None, headers: Mapping[str, bytes | None], reader: IdentityReader = DEFAULT_READER
+) -> Decoded | Invalid:
     """The same for a caller that has looked at the headers anyway."""
     if value is None or len(value) > TOUCHPOINT_BYTES_MAX:
         return _refuse_size(value)
+    if reader.mark is not None and headers.get("cleaned") != reader.mark:
+        value = reader.cleaned(value)
+        if len(value) > TOUCHPOINT_BYTES_MAX:
+            return _refuse_size(value)
     hints = read_hints(headers)
     if type(hints) is Invalid:
         return hints
     assert type(hints) is Hints
     try:
         if hints.format == "segment":
-            return from_segment(_decode_segment(value), value, hints)
-        return _from_touchline(_decode_touchline(value), value, hints)
+            return from_segment(_decode_segment(value), value, hints, reader)
+        return _from_touchline(_decode_touchline(value), value, hints, reader)
     except DepthError as error:
         return Invalid("size_violation", None, str(error))
     except msgspec.ValidationError as error:
@@ -60,7 +78,7 @@ def decode_received(value: bytes | None, headers: Mapping[str, bytes | None]) ->
         return Invalid("size_violation", None, f"nested deeper than {DEPTH_MAX} levels")
 
 
-def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | Invalid:
+def _from_touchline(item: Touchpoint, value: bytes, hints: Hints, reader: IdentityReader) -> Decoded | Invalid:
     field = "occurred_at"
     try:
         occurred_at, sent_at = to_ms(item.occurred_at), None
@@ -87,6 +105,7 @@ def _from_touchline(item: Touchpoint, value: bytes, hints: Hints) -> Decoded | I
         item.subject,
         item.properties,
         item.context,
+        reader,
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from schemas.fast import fast_type
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, touchpoint_id_of
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, touchpoint_id_of
+from schemas.identity_reader import USER_PROOF, IdentityReader
 from schemas.placeholders import PLAIN_STARTS, is_placeholder
 from schemas.touchpoint import Identifiers, Subject
 
@@ -35,11 +36,15 @@ class Invalid(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """Times are ms. `identifiers` as sent; `usable` without placeholders; `keys` the business keys among them.
+    """Times are ms. `identifiers` is what is stored: as sent, personal ones hashed. `usable`: those that count, as the
+    text that counts; `keys` the business keys among them.
 
-    `routing` is `kind:value` of the first usable identifier (schemas.identifiers.ROUTING_ORDER), else the subject's
+    `routing` is `kind:value` of the first usable identifier (in the reader's order), else the subject's
     `kind:id`, else `message:<message_id>`. `device` is `kind:value`, `contacts` are the usable
     ones in the same form. `weak`: from a browser. `channel` None: ask the catalogue.
+
+    `timed_here`: the client said no time, so `occurred_at_sent` and `sent_at` are our `received_at`. Its clock has no
+    part in them: the offset of its identifier is not added, and learns nothing.
     """
 
     touchpoint_id: str
@@ -62,6 +67,7 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     subject: Subject | None
     properties: dict[str, Any]
     context: dict[str, Any]
+    timed_here: bool = False
 
 
 class Hints(msgspec.Struct, frozen=True, gc=False):
@@ -70,11 +76,12 @@ class Hints(msgspec.Struct, frozen=True, gc=False):
     format: str
     source: str
     channel: str | None
+    browser: bool
     sent_at: int | None
     received_at: int | None
 
 
-NO_HEADERS: Final = Hints("touchline", "kafka", None, None, None)
+NO_HEADERS: Final = Hints("touchline", "kafka", None, False, None, None)
 
 
 def read_hints(headers: Mapping[str, bytes | None]) -> Hints | Invalid:
@@ -82,7 +89,7 @@ def read_hints(headers: Mapping[str, bytes | None]) -> Hints | Invalid:
     if not headers:
         return NO_HEADERS
     get = headers.get
-    origin = _origin(get("format"), get("source"), get("channel"))
+    origin = _origin(get("format"), get("source"), get("channel"), get("trust"))
     if isinstance(origin, Invalid):
         return origin
     sent, received = get("sent_at"), get("received_at")
@@ -90,24 +97,29 @@ def read_hints(headers: Mapping[str, bytes | None]) -> Hints | Invalid:
         return Invalid("contract_violation", "header sent_at", "not milliseconds since the epoch")
     if received is not None and not (received.isdigit() and len(received) <= TIME_DIGITS_MAX):
         return Invalid("contract_violation", "header received_at", "not milliseconds since the epoch")
-    form, source, channel = origin
+    form, source, channel, browser = origin
     return Hints(
-        form, source, channel, None if sent is None else int(sent), None if received is None else int(received)
+        form, source, channel, browser, None if sent is None else int(sent), None if received is None else int(received)
     )
 
 
 @lru_cache(1_024)
-def _origin(kind: bytes | None, source: bytes | None, channel: bytes | None) -> tuple[str, str, str | None] | Invalid:
-    """Format, source, channel. The same few in almost every record."""
+def _origin(
+    kind: bytes | None, source: bytes | None, channel: bytes | None, trust: bytes | None
+) -> tuple[str, str, str | None, bool] | Invalid:
+    """Format, source, channel, whether a browser sent it. The same few in almost every record."""
     for name, value, longest in (("header source", source, SOURCE_MAX), ("header channel", channel, CHANNEL_MAX)):
         if value is not None and not (0 < len(value) <= longest and value.isascii()):
             return Invalid("contract_violation", name, f"not ASCII of 1 to {longest} characters")
     if kind is not None and kind not in (b"touchline", b"segment"):
         return Invalid("unsupported_format", "header format", "the formats are touchline and segment")
+    if trust is not None and trust not in (b"browser", b"server"):
+        return Invalid("contract_violation", "header trust", "neither browser nor server")
     return (
         (kind or b"touchline").decode(),
         (source or b"kafka").decode(),
         None if channel is None else channel.decode(),
+        trust == b"browser",
     )
 
 
@@ -124,13 +136,21 @@ def decoded(
     subject: Subject | None,
     properties: dict[str, Any],
     context: dict[str, Any],
+    reader: IdentityReader,
+    timed_here: bool = False,
 ) -> Decoded:
     """The last step of every format. `content` is what makes a duplicate: the bytes as received, as a rule."""
-    usable, keys = usable_of(identifiers)
+    usable = usable_of(identifiers, reader)
+    if hints.browser and usable:
+        usable = _of_browser(usable, identifiers, context, reader)
     user_id = device = None
     if usable:
         user_id = usable.get("user_id")
-        if (value := usable.get("anonymous_id")) is not None:
+        if reader.reordered:
+            first = next(iter(usable))
+            routing = f"{first}:{usable[first]}"
+            device = routing if first in DEVICE_KINDS else None
+        elif (value := usable.get("anonymous_id")) is not None:
             routing = device = "anonymous_id:" + value
         elif (value := usable.get("device_id")) is not None:
             routing = device = "device_id:" + value
@@ -141,6 +161,8 @@ def decoded(
         routing = f"{subject.kind}:{subject.id}"
     else:
         routing = f"message:{message_id}"
+    if USER_PROOF in context:
+        context = {name: value for name, value in context.items() if name != USER_PROOF}
     return Decoded(
         touchpoint_id_of(hints.source, message_id, content),
         message_id,
@@ -156,30 +178,39 @@ def decoded(
         routing,
         device,
         user_id,
-        keys,
-        _contacts_of(usable),
-        False,
+        {} if _BUSINESS.isdisjoint(usable) else {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable},
+        () if _CONTACTS.isdisjoint(usable) else _named(usable),
+        hints.browser,
         subject,
         properties,
         context,
+        timed_here,
     )
 
 
-def _contacts_of(usable: dict[str, str]) -> tuple[str, ...]:
-    if _CONTACTS.isdisjoint(usable):
-        return ()
+def _named(usable: dict[str, str]) -> tuple[str, ...]:
     return tuple(f"{kind}:{usable[kind]}" for kind in CONTACT_KINDS if kind in usable)
 
 
-def usable_of(identifiers: Identifiers) -> tuple[dict[str, str], dict[str, str]]:
-    """All without placeholders, in the order of the declaration; and the business keys among them."""
+def usable_of(identifiers: Identifiers, reader: IdentityReader) -> dict[str, str]:
+    """Those that count, in the order of the declaration; of a reader with an order of its own, in that."""
     if identifiers is NO_IDENTIFIERS:
-        return {}, {}
+        return {}
     sent: dict[str, str] = msgspec.to_builtins(identifiers)  # Only those that are there (`omits_absent`).
-    usable = {kind: value for kind, value in sent.items() if value[0] in PLAIN_STARTS or not is_placeholder(value)}
-    if _BUSINESS.isdisjoint(usable):
-        return usable, {}
-    return usable, {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable}
+    if reader.careful.isdisjoint(sent):
+        return {kind: value for kind, value in sent.items() if value[0] in PLAIN_STARTS or not is_placeholder(value)}
+    return reader.usable_of(sent)
+
+
+def _of_browser(
+    usable: dict[str, str], identifiers: Identifiers, context: dict[str, Any], reader: IdentityReader
+) -> dict[str, str]:
+    """What a browser may assert: devices, business keys, and a user_id that the shop's server vouches for. The proof is
+    over the user_id as it was sent.
+    """
+    user_id = identifiers.user_id if "user_id" in usable else None
+    proven = user_id is not None and reader.proves(user_id, context)
+    return {kind: value for kind, value in usable.items() if kind not in _CONTACTS and (proven or kind != "user_id")}
 
 
 def violation_of(error: msgspec.ValidationError, prefix: str = "") -> Invalid:

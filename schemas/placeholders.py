@@ -57,7 +57,13 @@ PLAIN_STARTS: Final = frozenset("bchjklmopqrsvwxyzBCHJKLMOPQRSVWXYZ123456789")
 def is_placeholder(value: str) -> bool:
     if value[:1] in _LETTERS and value[:2] not in _PAIRS:
         return False  # Neither trimmed nor quoted, so these two letters would begin the placeholder.
+    text = folded(value)
+    return text in PLACEHOLDERS or not text.strip("0-")
+
+
+def folded(value: str) -> str:
+    """As values to be ignored are compared."""
     text = value.strip()
     if len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]:
         text = text[1:-1].strip()
-    return text.lower() in PLACEHOLDERS or not text.strip("0-")
+    return text.lower()

@@ -2,12 +2,13 @@
 
 Unknown fields are allowed, because SDKs add some; nulls count as absent. Decisions:
 - The act is timed by the client's clock: `originalTimestamp`, else `timestamp`, else the time it was sent. An item
-without any of these is timed by ours, the header `received_at`, for sending too: so resolve sees no skew, and does not
-correct what is right.
+without any of these is timed by ours, the header `received_at`, for sending too, and marked so (`timed_here`): what
+we know of the client's clock neither corrects it nor follows from it.
 - Without messageId the id follows from the content, and from the time of receipt if the item has no time of
 its own. Segment's API would make one up; we keep the bytes as they came.
 - A repeated request may differ in `sentAt`, `_metadata` and `writeKey` only (browser SDKs), so these do not
 make another touchpoint.
+- groupId, else context.groupId, is the account_id: the company that the person acts for.
 - Traits of `identify`, else `context.traits`, give email, phone and loyalty_card; those of `group` are the group's.
 - Numbers are accepted as userId, groupId, previousId and as business keys, and become text.
 - `alias` joins nobody: previousId is kept as a property.
@@ -15,8 +16,6 @@ make another touchpoint.
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
 
@@ -26,6 +25,8 @@ from pydantic import Field
 from schemas.decoded import Decoded, Hints, Invalid, decoded
 from schemas.fast import fast_type
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
+from schemas.identity_reader import IdentityReader
+from schemas.snake_case import snake_case
 from schemas.times import to_ms
 from schemas.touchpoint import Identifiers, OpenContract, Time
 
@@ -68,8 +69,6 @@ _CAMEL_CONTACT: Final = {"email": "email", "phone": "phone", "loyalty_card": "lo
 _KEY_NAMES: Final = frozenset((*_CAMEL, *_CAMEL.values()))
 _CONTACT_NAMES: Final = frozenset((*_CAMEL_CONTACT, *_CAMEL_CONTACT.values()))
 _VOLATILE: Final = ("sentAt", "_metadata", "writeKey")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_GAP: Final = re.compile(r"[\W_]+")
 
 _identifiers = fast_type(Identifiers)
 
@@ -82,15 +81,9 @@ class _Fault(Exception):
         self.invalid = Invalid("contract_violation", field, detail)
 
 
-@lru_cache(4_096)
-def snake_case(text: str) -> str:
-    """ "Order Completed", "orderCompleted" -> order_completed. Empty if nothing is left."""
-    return _GAP.sub("_", _HUMP.sub("_", text)).strip("_").lower()
-
-
-def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Invalid:
+def from_segment(item: SegmentItem, value: bytes, hints: Hints, reader: IdentityReader) -> Decoded | Invalid:
     try:
-        occurred_at, sent_at = _times(item, hints)
+        occurred_at, sent_at, timed_here = _times(item, hints)
         properties = item.properties or {}
         context = item.context or {}
         content = _content(item, value)
@@ -108,6 +101,8 @@ def from_segment(item: SegmentItem, value: bytes, hints: Hints) -> Decoded | Inv
             None,
             _properties(item, properties),
             context,
+            reader,
+            timed_here,
         )
     except _Fault as fault:
         return fault.invalid
@@ -120,17 +115,19 @@ def _time(field: str, text: str | None) -> int | None:
         raise _Fault(field, str(error)) from None
 
 
-def _times(item: SegmentItem, hints: Hints) -> tuple[int, int | None]:
-    """When it happened and when it was sent, both by one clock. The header says the latter for the whole request."""
+def _times(item: SegmentItem, hints: Hints) -> tuple[int, int | None, bool]:
+    """When it happened and when it was sent, both by one clock; and whether that is ours. The header says the time of
+    sending for the whole request.
+    """
     original, given = _time("originalTimestamp", item.original_timestamp), _time("timestamp", item.timestamp)
     own = _time("sentAt", item.sent_at)
     sent_at = own if hints.sent_at is None else hints.sent_at
     for moment in (original, given, sent_at):
         if moment is not None:
-            return moment, sent_at
+            return moment, sent_at, False
     if hints.received_at is None:
         raise _Fault("timestamp", "missing, and neither sentAt nor the record's header received_at is there instead")
-    return hints.received_at, hints.received_at
+    return hints.received_at, hints.received_at, True
 
 
 def _name(item: SegmentItem) -> str:
@@ -174,12 +171,19 @@ def _identified(
         "user_id": _text("userId", item.user_id),
         "anonymous_id": _text("anonymousId", item.anonymous_id),
         "device_id": _text("context.device.id", device.get("id")) if isinstance(device, dict) else None,
+        "account_id": _account(item, context),
     }
     for kind in CONTACT_KINDS if traits and not _CONTACT_NAMES.isdisjoint(traits) else ():
         found[kind] = _either("traits", traits, kind, _CAMEL_CONTACT[kind])
     for kind in BUSINESS_KINDS if properties and not _KEY_NAMES.isdisjoint(properties) else ():
         found[kind] = _either("properties", properties, kind, _CAMEL[kind])
     return _identifiers(**found)
+
+
+def _account(item: SegmentItem, context: dict[str, Any]) -> str | None:
+    """Of a group call its groupId, of any other the one that SDKs keep in the context."""
+    own = _text("groupId", item.group_id)
+    return own if own is not None else _text("context.groupId", context.get("groupId"))
 
 
 def _either(where: str, fields: dict[str, Any], snake: str, camel: str) -> str | None:

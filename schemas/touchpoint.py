@@ -39,10 +39,12 @@ class OpenContract(Contract):
 
 
 class Identifiers(Contract):
-    """Who, or which business object, the touchpoint names. All may be absent."""
+    """Who, or which business object, the touchpoint names. All may be absent. `account_id`: the company that the person
+    acts for; it routes and attributes nothing.
+    """
 
     omits_absent: ClassVar[bool] = True
-    """The fast encoder writes those that are there, not ten fields that are mostly null."""
+    """The fast encoder writes those that are there, not eleven fields that are mostly null."""
 
     user_id: Value | None = None
     anonymous_id: Value | None = None
@@ -54,6 +56,7 @@ class Identifiers(Contract):
     receipt_id: Value | None = None
     ticket_id: Value | None = None
     claim_id: Value | None = None
+    account_id: Value | None = None
 
 
 class Subject(Contract):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.checked import DEPTH_MAX
 from schemas.decode import TOUCHPOINT_BYTES_MAX, Decoded, Failure, Invalid, decode_touchpoint
-from schemas.identifiers import BUSINESS_KINDS, ROUTING_ORDER, touchpoint_id_of
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, ROUTING_ORDER, touchpoint_id_of
 from schemas.placeholders import is_placeholder
 
 SMALLEST: dict[str, Any] = {"message_id": "m-1", "name": "page_viewed", "occurred_at": "2026-11-22T10:15:30.123Z"}
@@ -28,14 +28,19 @@ def refused(value: bytes | dict[str, Any], *headers: tuple[str, bytes]) -> Inval
     return found
 
 
-VALUES = st.sampled_from(["a-1", "undefined", " NULL ", "0-0", "O-7", "'guest'", "zz"])
+VALUES = st.sampled_from(["a-1", "undefined", " NULL ", "0-0", "O-7", "'guest'", "zz", "ann@shop.de", "+4915123456789"])
+READABLE = {"email": ["ann@shop.de"], "phone": ["+4915123456789"]}
 
 
-@given(st.dictionaries(st.sampled_from(ROUTING_ORDER), VALUES), st.booleans())
+@given(st.dictionaries(st.sampled_from((*ROUTING_ORDER, "account_id")), VALUES), st.booleans())
 def test_routing_device_user_and_keys_follow_from_the_usable_identifiers(sent: dict[str, str], about: bool) -> None:
     subject = {"kind": "store", "id": "berlin-3"} if about else None
     found = decoded(SMALLEST | {"identifiers": sent, "subject": subject})
-    usable = {kind: value for kind, value in sent.items() if not is_placeholder(value)}
+    usable = {
+        kind: value
+        for kind, value in sent.items()
+        if kind != "account_id" and not is_placeholder(value) and value in READABLE.get(kind, [value])
+    }
     first = [f"{kind}:{usable[kind]}" for kind in ROUTING_ORDER if kind in usable]
     assert found.usable == usable
     assert found.routing == [*first, "store:berlin-3" if about else "message:m-1"][0]
@@ -43,7 +48,8 @@ def test_routing_device_user_and_keys_follow_from_the_usable_identifiers(sent: d
     assert found.device == (devices[0] if devices else None)
     assert found.user_id == usable.get("user_id")
     assert found.keys == {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable}
-    assert all(getattr(found.identifiers, kind) == sent.get(kind) for kind in ROUTING_ORDER)
+    assert found.contacts == tuple(f"{kind}:{usable[kind]}" for kind in CONTACT_KINDS if kind in usable)
+    assert all(getattr(found.identifiers, kind) == sent.get(kind) for kind in (*ROUTING_ORDER, "account_id"))
 
 
 def test_headers_say_where_it_came_from_and_when() -> None:
@@ -95,6 +101,7 @@ def test_bad_data_is_a_value_that_names_the_place_and_quotes_nothing(
         (("channel", b""), "header channel", "contract_violation"),
         (("sent_at", b"-5"), "header sent_at", "contract_violation"),
         (("received_at", b"1" * 16), "header received_at", "contract_violation"),
+        (("trust", b"bank"), "header trust", "contract_violation"),
     ],
 )
 def test_bad_headers_are_refused(header: tuple[str, bytes], field: str, failure: Failure) -> None:

@@ -1,0 +1,227 @@
+"""The rules of `identity.yaml`: which identifiers count, how they are spelt, and how many of them are too many.
+
+What a rule does: docs/identity.md. The description of each field is said here, once: the JSON Schema for editors
+and the messages of `touchline validate` are made from it. A file may leave out everything; what it does not say is
+as below. `schemas.identity_files` reads it, `schemas.identity_checks` says what the shapes alone cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from schemas.definition import Duration, duration_ms
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND
+from schemas.touchpoint import Contract
+
+IGNORED_MAX: Final = 1_000
+PATTERNS_MAX: Final = 20
+FIELDS_MAX: Final = 20
+
+Normaliser = Literal["none", "email", "phone", "lower"]
+Ignored = Annotated[str, Field(min_length=1, max_length=200)]
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+FieldName = Annotated[str, Field(min_length=2, max_length=60)]
+Priority = Annotated[int, Field(ge=1, le=100)]
+Most = Annotated[int, Field(ge=1, le=1_000)]
+
+_MOST: Final = "An identifier linked with more values of this kind than this is crowded: the links count no more."
+_PRIORITY: Final = "Place in the order of routing, among the kinds of its group: devices, contacts, business keys."
+
+
+class KindRules(Contract):
+    """What every kind has."""
+
+    normalise: Normaliser = Field(
+        "none",
+        description="How the value is spelt the same way: as an e-mail address, as a phone number (E.164), in small "
+        "letters. What cannot be read that way is not usable. `none`: as sent.",
+    )
+    ignore: Annotated[list[Ignored], Field(max_length=IGNORED_MAX)] = Field(
+        [], description="Values that are no identifiers. Blanks around, quotes and capitals make no difference."
+    )
+    ignore_matching: Annotated[list[Pattern], Field(max_length=PATTERNS_MAX)] = Field(
+        [],
+        description="Regular expressions for more of them. Each is held against the whole normalised value. At most "
+        "three * + {n} in one, and none after a group: others may take for ever on a value made for it.",
+    )
+
+
+class UserRules(KindRules):
+    """The unique kind: who carries a user_id is that user."""
+
+    most: Most = Field(10, description=_MOST)
+
+
+class DeviceRules(KindRules):
+    """A device belongs to its logins. It is never part of a link."""
+
+    priority: Priority = Field(description=_PRIORITY)
+
+
+class ContactRules(KindRules):
+    """A contact joins touchpoints by its links."""
+
+    personal: bool = Field(
+        False, description="Nothing after the collector holds the value in clear, only its hash under a secret key."
+    )
+    personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
+        [],
+        description="More names of fields that hold such a value, anywhere in a touchpoint. A field is meant that is "
+        "called so, or whose name ends in it, in whatever case: customerEmail, billing_phone. The kind's own name is "
+        "always meant.",
+    )
+    most: Most = Field(10, description=_MOST)
+    priority: Priority = Field(description=_PRIORITY)
+
+
+class KeyRules(KindRules):
+    """A business key names an order, a receipt, a ticket or a claim."""
+
+    priority: Priority = Field(description=_PRIORITY)
+
+
+class AnonymousIdRules(DeviceRules):
+    priority: Priority = Field(1, description=_PRIORITY)
+
+
+class DeviceIdRules(DeviceRules):
+    priority: Priority = Field(2, description=_PRIORITY)
+
+
+class EmailRules(ContactRules):
+    normalise: Normaliser = Field("email", description=KindRules.model_fields["normalise"].description)
+    personal: bool = Field(True, description=ContactRules.model_fields["personal"].description)
+    personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
+        ["e_mail", "mail", "email_address"], description=ContactRules.model_fields["personal_fields"].description
+    )
+    priority: Priority = Field(1, description=_PRIORITY)
+
+
+class PhoneRules(ContactRules):
+    normalise: Normaliser = Field("phone", description=KindRules.model_fields["normalise"].description)
+    personal: bool = Field(True, description=ContactRules.model_fields["personal"].description)
+    personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
+        ["telephone", "phone_number"], description=ContactRules.model_fields["personal_fields"].description
+    )
+    priority: Priority = Field(2, description=_PRIORITY)
+
+
+class LoyaltyCardRules(ContactRules):
+    priority: Priority = Field(3, description=_PRIORITY)
+
+
+class OrderIdRules(KeyRules):
+    priority: Priority = Field(1, description=_PRIORITY)
+
+
+class ReceiptIdRules(KeyRules):
+    priority: Priority = Field(2, description=_PRIORITY)
+
+
+class TicketIdRules(KeyRules):
+    priority: Priority = Field(3, description=_PRIORITY)
+
+
+class ClaimIdRules(KeyRules):
+    priority: Priority = Field(4, description=_PRIORITY)
+
+
+class Kinds(Contract):
+    """The kinds of identifiers of the contract, by name."""
+
+    user_id: UserRules = UserRules()
+    anonymous_id: AnonymousIdRules = AnonymousIdRules()
+    device_id: DeviceIdRules = DeviceIdRules()
+    email: EmailRules = EmailRules()
+    phone: PhoneRules = PhoneRules()
+    loyalty_card: LoyaltyCardRules = LoyaltyCardRules()
+    order_id: OrderIdRules = OrderIdRules()
+    receipt_id: ReceiptIdRules = ReceiptIdRules()
+    ticket_id: TicketIdRules = TicketIdRules()
+    claim_id: ClaimIdRules = ClaimIdRules()
+
+
+class Windows(Contract):
+    """How long something counts."""
+
+    login_before: Duration = Field("72h", description="A login speaks for what follows on the device within this time.")
+    link: Duration = Field("400d", description="A link is forgotten so long after its last touchpoint.")
+
+
+class IdentityLimits(Contract):
+    """From where on nothing is joined any more."""
+
+    kiosk_users: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        4, description="More user_ids than this on one device in a day make the day a kiosk day."
+    )
+    kiosk_touchpoints: Annotated[int, Field(ge=10, le=100_000)] = Field(
+        1_000, description="More touchpoints than this on one device in a day make the day a kiosk day."
+    )
+    component: Annotated[int, Field(ge=2, le=1_000)] = Field(
+        50, description="A component with more identifiers than this names no user."
+    )
+    kept: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        5_000, description="Touchpoints that one identifier remembers: the ones that occurred last."
+    )
+
+
+class IdentityRules(Contract):
+    """Which identifiers count, and what they may join: docs/identity.md."""
+
+    unique: Literal["user_id"] = Field(
+        "user_id", description="The kind of which a person has exactly one. Two of its values are never one person."
+    )
+    identifiers: Kinds = Field(Kinds(), description="Rules of each kind of identifier.")
+    ignore: Annotated[list[Ignored], Field(max_length=IGNORED_MAX)] = Field(
+        [],
+        description="Values that are no identifiers, whatever the kind. Beside the built-in placeholders.",
+    )
+    phone_region: Annotated[str, Field(max_length=2)] | None = Field(
+        None,
+        description="The country (ISO 3166, two capitals) of phone numbers that do not begin with +. Without it they "
+        "are not usable.",
+    )
+    windows: Windows = Field(Windows(), description="How long something counts.")
+    limits: IdentityLimits = Field(IdentityLimits(), description="From where on nothing is joined any more.")
+
+    def of(self, kind: str) -> KindRules:
+        found: KindRules = getattr(self.identifiers, kind)
+        return found
+
+    def contact(self, kind: str) -> ContactRules:
+        found: ContactRules = getattr(self.identifiers, kind)
+        return found
+
+    @property
+    def most(self) -> Mapping[str, int]:
+        """By kind, of those that links are made of."""
+        return {UNIQUE_KIND: self.identifiers.user_id.most} | {kind: self.contact(kind).most for kind in CONTACT_KINDS}
+
+    @property
+    def personal_kinds(self) -> tuple[str, ...]:
+        return tuple(kind for kind in CONTACT_KINDS if self.contact(kind).personal)
+
+    @property
+    def login_before_ms(self) -> int:
+        return duration_ms(self.windows.login_before)
+
+    @property
+    def link_ms(self) -> int:
+        return duration_ms(self.windows.link)
+
+    def by_priority(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """`kinds`: those of one group."""
+        return tuple(sorted(kinds, key=lambda kind: getattr(self.identifiers, kind).priority))
+
+    @property
+    def routing_order(self) -> tuple[str, ...]:
+        """As schemas.identifiers.ROUTING_ORDER, with the groups in the order that the priorities give them."""
+        devices, contacts, keys = map(self.by_priority, (DEVICE_KINDS, CONTACT_KINDS, BUSINESS_KINDS))
+        return (*devices, UNIQUE_KIND, *contacts, *keys)
+
+
+GROUPS: Final = {"devices": DEVICE_KINDS, "contacts": CONTACT_KINDS, "business keys": BUSINESS_KINDS}
+BUILT_IN: Final = IdentityRules()
