@@ -13,9 +13,10 @@ import typer
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from deploy.cli import dead_letters, definitions, demo, explain, parts, records, tail, trace
+from deploy.cli import dead_letters, definitions, demo, explain, identity, parts, records, tail, trace
 from deploy.demo.once import RunFailed
 from deploy.embedded.process import EmbeddedError
+from deploy.identity.asked import Unclear
 from deploy.topics import TopicsDiffer
 from schemas.definition_files import DefinitionError
 from schemas.settings import SettingsError
@@ -28,10 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Follows every customer across web, app and store, and alerts while a broken journey can still be saved.",
 )
-for module in (demo, parts, tail, trace, dead_letters, definitions, explain, records):
+for module in (demo, parts, tail, trace, dead_letters, definitions, explain, identity, records):
     module.register(app)
 
-EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed)
+EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed, Unclear)
 
 
 def main() -> NoReturn:

@@ -1,0 +1,146 @@
+"""What a person means by an ID: `kind:value`, a customer's UUID, or the beginning of one. Pure.
+
+A value of a personal kind becomes its stored form at once; from then on nothing here knows the clear one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+from deploy.identity import texts
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, ROUTING_ORDER, UNIQUE_KIND
+from schemas.placeholders import is_placeholder
+
+Stored = Callable[[str, str], str | None]
+"""(kind, value as said) -> value as it is stored; None: not usable (no e-mail address, ignored, ...)."""
+
+HASH_LENGTH: Final = 64
+PREFIX_MIN: Final = 8
+VALUE_MAX: Final = 200
+_CUSTOMER: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{0,4}){0,3}(-[0-9a-f]{0,12})?")
+_HASH: Final = re.compile(r"hmac:(?P<digits>[0-9a-f]{8,64})(\.\.\.|…)?")
+_TOUCHPOINT: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Unclear(ValueError):
+    """What was asked for cannot be meant; the text says what to do. It holds no clear value of a personal kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """`is_whole` False: the value is the beginning of a hash, as a screen shows it."""
+
+    kind: str
+    value: str
+    is_whole: bool = True
+
+    @property
+    def text(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+    @property
+    def is_device(self) -> bool:
+        return self.kind in DEVICE_KINDS
+
+    @property
+    def is_contact(self) -> bool:
+        return self.kind in CONTACT_KINDS
+
+    @property
+    def is_key(self) -> bool:
+        return self.kind in BUSINESS_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer's UUID, or its first characters."""
+
+    beginning: str
+
+
+def identifier_of(text: str) -> Identifier:
+    """Of what is stored already: `kind:value`."""
+    kind, _, value = text.partition(":")
+    return Identifier(kind, value)
+
+
+def read_id(text: str, stored: Stored) -> Identifier | Customer:
+    """Raises Unclear."""
+    said = text.strip()
+    if _CUSTOMER.fullmatch(said.lower()) and len(said) <= 36:
+        return Customer(said.lower())
+    return read_identifier(said, stored)
+
+
+def read_identifier(text: str, stored: Stored) -> Identifier:
+    """Raises Unclear."""
+    kind, colon, value = text.strip().partition(":")
+    if not colon:
+        if _TOUCHPOINT.fullmatch(kind):
+            raise Unclear(texts.is_a_touchpoint(kind))
+        raise Unclear(texts.without_kind())
+    if kind not in ROUTING_ORDER:
+        raise Unclear(texts.unknown_kind(kind, _nearest(kind)))
+    if not value.strip():
+        raise Unclear(texts.empty_value(kind))
+    if len(value) > VALUE_MAX:
+        raise Unclear(texts.long_value(kind, VALUE_MAX))
+    if is_placeholder(value):
+        raise Unclear(texts.placeholder(kind))
+    if (found := _HASH.fullmatch(value)) is not None:
+        digits = found["digits"]
+        return Identifier(kind, f"hmac:{digits}", is_whole=len(digits) == HASH_LENGTH)
+    kept = stored(kind, value)
+    if kept is None:
+        raise Unclear(texts.not_usable(kind))
+    return Identifier(kind, kept)
+
+
+def read_linkable(text: str, stored: Stored, verb: str) -> Identifier:
+    """For link and unlink: a device or a contact. Raises Unclear."""
+    found = read_identifier(text, stored)
+    if found.kind == UNIQUE_KIND:
+        raise Unclear(texts.user_in_link(verb, found.value))
+    if found.is_key:
+        raise Unclear(texts.key_in_link(verb, found.kind))
+    return found
+
+
+def read_user(text: str, verb: str) -> str:
+    """A user's id, with or without `user_id:`. Raises Unclear."""
+    said = text.strip()
+    kind, colon, value = said.partition(":")
+    if colon and kind == UNIQUE_KIND:
+        said = value
+    elif colon and kind in ROUTING_ORDER:
+        raise Unclear(texts.not_a_user(verb, kind))
+    if not said or len(said) > VALUE_MAX or is_placeholder(said):
+        raise Unclear(texts.placeholder(UNIQUE_KIND))
+    return said
+
+
+def _nearest(kind: str) -> str | None:
+    said = kind.strip().lower().replace("-", "_").replace(" ", "_")
+    known = {
+        "user": "user_id",
+        "mail": "email",
+        "e_mail": "email",
+        "tel": "phone",
+        "telephone": "phone",
+        "card": "loyalty_card",
+    }
+    known |= {
+        "mobile": "phone",
+        "cookie": "anonymous_id",
+        "device": "device_id",
+        "customer": "user_id",
+        "order": "order_id",
+    }
+    if said in known:
+        return known[said]
+    near = get_close_matches(said, ROUTING_ORDER, 1, 0.5)
+    return near[0] if near else None

@@ -1,0 +1,248 @@
+"""What a decision would change, before it is made: the same rules over the same rows, without and with it.
+
+At most MOST touchpoints on DEVICES_MAX devices are looked at; beyond, `is_whole` is False and numbers are lower bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from deploy.identity.asked import identifier_of
+from deploy.identity.judge import Rules, hearsay_of, in_force, key_of, owners_on
+from deploy.identity.links import Links, kind_of, links_around
+from deploy.identity.read import Source, filled
+from deploy.identity.touch import Owner, Row, Touch
+from deploy.identity.why import KEY_MAX, AlertPart, is_remembered
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
+from schemas.records import Decision
+from streams.identity.contacts import Graph
+from streams.identity.decisions import Decisions
+
+MOST: Final = 20_000
+DEVICES_MAX: Final = 200
+AT_ONCE: Final = 50
+IDS_AT_ONCE: Final = 100
+JOURNEYS_MAX: Final = 500
+JOURNEYS: Final = """
+SELECT journey_id, definition, anchor, status FROM DB.v_journeys_now
+WHERE hasAny(touchpoint_ids, {ids:Array(String)}) ORDER BY definition, anchor LIMIT 500"""
+KEYED: Final = (
+    "SELECT journey_id, definition, anchor, status FROM DB.v_journeys_now WHERE anchor = {anchor:String} LIMIT 500"
+)
+DEVICES_OF: Final = """origin IN (
+    SELECT origin FROM DB.touchpoints WHERE user_id = {user:String} AND attributed_by = 'user_id'
+        AND (anonymous_id != '' OR device_id != '') GROUP BY origin LIMIT <most>)"""
+ALERTS: Final = """
+SELECT state, first_line, alert_id FROM DB.v_alerts
+WHERE journey_id IN {journeys:Array(String)} AND state IN ('firing', 'acknowledged') LIMIT 500"""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A touchpoint that would change hands. `in_journeys`: the workers still know it, so its journeys move too."""
+
+    touch: Touch
+    before: Owner
+    after: Owner
+    in_journeys: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """A contact that would name somebody else; None: nobody."""
+
+    contact: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A journey that would change hands."""
+
+    journey_id: str
+    definition: str
+    anchor: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`people`: customer -> the user or identifier that it stands for, as far as known here."""
+
+    decision: Decision
+    moves: tuple[Move, ...]
+    renamed: tuple[Renamed, ...]
+    journeys: tuple[Moved, ...]
+    alerts: tuple[AlertPart, ...]
+    people: Mapping[str, str]
+    is_seen: bool
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Affected:
+    touches: list[Touch]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """By routing identifier."""
+
+    of: Mapping[str, list[Touch]]
+    is_whole: bool
+
+
+def preview(source: Source, decision: Decision, rules: Rules, now: int, counts: Callable[[str], bool]) -> Preview:
+    made = source.decisions()
+    old, new = in_force(made), in_force([*made, decision])
+    about = identifier_of(decision.identifier)
+    contacts = _contacts_near(source, decision)
+    links = links_around(source, contacts, rules.limits, now, counts)
+    graphs = (links.graph(old, rules.limits), links.graph(new, rules.limits))
+    renamed = _renamed(links, *graphs)
+    found = _affected(source, decision, [one.contact for one in renamed])
+    links = _with_all(source, links, found.touches, rules, now, counts)
+    around = _around(source, found.touches)
+    before = _owners(source, found.touches, around, links, old, rules)
+    after = _owners(source, found.touches, around, links, new, rules)
+    moves = tuple(
+        Move(touch, before[touch.touchpoint_id], after[touch.touchpoint_id], is_remembered(touch, rules, now))
+        for touch in found.touches
+        if before[touch.touchpoint_id].customer_id != after[touch.touchpoint_id].customer_id
+    )
+    journeys = _journeys(source, [move for move in moves if move.in_journeys], decision if about.is_key else None)
+    ids = [one.journey_id for one in journeys]
+    rows = [row for some in _parts(ids, IDS_AT_ONCE) for row in source.ask(ALERTS, {"journeys": some})]
+    return Preview(
+        decision=decision,
+        moves=moves,
+        renamed=renamed,
+        journeys=tuple(journeys),
+        alerts=tuple(AlertPart(row["state"], row["first_line"], row["alert_id"]) for row in rows),
+        people=_people([touch for some in around.of.values() for touch in some], renamed, decision),
+        is_seen=is_seen(source, decision.identifier),
+        is_whole=found.is_whole and links.is_whole and around.is_whole,
+    )
+
+
+def is_seen(source: Source, identifier: str) -> bool:
+    kind, _, value = identifier.partition(":")
+    query = filled("SELECT 1 FROM DB.touchpoints WHERE <kind> = {value:String} LIMIT 1", kind=kind)
+    return bool(source.ask(query, {"value": value}))
+
+
+def _contacts_near(source: Source, decision: Decision) -> list[str]:
+    """From where the graph of contacts is read: the identifier itself if it is in it."""
+    kind = kind_of(decision.identifier)
+    return [decision.identifier] if kind in CONTACT_KINDS or kind == UNIQUE_KIND else []
+
+
+def _renamed(links: Links, old: Graph, new: Graph) -> tuple[Renamed, ...]:
+    contacts = sorted(one for one in _known(links) if kind_of(one) in CONTACT_KINDS)
+    named = [(one, old.names(one), new.names(one)) for one in contacts]
+    return tuple(Renamed(one, before, after) for one, before, after in named if before != after)
+
+
+def _known(links: Links) -> set[str]:
+    return {*links.of, *(link.other for some in links.of.values() for link in some)}
+
+
+def _affected(source: Source, decision: Decision, renamed: list[str]) -> _Affected:
+    """Touchpoints whose owner could change: without user_id, on the identifier or with a contact renamed."""
+    about, where = identifier_of(decision.identifier), list[tuple[str, dict[str, object]]]()
+    if about.is_device:
+        where.append(("origin = {origin:String}", {"origin": about.text}))
+    elif about.is_key:
+        where.append((f"{about.kind} = {{value:String}}", {"value": about.value}))
+    elif about.kind == UNIQUE_KIND:
+        where.append((filled(DEVICES_OF, most=DEVICES_MAX), {"user": about.value}))
+    for some in _parts(renamed, AT_ONCE):
+        where.append(("hasAny(contacts, {contacts:Array(String)})", {"contacts": some}))
+    found: dict[str, Touch] = {}
+    is_whole = True
+    for condition, parameters in where:
+        rule = "" if about.is_key else " AND attributed_by != 'user_id'"
+        touches = source.touches(f"({condition}) AND NOT too_late{rule}", parameters, MOST, "occurred_at DESC")
+        is_whole &= len(touches) < MOST
+        found |= {touch.touchpoint_id: touch for touch in touches}
+    return _Affected(sorted(found.values(), key=lambda touch: touch.order), is_whole)
+
+
+def _with_all(
+    source: Source, links: Links, touches: Iterable[Touch], rules: Rules, now: int, counts: Callable[[str], bool]
+) -> Links:
+    """Every contact of these touchpoints has its say, so what is around them is needed as well."""
+    missing = {contact for touch in touches for contact in touch.contacts} - set(links.of)
+    if not missing:
+        return links
+    more = links_around(source, sorted(missing)[:DEVICES_MAX], rules.limits, now, counts)
+    is_whole = links.is_whole and more.is_whole and len(missing) <= DEVICES_MAX
+    return Links({**links.of, **more.of}, {**links.totals, **more.totals}, is_whole)
+
+
+def _around(source: Source, touches: Sequence[Touch]) -> _Around:
+    """All that lies on the routing identifiers of these touchpoints: what decides them."""
+    origins = list(dict.fromkeys(touch.origin for touch in touches if touch.kind not in BUSINESS_KINDS))
+    of: dict[str, list[Touch]] = {origin: [] for origin in origins[:DEVICES_MAX]}
+    is_whole = len(origins) <= DEVICES_MAX
+    for some in _parts(list(of), AT_ONCE):
+        found = source.touches("origin IN {origins:Array(String)} AND NOT too_late", {"origins": some}, MOST)
+        is_whole &= len(found) < MOST
+        for touch in found:
+            of[touch.origin].append(touch)
+    return _Around(of, is_whole)
+
+
+def _owners(
+    source: Source, touches: Sequence[Touch], around: _Around, links: Links, decisions: Decisions, rules: Rules
+) -> dict[str, Owner]:
+    """By touchpoint id, what the rules say with these decisions."""
+    graph = links.graph(decisions, rules.limits)
+    hearsay = hearsay_of(graph, {contact for touch in touches for contact in touch.contacts}, decisions)
+    owners: dict[str, Owner] = {touch.touchpoint_id: touch.owner for touch in touches}
+    for origin, own in around.of.items():
+        said = owners_on(origin, own, hearsay, rules)
+        owners |= {name: owner for name, owner in said.items() if name in owners}
+    for key in {touch.origin for touch in touches if touch.kind in BUSINESS_KINDS}:
+        held = key_of(key, _carrying(source, key), owners, decisions, rules.limits)
+        rule = "waiting" if held.owner is None else "business_key"
+        for touch in touches:
+            if touch.origin == key:
+                owners[touch.touchpoint_id] = Owner(held.owner, rule)
+    return owners
+
+
+def _carrying(source: Source, key: str) -> list[Touch]:
+    kind, _, value = key.partition(":")
+    return source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+
+
+def _journeys(source: Source, moves: Sequence[Move], blocked: Decision | None) -> list[Moved]:
+    rows = dict[str, Row]()
+    ids = [move.touch.touchpoint_id for move in moves]
+    for some in _parts(ids, IDS_AT_ONCE):
+        rows |= {row["journey_id"]: row for row in source.ask(JOURNEYS, {"ids": some})}
+    if blocked is not None:
+        rows |= {row["journey_id"]: row for row in source.ask(KEYED, {"anchor": blocked.identifier})}
+    kept = list(rows.values())[:JOURNEYS_MAX]
+    return [Moved(row["journey_id"], row["definition"], row["anchor"], row["status"]) for row in kept]
+
+
+def _people(touches: Iterable[Touch], renamed: Iterable[Renamed], decision: Decision) -> dict[str, str]:
+    users = {one.before for one in renamed} | {one.after for one in renamed} | {decision.user_id}
+    users |= {touch.user_id for touch in touches}
+    people = {customer_of(UNIQUE_KIND, user): f"{UNIQUE_KIND}:{user}" for user in users if user is not None}
+    for touch in touches:
+        if touch.kind not in BUSINESS_KINDS:
+            kind, _, value = touch.origin.partition(":")
+            people.setdefault(customer_of(kind, value), touch.origin)
+    return people
+
+
+def _parts(values: Sequence[str], size: int) -> Iterable[list[str]]:
+    for start in range(0, len(values), size):
+        yield list(values[start : start + size])

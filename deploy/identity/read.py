@@ -1,0 +1,105 @@
+"""What ClickHouse knows of touchpoints and decisions, as frozen values. Every answer is bounded.
+
+A touchpoint's contacts count as `resolve` said (column `contacts`). Where it carries a user_id no contact can attribute
+it, and the column is empty; there what it says counts unless a browser said it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.identity.touch import Owner, Row, Touch, touch_of
+from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
+from schemas.records import Decision
+
+Ask = Callable[[str, Mapping[str, Any]], Sequence[Row]]
+"""A query (`DB.` stands for the database) and its parameters."""
+
+
+def filled(query: str, **parts: object) -> str:
+    """The query with our own words in the places `<name>`. Values go as parameters, never here."""
+    for name, part in parts.items():
+        query = query.replace(f"<{name}>", str(part))
+    return query
+
+
+SAID: Final = (
+    "arrayFilter(x -> not endsWith(x, ':'), ["
+    + ", ".join(f"concat('{kind}:', {kind})" for kind in CONTACT_KINDS)
+    + "])"
+)
+COUNTING: Final = (
+    "if(attributed_by != 'user_id' OR notEmpty(contacts), contacts, if(source IN {browsers:Array(String)}, [], "
+    + SAID
+    + "))"
+)
+TOUCHES: Final = filled(
+    """
+SELECT touchpoint_id, message_id, name, channel, source, origin, toUnixTimestamp64Milli(occurred_at) AS at, sequence,
+    toUnixTimestamp64Milli(log_time) AS arrived_at, too_late, customer_id, attributed_by, user_id,
+    <kinds>, <counting> AS counting,
+    source IN {browsers:Array(String)} AS weak, raw_partition, raw_offset
+FROM DB.touchpoints FINAL WHERE <where> ORDER BY <order> LIMIT {most:UInt32}""",
+    kinds=", ".join((*CONTACT_KINDS, *BUSINESS_KINDS)),
+    counting=COUNTING,
+)
+OWNERS: Final = """
+SELECT touchpoint_id, customer_id, attributed_by FROM DB.v_touchpoints
+WHERE touchpoint_id IN (SELECT touchpoint_id FROM DB.touchpoints WHERE <where>)"""
+DECISIONS: Final = """
+SELECT decision_id, kind, identifier, user_id, reason, decided_by, toUnixTimestamp64Milli(decided_at) AS at
+FROM DB.identity_decisions FINAL ORDER BY position, decision_id LIMIT 20000"""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where answers come from. `browsers`: sources whose write key a browser holds."""
+
+    ask: Ask
+    browsers: tuple[str, ...] = ()
+
+    def touches(
+        self, where: str, parameters: Mapping[str, Any], most: int, order: str = "occurred_at, sequence, touchpoint_id"
+    ) -> list[Touch]:
+        """With the owners of now."""
+        given = dict(parameters)
+        query = filled(TOUCHES, where=where, order=order)
+        rows = self.ask(query, given | {"browsers": list(self.browsers), "most": most})
+        if not rows:
+            return []
+        found = self.ask(filled(OWNERS, where=where), given)
+        owners = {row["touchpoint_id"]: Owner(row["customer_id"] or None, row["attributed_by"]) for row in found}
+        return [touch_of(row, owners.get(row["touchpoint_id"])) for row in rows]
+
+    def touchpoint(self, wanted: str) -> list[Touch]:
+        """By id, by message id, or by the beginning of an id as screens show it; two at most."""
+        for where in (
+            "touchpoint_id = {id:String}",
+            "message_id = {id:String}",
+            "startsWith(touchpoint_id, {id:String})",
+        ):
+            is_beginning = where.startswith("starts")
+            if is_beginning and not (8 <= len(wanted) < 32 and set(wanted) <= set("0123456789abcdef")):
+                continue
+            found = self.touches(where, {"id": wanted}, 6)
+            if found:
+                return found
+        return []
+
+    def decisions(self) -> list[Decision]:
+        """All that were ever made, in the order in which they count."""
+        return [
+            Decision(
+                at=("identity", 0, 0, 0),
+                decision_id=row["decision_id"],
+                kind=row["kind"],
+                identifier=row["identifier"],
+                user_id=row["user_id"] or None,
+                reason=row["reason"],
+                decided_by=row["decided_by"],
+                decided_at=row["at"],
+            )
+            for row in self.ask(DECISIONS, {})
+        ]

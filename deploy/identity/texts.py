@@ -1,0 +1,385 @@
+"""Every sentence about identity, in words that a support agent understands. Pure; no markup.
+
+What is refused says what to do instead, and names kinds, never a clear value of a personal kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from deploy.identity.words import (
+    counted,
+    day,
+    distance,
+    grouped,
+    listed,
+    short,
+    short_customer,
+    short_id,
+    span,
+    times,
+    when,
+)
+from schemas.identifiers import ROUTING_ORDER
+from schemas.records import Decision
+
+if TYPE_CHECKING:
+    from deploy.identity.naming import Naming
+    from deploy.identity.tree import Leaf, Mark
+    from deploy.identity.why import Claimed, Marker, Why
+
+RULES: Final = {
+    "user_id": "it names the user itself",
+    "login": "the user was signed in on this device",
+    "manual": "somebody linked it by hand",
+    "contact": "its e-mail, phone or card",
+    "device": "nobody is known on this device at that time; the device stands for itself",
+    "business_key": "the order, receipt, ticket or claim it names belongs to that customer",
+    "waiting": "it names only an order, receipt, ticket or claim that nobody has claimed yet",
+    "subject": "it names nobody: it is about a store, product or brand",
+}
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def unknown_kind(kind: str, near: str | None) -> str:
+    if kind == "account_id":
+        return "account_id names a company that people act for; it attributes nothing, so there is nothing to decide"
+    said = kind if kind.isascii() and kind.isprintable() and len(kind) <= 40 else "that"
+    hint = f" Did you mean {near}?" if near else ""
+    return f"{said} is no kind of identifier.{hint} The kinds are {', '.join(ROUTING_ORDER)}"
+
+
+def without_kind() -> str:
+    return (
+        "say what kind of identifier it is, for example user_id:u1, email:anna@example.com or order_id:7788;"
+        " or give a customer's id"
+    )
+
+
+def is_a_touchpoint(touchpoint_id: str) -> str:
+    return f"that is the id of a touchpoint: `touchline identity why {touchpoint_id}` says whose it is"
+
+
+def empty_value(kind: str) -> str:
+    return f"{kind}: what comes after the colon is empty"
+
+
+def long_value(kind: str, most: int) -> str:
+    return f"the value of {kind} has more than {most} characters; no identifier has"
+
+
+def placeholder(kind: str) -> str:
+    return f"this value of {kind} stands for no identifier (as null, unknown or guest do): it joins nothing"
+
+
+def not_usable(kind: str) -> str:
+    return (
+        f"this value of {kind} does not count as an identifier: it cannot be read as one, or identity.yaml ignores it."
+        " It is stored with its touchpoints and joins nothing"
+    )
+
+
+def user_in_link(verb: str, value: str) -> str:
+    return (
+        f"{verb} takes a device or a contact, then the user: touchline identity {verb} loyalty_card:2900-17 {value}"
+        " --reason ... Two users are never one customer: what carries a user_id belongs to that user, for ever"
+    )
+
+
+def key_in_link(verb: str, kind: str) -> str:
+    return (
+        f"{verb} takes a device or a contact; {kind} belongs to whoever claimed it first, and never joins people."
+        f" If its owner is wrong, split what named the claimant, or `touchline identity block {kind}:...`"
+    )
+
+
+def not_a_user(verb: str, kind: str) -> str:
+    return f"{verb} needs a user, for example user_id:u1 or just u1; {kind} is none"
+
+
+def nobody_of_customer(beginning: str) -> str:
+    return f"no customer {beginning} is known: no touchpoint and no contact stands for it"
+
+
+def nothing_begins(identifier: str) -> str:
+    return f"nothing stored begins with {identifier}"
+
+
+def ambiguous(beginning: str, found: Sequence[str]) -> str:
+    return f"{beginning} may be {' or '.join(found)}: type more of it"
+
+
+def nothing_to_lift(identifier: str, user: str | None) -> str:
+    about = f" and user {user}" if user else ""
+    return (
+        f"no decision on {short(identifier)}{about} is in force;"
+        f" `touchline identity show {short(identifier)}` lists those that are"
+    )
+
+
+def which_to_lift(identifier: str, found: Sequence[tuple[str, str | None]]) -> str:
+    each = listed([f"{kind} {user or ''}".strip() for kind, user in found])
+    return f"{len(found)} decisions on {short(identifier)} are in force ({each}): say which with --user"
+
+
+def never_seen(identifier: str) -> str:
+    return f"no touchpoint with {short(identifier)} has been seen yet; the decision will count for those that come"
+
+
+def no_reason() -> str:
+    return "say why with --reason: whoever looks at this customer next will read it"
+
+
+# -- why ---------------------------------------------------------------------------------------------------------------
+
+
+def reasons(why: Why) -> list[str]:
+    """What decided it, the weightiest first."""
+    touch, said = why.touch, list[str]()
+    if touch.too_late:
+        said.append("It arrived too late (more than three days): it is stored, and is evidence for nothing.")
+    if touch.user_id is not None:
+        said.append(f"It carries user_id:{touch.user_id}. What carries a user_id belongs to that user, for ever.")
+    elif touch.said_user_id is not None and not touch.too_late:
+        said.append(
+            f"It says user_id:{touch.said_user_id}, but a browser said so without a proof, or the value does not count:"
+            " it names nobody."
+        )
+    said += [by_hand(one) for one in why.decisions]
+    if why.kiosk is not None:
+        said.append(
+            f"On {day(why.kiosk.day_at)} this device was a kiosk: {counted(why.kiosk.users, 'user')} and"
+            f" {counted(why.kiosk.touchpoints, 'touchpoint')} in one day. Nobody's sign-in counts on such a day."
+        )
+    said += [marker(one) for one in (why.before, why.after) if one is not None and why.kiosk is None]
+    if touch.on_device and touch.user_id is None and why.before is None and why.after is None and why.kiosk is None:
+        said.append("Nobody signed in or out on this device within three days of it.")
+    said += [naming(one) for one in why.namings]
+    if (ignored := sorted(set(touch.said_contacts) - set(touch.contacts))) and touch.user_id is None:
+        words = listed([short(one) for one in ignored])
+        said.append(f"It also says {words}: a browser's word, or a value that does not count. It joins nothing.")
+    said += [claimed(one, touch.origin == one.key) for one in why.claims]
+    if why.owner.by == "subject":
+        said.append("It names no person, device or order.")
+    return said
+
+
+def marker(one: Marker) -> str:
+    where = f"{distance(one.distance_ms)} {one.side}"
+    what = f"{one.touch.name} {short_id(one.touch.touchpoint_id)}"
+    if one.fault == "logout":
+        hidden = " what was before it does not count" if one.side == "before" else " what comes after it does not count"
+        return f"{where}: signed out ({what});{hidden}."
+    if one.fault == "too_far":
+        return f"{where}: user_id:{one.user_id} signed in ({what}), too far away to count."
+    if one.fault == "by_hand":
+        return f"{where}: user_id:{one.user_id} signed in ({what}), but a person decided that this counts for nobody."
+    return f"{where}: user_id:{one.user_id} signed in on this device ({what})."
+
+
+def naming(one: Naming) -> str:
+    contact, user = short(one.contact), one.user_id
+    if one.how == "blocked":
+        return f"{contact} names nobody: it is blocked by hand."
+    if one.how == "by_hand":
+        return f"{contact} names user_id:{user}: somebody linked it by hand."
+    if one.how == "unlinked":
+        return f"{contact} names nobody: it was unlinked from user_id:{one.users[0]} by hand."
+    if one.how in ("link", "chain", "own_links") and one.path:
+        return f"{contact} names user_id:{user}: {path(one)}."
+    if one.how == "several":
+        if one.is_too_large:
+            return f"{contact} names nobody: more than {one.size - 1} identifiers hang together around it."
+        return f"{contact} names nobody: it hangs together with {listed([f'user_id:{name}' for name in one.users])}."
+    return f"{contact} names nobody: {lonely(one)}."
+
+
+def path(one: Naming) -> str:
+    """How a contact leads to its user."""
+    if len(one.path) == 1:
+        link = one.path[0]
+        seen = f"seen together {times(link.touchpoints)}, last on {day(link.last_at)}"
+        nearer = ", its own link, though other users are near" if one.how == "own_links" else ""
+        return f"{seen} ({link.last_name} {short_id(link.last_id)}){nearer}"
+    steps = [f"{short(link.other)} ({link.last_name} {short_id(link.last_id)})" for link in one.path]
+    return "seen together with " + ", that with ".join(steps)
+
+
+def lonely(one: Naming) -> str:
+    crowded = [blamed for _, fault, blamed in one.faults if fault == "crowded"]
+    if crowded:
+        blamed = "it" if one.contact in crowded else short(crowded[0])
+        return f"{blamed} is crowded: seen with too many others to say anything about one person"
+    if one.faults:
+        return "a person decided that its links do not count"
+    return "it was never seen together with a user"
+
+
+def claimed(one: Claimed, is_its_own: bool) -> str:
+    if one.is_blocked:
+        return f"{one.key} is blocked by hand: it belongs to nobody."
+    if one.touch is None:
+        return f"{one.key} waits: nothing that names a person or a device has carried it yet."
+    who = f"user_id:{one.touch.user_id}" if one.touch.user_id else short(one.touch.origin)
+    weak = " (a browser's word; a server's would count before it)" if one.is_weak else ""
+    claim = f"{one.touch.name} {short_id(one.touch.touchpoint_id)} of {who}, {when(one.touch.occurred_at)}"
+    first = f"{one.key} belongs to customer {short_customer(one.customer_id)}: claimed first by {claim}{weak}."
+    return first if is_its_own else f"{first} Journeys about it are that customer's."
+
+
+def by_hand(one: Decision) -> str:
+    return f"{deed(one)} by {one.decided_by} on {day(one.decided_at)}: “{one.reason}”."
+
+
+def deed(one: Decision) -> str:
+    about = short(one.identifier)
+    words = {
+        "link": f"{about} was linked to user_id:{one.user_id}",
+        "unlink": f"{about} was unlinked from user_id:{one.user_id}",
+        "block": f"{about} was blocked",
+        "lift": f"the decision on {about} was lifted",
+    }
+    return words[one.kind]
+
+
+def changes(why: Why) -> list[str]:
+    """What would change the answer."""
+    touch, user = why.touch, why.user_id
+    if touch.too_late or touch.user_id is not None:
+        return ["Nothing: this answer is final."]
+    if why.owner.by == "login":
+        return [
+            "A sign-in of another user, or a sign-out, between them.",
+            f"touchline identity split {short(touch.origin)} --from {user}: no sign-in of that user here counts.",
+        ]
+    if why.owner.by == "manual":
+        return [f"touchline identity lift {short(touch.origin)}: the rules decide again."]
+    if why.owner.by == "contact" and user is not None:
+        named = next((one.contact for one in why.namings if one.user_id == user), touch.contacts[0])
+        split = f"touchline identity split {short(named)} --from {user}: that contact does not name that user."
+        device = ["A sign-in of another user on the same device within three days."] if touch.on_device else []
+        return [*device, "Another user seen with the same e-mail, phone or card.", split]
+    if why.owner.by == "waiting":
+        return [f"A touchpoint that carries {touch.origin} and a person or device."]
+    if why.owner.by == "business_key":
+        return [f"An earlier claim on {touch.origin}, or its claimant changing hands."]
+    if why.owner.by in ("device", "contact"):
+        device = ["A sign-in on this device within three days of it."] if touch.on_device else []
+        about = short(touch.contacts[0] if touch.contacts else touch.origin)
+        return [*device, f"touchline identity link {about} USER: it counts for that user."]
+    return []
+
+
+def difference(why: Why) -> str:
+    stored, now = why.touch.owner, why.owner
+    forgotten = "" if why.remembered else " It is older than the workers remember, so it keeps the customer it has."
+    return (
+        f"ClickHouse shows {short_customer(stored.customer_id)} ({stored.by}); by the rules over its rows it is"
+        f" {short_customer(now.customer_id)} ({now.by}). Either a change is on its way: look again in a minute. Or what"
+        f" decided is not in ClickHouse, or is forgotten.{forgotten}"
+    )
+
+
+# -- show --------------------------------------------------------------------------------------------------------------
+
+GROUPS: Final = {
+    "devices": "signs in on",
+    "users": "users",
+    "contacts": "e-mail, phone, card",
+    "keys": "orders, receipts, tickets, claims",
+    "apart": "seen together, but not joined",
+}
+EDGES: Final = {
+    "login": "sign-in",
+    "link": "link",
+    "chain": "chain",
+    "claim": "claim",
+    "seen": "seen",
+    "by_hand": "by hand",
+}
+
+
+def edge(leaf: Leaf) -> str:
+    if leaf.edge is None:
+        return "by hand"
+    one = leaf.edge
+    seen = f"{EDGES[one.rule]} {grouped(one.touchpoints)}×, {span(one.first_at, one.last_at)}"
+    return f"{seen}, {one.last_name} {short_id(one.last_id)}"
+
+
+def mark(one: Mark) -> str:
+    number = grouped(one.number)
+    words = {
+        "crowded": f"crowded: {short(one.text)} is seen with {number}, so such links do not count",
+        "kiosk": f"kiosk on {counted(one.number, 'day')}, last {one.text}",
+        "blocked": "blocked by hand",
+        "unlinked": f"unlinked by hand from user_id:{one.text}",
+        "waiting": f"waits for its first claim ({counted(one.number, 'touchpoint')})",
+        "shared": f"{number} users sign in here",
+        "several": f"names {'user_id:' + one.text if one.text else 'nobody'}: several users are near",
+        "own_links": "other users are near; its own link decides",
+    }
+    return words[one.kind]
+
+
+def more(count: int) -> str:
+    return f"and {grouped(count)} more"
+
+
+# -- before and after --------------------------------------------------------------------------------------------------
+
+
+def older(count: int) -> str:
+    return (
+        f"{counted(count, 'touchpoint')}: the workers have forgotten them, so no journey moves; ClickHouse shows them"
+        " with their new customer where a contact attributes them"
+    )
+
+
+def not_taken(seconds: int) -> str:
+    return (
+        f"Kafka has the decision, but after {seconds} s ClickHouse does not show it: `touchline status` tells who is"
+        " behind. It will count as soon as they catch up; there is no need to send it again"
+    )
+
+
+def taken(moved: int, of: int) -> str:
+    if not of:
+        return "The decision is in force."
+    if moved == of:
+        return f"The decision is in force: {counted(of, 'touchpoint')} changed hands."
+    return f"The decision is in force: {grouped(moved)} of {counted(of, 'touchpoint')} have changed hands so far."
+
+
+def sent() -> str:
+    return "Kafka has the decision; the workers take it next. `touchline identity show` tells when it is in force."
+
+
+def waiting() -> str:
+    return "Kafka has the decision; waiting until the workers have taken it and ClickHouse shows it"
+
+
+def next_step(one: Decision) -> str:
+    about = short(one.identifier)
+    if one.kind == "lift":
+        return f"touchline identity show {about} shows how it stands now."
+    user = f" --user {one.user_id}" if one.user_id else ""
+    return (
+        f"touchline identity show {about} shows how it stands now; touchline identity lift {about}{user} takes it back."
+    )
+
+
+def no_touchpoint(wanted: str) -> str:
+    return (
+        f"no touchpoint {wanted} is stored. `touchline trace {wanted}` also looks at what is under way and at what could"
+        " not be read"
+    )
+
+
+def no_proof_secret() -> str:
+    return (
+        "this deployment has no proof secret, so no browser can prove a user_id: docs/settings.md says how to set one"
+    )
