@@ -24,6 +24,10 @@ ControlName = Literal["beat", "mark", "evidence", "forwarded", "sighting", "nami
 OwnName = Literal["beat", "mark", "evidence", "sighting", "naming", "decision"]
 Headers = tuple[tuple[str, bytes], ...]
 
+HOPS: Final = 4
+"""The longest chain of records on raw that one arrival causes: forwarded to its owner, sighting to the contact graph,
+naming to those who attribute by it, evidence to the owners of their business keys. Ticks wait for so many rounds.
+"""
 NAMES: Final = tuple(name.encode() for name in get_args(ControlName))
 OWN_HEADERS: Final = frozenset(("control", "mac", "log_time", "at"))
 

@@ -54,15 +54,15 @@ class Beat(Contract):
 
 
 class Mark(Contract):
-    """Round `hop` of the flush for tick `log_time`: when every partition has processed it, all effects of earlier
-    rounds are in the log.
+    """Round number `round` of the flush, the first for `log_time`: when every partition has processed it, all
+    effects of earlier rounds are in the log.
     """
 
     format_version: Version1 = 1
     type: Literal["mark"] = "mark"
     at: At
     log_time: int
-    hop: int
+    round: int
 
 
 class Evidence(Contract):

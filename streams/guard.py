@@ -7,7 +7,7 @@ a record, so it is never kept: type and code lines are enough to find the bug.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from traceback import extract_tb
 
 from streams.settings import Place
@@ -57,6 +57,10 @@ class Guarded:
     def changes(self) -> list[Change]:
         with self._during("changes"):
             return self._stage.changes()
+
+    def numbers(self) -> Mapping[str, int]:
+        with self._during("numbers"):
+            return self._stage.numbers()
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         with self._during("restore"):

@@ -34,6 +34,9 @@ class WorkerMetrics:
         self.log_time = Gauge(
             "touchline_log_time_seconds", "Log time of the last record taken.", PARTITION, registry=registry
         )
+        self.numbers = Gauge(
+            "touchline_stage_state", "Counts and sizes of a stage's state.", (*PARTITION, "what"), registry=registry
+        )
         self.running = Gauge(
             "touchline_partition_running", "1 while the partition makes progress.", PARTITION, registry=registry
         )

@@ -248,6 +248,8 @@ class PartitionRunner:
     def _due(self, *, clean: bool) -> tuple[list[Change], Mark]:
         """What a checkpoint begun now has to hold. No await between this and the last record's effects."""
         self._saved_at, self._dirty = monotonic(), False
+        for name, number in self._stage.numbers().items():
+            self._around.metrics.numbers.labels(*self._labels, name).set(number)
         return self._stage.changes(), self._mark(self._next, clean=clean)
 
     async def _save(self, store: Store, changes: list[Change], mark: Mark) -> None:

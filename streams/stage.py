@@ -14,7 +14,7 @@ effect carries its position, so that the receiver drops what it has seen (`Upstr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from schemas.records import At
@@ -76,6 +76,9 @@ class Stage(Protocol):
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         """A person gave this record up: append its dead letter and touch nothing else."""
+
+    def numbers(self) -> Mapping[str, int]:
+        """Counts and sizes of the state, for a dashboard: a few names, always the same ones."""
 
 
 class Upstream:

@@ -1,4 +1,5 @@
-"""Rule 2: whose are the touchpoints of one device? A pure function of its on-time touchpoints in the order.
+"""Rules 2 and 3: whose are the touchpoints of one device or contact? A pure function of its on-time touchpoints in the
+order, of the users that their contacts name, and of what people decided (`Hearsay`).
 
 A marker (login or logout) changes only what lies between its two neighbouring markers; a day that becomes a
 kiosk day may change everything on the device. A plain touchpoint changes only itself. So the cost follows
@@ -17,6 +18,9 @@ from typing import Literal
 import msgspec
 
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
+from schemas.records import AttributedBy
+from streams.identity.decisions import Decisions
+from streams.identity.hearsay import Hearsay
 from streams.identity.limits import DAY_MS, Limits
 
 
@@ -24,8 +28,9 @@ class Kept(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     """A touchpoint in the tail of its routing identifier. The first three fields are the order; ids are
     unique.
 
-    `entry` is the JSON of its records.Entry, empty where it can never move: with a user_id, on a user or
-    contact, without identifier.
+    `entry` is the JSON of its records.Entry, empty where it can never move: with a user_id, without identifier.
+    `by` is the rule that gave it to its customer. `contacts` are those that may name its user: none where it
+    carries a user_id. `weak`: a browser's.
     """
 
     occurred_at: int
@@ -37,6 +42,9 @@ class Kept(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     too_late: bool
     customer_id: str | None
     entry: bytes
+    by: AttributedBy
+    contacts: tuple[str, ...]
+    weak: bool
 
 
 Rule = Literal["user_id", "device", "contact", "business_key", "subject"]
@@ -48,9 +56,10 @@ class Tail:
     order.
     """
 
-    __slots__ = ("customer_id", "due", "earliest", "entries", "kiosk", "late", "marker", "offset_ms", "rule")
+    __slots__ = ("customer_id", "due", "earliest", "entries", "kiosk", "late", "marker", "name", "offset_ms", "rule")
 
-    def __init__(self, rule: Rule, customer_id: str | None) -> None:
+    def __init__(self, name: str, rule: Rule, customer_id: str | None) -> None:
+        self.name = name
         self.rule = rule
         self.customer_id = customer_id
         self.entries: list[Kept] = []
@@ -72,11 +81,16 @@ RULES: dict[str, Rule] = {
 }
 
 
+def alone(rule: Rule) -> AttributedBy:
+    """What a touchpoint is attributed by when nothing but its routing identifier counts."""
+    return "waiting" if rule == "business_key" else rule
+
+
 def new_tail(routing: str) -> Tail:
     """`routing` is `kind:value`, or the name of a subject or message, which stand for nobody."""
     kind, _, value = routing.partition(":")
     rule = RULES.get(kind, "subject")
-    return Tail(rule, customer_of(kind, value) if rule in ("user_id", "device", "contact") else None)
+    return Tail(routing, rule, customer_of(kind, value) if rule in ("user_id", "device", "contact") else None)
 
 
 Moved = tuple[Kept, Kept]
@@ -92,26 +106,46 @@ def is_marker(kept: Kept, kiosk: Container[int]) -> bool:
     return kept.ends or (kept.user_id is not None and kept.occurred_at // DAY_MS not in kiosk)
 
 
-def user_between(occurred_at: int, before: Kept | None, after: Kept | None, limits: Limits) -> str | None:
+def user_between(
+    occurred_at: int, before: Kept | None, after: Kept | None, device: str, limits: Limits, decisions: Decisions
+) -> str | None:
     """The one user whom the neighbouring markers name, if they name exactly one."""
     user: str | None = None
     if before is not None and not before.ends and occurred_at - before.occurred_at <= limits.login_ms:
         user = before.user_id
+        if decisions and user is not None and decisions.names_nobody(device, user):
+            user = None
     if after is not None and not after.ends and after.occurred_at - occurred_at <= limits.horizon_ms:
-        return after.user_id if user is None or user == after.user_id else None
+        later = after.user_id
+        if decisions and later is not None and decisions.names_nobody(device, later):
+            return user
+        return later if user is None or user == later else None
     return user
 
 
-def owner_between(kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits) -> str | None:
+Ownership = tuple[str | None, AttributedBy]
+"""The customer, and the rule that says so."""
+
+
+def owner_between(
+    kept: Kept, before: Kept | None, after: Kept | None, tail: Tail, limits: Limits, hearsay: Hearsay
+) -> Ownership:
     if kept.user_id is not None:
-        return customer_of_user(kept.user_id)
-    if tail.kiosk and kept.occurred_at // DAY_MS in tail.kiosk:
-        return tail.customer_id
-    user = user_between(kept.occurred_at, before, after, limits)
-    return tail.customer_id if user is None else customer_of_user(user)
+        return customer_of_user(kept.user_id), "user_id"
+    decisions = hearsay.decisions
+    if tail.rule == "device":
+        if decisions and not decisions.is_blocked(tail.name) and (by_hand := decisions.linked(tail.name)) is not None:
+            return customer_of_user(by_hand), "manual"
+        if not tail.kiosk or kept.occurred_at // DAY_MS not in tail.kiosk:
+            user = user_between(kept.occurred_at, before, after, tail.name, limits, decisions)
+            if user is not None:
+                return customer_of_user(user), "login"
+    if kept.contacts and (user := hearsay.named(kept.contacts)) is not None:
+        return customer_of_user(user), "contact"
+    return tail.customer_id, "device" if tail.rule == "device" else "contact"
 
 
-def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, Sequence[Moved]]:
+def place(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> tuple[Kept, Sequence[Moved]]:
     """Add an on-time touchpoint; returns it with its customer, and the older ones that changed hands, in the
     order.
     """
@@ -119,7 +153,7 @@ def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, Sequence[Moved]
     if not entries or entries[-1] < kept:
         index = len(entries)
         if kept.user_id is None and not kept.ends and index < limits.kiosk_touchpoints:
-            kept = _owned(kept, owner_between(kept, tail.marker, None, tail, limits))
+            kept = _owned(kept, owner_between(kept, tail.marker, None, tail, limits, hearsay))
             entries.append(kept)
             return kept, ()
         entries.append(kept)
@@ -136,12 +170,12 @@ def place(tail: Tail, kept: Kept, limits: Limits) -> tuple[Kept, Sequence[Moved]
         if tail.marker is None or tail.marker < kept:
             tail.marker = kept
         low, high = _neighbourhood(entries, index, tail.kiosk)
-    moved = attribute(tail, low, high, limits)
+    moved = attribute(tail, low, high, limits, hearsay)
     return entries[index], [pair for pair in moved if pair[1].touchpoint_id != kept.touchpoint_id]
 
 
-def attribute(tail: Tail, low: int, high: int, limits: Limits) -> list[Moved]:
-    """Apply rule 2 to entries[low:high]; returns those that changed hands."""
+def attribute(tail: Tail, low: int, high: int, limits: Limits, hearsay: Hearsay) -> list[Moved]:
+    """Apply the rules to entries[low:high]; returns those that changed hands, or the rule that gave them."""
     entries, kiosk = tail.entries, tail.kiosk
     after = marker_from(entries, high, kiosk)
     afters: list[Kept | None] = []
@@ -153,7 +187,7 @@ def attribute(tail: Tail, low: int, high: int, limits: Limits) -> list[Moved]:
     moved: list[Moved] = []
     for index in range(low, high):
         kept = entries[index]
-        owned = _owned(kept, owner_between(kept, before, afters.pop(), tail, limits))
+        owned = _owned(kept, owner_between(kept, before, afters.pop(), tail, limits, hearsay))
         if owned is not kept:
             entries[index] = owned
             moved.append((kept, owned))
@@ -176,15 +210,24 @@ def marker_from(entries: Sequence[Kept], index: int, kiosk: Container[int]) -> K
     return None
 
 
+def by_contacts(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> Kept:
+    """A touchpoint routed by a contact, with its customer."""
+    return _owned(kept, owner_between(kept, None, None, tail, limits, hearsay))
+
+
 def add_late(tail: Tail, kept: Kept) -> Kept:
     """A touchpoint that is evidence for nothing: kept only to know it again."""
-    kept = _owned(kept, tail.customer_id if kept.user_id is None else customer_of_user(kept.user_id))
+    if kept.user_id is None:
+        kept = _owned(kept, (tail.customer_id, alone(tail.rule)))
+    else:
+        kept = _owned(kept, (customer_of_user(kept.user_id), "user_id"))
     insort(tail.late, kept)
     return kept
 
 
-def _owned(kept: Kept, customer_id: str | None) -> Kept:
-    if kept.customer_id == customer_id:
+def _owned(kept: Kept, owner: Ownership) -> Kept:
+    customer_id, by = owner
+    if kept.customer_id == customer_id and kept.by == by:
         return kept
     return Kept(
         kept.occurred_at,
@@ -196,6 +239,9 @@ def _owned(kept: Kept, customer_id: str | None) -> Kept:
         kept.too_late,
         customer_id,
         kept.entry,
+        by,
+        kept.contacts,
+        kept.weak,
     )
 
 

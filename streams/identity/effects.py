@@ -2,16 +2,17 @@
 record).
 
 Only records on raw can cause further ones on raw, so hops are counted here: a touchpoint as it came has depth
-0, a forwarded one 1, evidence 2. Nothing at depth `HOPS` may write to raw again; `keep_time` flushes exactly
-that many rounds. Two suffice: a touchpoint is forwarded at most once, its owner (and only it) tells its keys'
-owners, and a key's owner re-attributes only touchpoints that carry nothing but keys, which claim nothing and
-so have nothing to tell (streams.identity.keys).
+0, a forwarded one 1, a sighting 2, a naming 3, evidence 4. Nothing at depth `HOPS` may write to raw again; `keep_time`
+flushes exactly that many rounds. They suffice: a touchpoint is forwarded at most once; its owner (and only it) tells
+its keys' owners and the contact graph; the graph tells those who attribute by contacts, and they tell their keys'
+owners; a key's owner re-attributes only touchpoints that carry nothing but keys, which claim nothing and so have
+nothing to tell (streams.identity.keys). Links follow from touchpoints alone, never from attribution.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -19,26 +20,28 @@ import msgspec
 from pydantic import BaseModel
 
 from schemas import decoded
-from schemas.control import control_headers, forwarded_headers
+from schemas.control import HOPS, OwnName, control_headers, forwarded_headers
 from schemas.fast import fast_decoder, fast_type
-from schemas.identifiers import partition_of
+from schemas.identifiers import CONTACT_GRAPH, UNIQUE_KIND, customer_of, partition_of
 from schemas.records import (
     At,
     Attach,
     AttributedBy,
     Counts,
     DeadLetter,
+    Decision,
     Detach,
     Entry,
     Evidence,
+    Naming,
     Progress,
     Resolved,
     Run,
+    Sighting,
 )
 from streams.identity.totals import Totals
 from streams.stage import Effect, LogRecord
 
-HOPS = 2
 MOVE_AT_ONCE = 200
 """Touchpoints in one Attach or Detach, so that no record outgrows the broker's limit."""
 CUSTOMER_SCOPE = "customer"
@@ -50,6 +53,9 @@ encode = msgspec.json.Encoder().encode
 """Of structs only, so without the detour of schemas.fast.encode."""
 _detach = fast_type(Detach)
 _evidence = fast_type(Evidence)
+_sighting = fast_type(Sighting)
+_naming = fast_type(Naming)
+_decision = fast_type(Decision)
 _progress = fast_type(Progress)
 _counts = fast_type(Counts)
 _dead_letter = fast_type(DeadLetter)
@@ -112,10 +118,10 @@ class Emission:
         by: AttributedBy,
     ) -> None:
         """These touchpoints change hands: from nobody (attach), to nobody (detach), or from one customer to
-        another.
+        another; or stay, by another rule (attach from the same customer).
         """
         for start in range(0, len(ids), MOVE_AT_ONCE):
-            if old is not None:
+            if old is not None and old != new:
                 self._detach(scope, old, new, ids[start : start + MOVE_AT_ONCE])
         for start in range(0, len(entries), MOVE_AT_ONCE):
             if new is not None:
@@ -142,7 +148,7 @@ class Emission:
 
     # -- on touchpoints.raw
 
-    def evidence(self, key: str, entry: Entry, customer_id: str | None) -> None:
+    def evidence(self, key: str, entry: Entry, customer_id: str | None, weak: bool) -> None:
         record = _evidence(
             at=self.at(),
             key=key,
@@ -150,10 +156,24 @@ class Emission:
             customer_id=customer_id,
             origin_partition=self._partition,
             rev=self._offset,
+            weak=weak,
         )
-        value = encode(record)
-        partition, routing = _place(key, self._partitions)
-        self._to_raw(partition, routing, value, control_headers("evidence", partition, value, self._secret))
+        self._control("evidence", *_place(key, self._partitions), encode(record))
+
+    def sighting(self, occurred_at: int, user_id: str | None, contacts: Sequence[str], asks: bool) -> None:
+        record = _sighting(at=self.at(), occurred_at=occurred_at, user_id=user_id, contacts=list(contacts), asks=asks)
+        self._control("sighting", *_place(CONTACT_GRAPH, self._partitions), encode(record))
+
+    def heard_by(self, contact: str, askers: Iterable[int]) -> list[int]:
+        """The raw partitions that are told of this contact: its own, and those that asked."""
+        return sorted({_place(contact, self._partitions)[0], *askers})
+
+    def naming(self, contact: str, user_id: str | None, partition: int) -> None:
+        """To one partition of raw that attributes by this contact."""
+        self._control("naming", partition, contact.encode(), encode(self._named(contact, user_id)))
+
+    def _control(self, name: OwnName, partition: int, key: bytes, value: bytes) -> None:
+        self._to_raw(partition, key, value, control_headers(name, partition, value, self._secret))
 
     def forward(self, record: LogRecord, routing: str, log_time: int) -> None:
         """Re-produce a touchpoint where it belongs, as it came; it keeps its log time."""
@@ -172,6 +192,38 @@ class Emission:
     def _where(self) -> str:
         return f"touchpoints.raw, partition {self._partition}, offset {self._offset}"
 
+    # -- on identities
+
+    def named(self, contact: str, user_id: str | None) -> None:
+        """For ClickHouse: whom the contact names from now on."""
+        partition, key = _place(contact, self._partitions)
+        self._out.append(Effect("identities", partition, key, encode(self._named(contact, user_id))))
+
+    def decided(self, decision: Decision) -> None:
+        record = _decision(
+            at=self.at(),
+            decision_id=decision.decision_id,
+            kind=decision.kind,
+            identifier=decision.identifier,
+            user_id=decision.user_id,
+            reason=decision.reason,
+            decided_by=decision.decided_by,
+            decided_at=decision.decided_at,
+        )
+        partition, key = _place(decision.identifier, self._partitions)
+        self._out.append(Effect("identities", partition, key, encode(record)))
+
+    def _named(self, contact: str, user_id: str | None) -> object:
+        customer_id = customer_of(*contact.split(":", 1)) if user_id is None else customer_of(UNIQUE_KIND, user_id)
+        return _naming(
+            at=self.at(),
+            run=self._run,
+            contact=contact,
+            user_id=user_id,
+            customer_id=customer_id,
+            rev=self._offset,
+        )
+
     # -- on progress and dead_letters
 
     def progress(self, totals: Totals, mark: tuple[int, int] | None) -> None:
@@ -187,8 +239,8 @@ class Emission:
         record = _progress(at=self.at(), log_time=totals.log_time, mark=mark, counts=counts)
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 
-    def dead_letter(self, record: LogRecord, failure: Failure, field: str | None, detail: str, log_time: int) -> None:
-        """`detail` names no value. The payload is the bytes as they came."""
+    def dead_letter(self, record: LogRecord, payload: bytes, failure: Failure, field: str | None, detail: str) -> None:
+        """`detail` names no value."""
         headers = {name: (value or b"").decode("ascii", "backslashreplace") for name, value in record.headers}
         letter = _dead_letter(
             at=self.at(),
@@ -200,8 +252,8 @@ class Emission:
             topic="touchpoints.raw",
             partition=self._partition,
             offset=record.offset,
-            log_time=log_time,
+            log_time=record.timestamp,
             headers=headers,
-            payload=b64encode(record.value or b"").decode(),
+            payload=b64encode(payload).decode(),
         )
         self._out.append(Effect("dead_letters", self._partition, str(self._partition).encode(), encode(letter)))

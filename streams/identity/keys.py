@@ -1,5 +1,5 @@
-"""Rule 4: whose is a business key? The customer of its earliest claim, a pure function of the touchpoints
-that carry it.
+"""Rule 4: whose is a business key? The customer of its earliest claim that is not a browser's, else of its
+earliest; a pure function of the touchpoints that carry it.
 
 A claim names a person or device; what carries only keys never claims, so a change of owner can never change
 another key: chains of evidence end here. Claims change hands with a greater rev and are never taken back.
@@ -20,7 +20,7 @@ class Claim(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     it waits, claims nothing.
 
     `rev` is the raw offset of the evidence's cause in its partition. `local`: routed by this very key, so it
-    follows the key's owner.
+    follows the key's owner. `weak`: a browser's.
     """
 
     occurred_at: int
@@ -31,6 +31,7 @@ class Claim(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     local: bool
     log_time: int
     entry: bytes
+    weak: bool
 
 
 class Change(NamedTuple):
@@ -44,20 +45,21 @@ class Change(NamedTuple):
 
 
 class Key:
-    """`claims` is sorted by the order."""
+    """`claims` is sorted by the order. `is_blocked`: by hand, so no claim counts."""
 
-    __slots__ = ("claims", "due", "latest", "owner")
+    __slots__ = ("claims", "due", "is_blocked", "latest", "owner")
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
         self.owner: str | None = None
+        self.is_blocked = False
         self.latest = 0
         self.due = -1
 
 
 def find(key: Key, occurred_at: int, sequence: int, touchpoint_id: str) -> tuple[int, bool]:
     """Where it is, or belongs; and whether it is there."""
-    index = bisect_left(key.claims, Claim(occurred_at, sequence, touchpoint_id, -1, None, False, 0, b""))
+    index = bisect_left(key.claims, Claim(occurred_at, sequence, touchpoint_id, -1, None, False, 0, b"", False))
     return index, index < len(key.claims) and key.claims[index].touchpoint_id == touchpoint_id
 
 
@@ -79,10 +81,22 @@ def take(key: Key, claim: Claim, limits: Limits) -> Change:
 
 
 def owner_of(key: Key) -> str | None:
-    return next((claim.customer_id for claim in key.claims if claim.customer_id is not None), None)
+    index = _deciding(key)
+    return None if index < 0 or key.is_blocked else key.claims[index].customer_id
+
+
+def _deciding(key: Key) -> int:
+    """Index of the claim that decides; -1: none of them claims anything."""
+    weak = -1
+    for index, claim in enumerate(key.claims):
+        if claim.customer_id is not None:
+            if not claim.weak:
+                return index
+            if weak < 0:
+                weak = index
+    return weak
 
 
 def _drop(key: Key) -> Claim:
     """The one that occurred first goes, but the claim that decides stays."""
-    first_is_owner = key.claims[0].customer_id is not None
-    return key.claims.pop(1 if first_is_owner else 0)
+    return key.claims.pop(1 if _deciding(key) == 0 else 0)

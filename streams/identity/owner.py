@@ -1,9 +1,9 @@
 """The owner of identifiers at work: a touchpoint or a piece of evidence comes in, and everything it changes
 goes out.
 
-For one touchpoint the effects come in this order: the touchpoint itself, evidence for its keys, moves of
-older ones, evidence for the keys of those. Only the owner of its routing identifier ever says whose a
-touchpoint is, so its revs (raw offsets of one partition) can be compared.
+For one touchpoint the effects come in this order: the touchpoint itself, evidence for its keys, moves of older ones,
+evidence for the keys of those, what the contact graph must hear. Only the owner of its routing identifier ever says
+whose a touchpoint is, so its revs (raw offsets of one partition) can be compared.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 from schemas.decoded import Decoded
 from schemas.definition import Catalogue
+from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND
 from schemas.records import AttributedBy, Entry, Evidence, Fact, Run
 from streams.identity.clock import offset_after
-from streams.identity.device import Kept, Moved, Tail, add_late, place
+from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved
-from streams.identity.keys import Change, Claim, Key, take
+from streams.identity.keys import Claim, Key, owner_of, take
+from streams.identity.limits import DAY_MS
 from streams.identity.state import State, put
 
 UNKNOWN_CHANNEL = "unknown"
@@ -44,8 +46,8 @@ class Owner:
         state = self._state
         routing = decoded.routing
         tail = state.tails.get(routing) or state.tail(routing)
-        offset_ms = tail.offset_ms
-        if decoded.sent_at is not None:
+        offset_ms = 0 if decoded.timed_here else tail.offset_ms
+        if decoded.sent_at is not None and not decoded.timed_here:
             offset_ms = offset_after(offset_ms, decoded.sent_at, decoded.received_at)
             if offset_ms != tail.offset_ms:
                 tail.offset_ms = offset_ms
@@ -63,10 +65,12 @@ class Owner:
             decoded.keys,
             self._facts_of(decoded.properties) if decoded.properties else {},
         )
-        on_device = tail.rule == "device"
+        rule = tail.rule
+        on_device = rule == "device"
         user_id = decoded.user_id if on_device else None
         ends = on_device and known is not None and known.ends_session
-        body = b"" if too_late or not on_device or user_id is not None else encode(entry)
+        contacts = decoded.contacts if decoded.contacts and decoded.user_id is None else ()
+        body = encode(entry) if not too_late and user_id is None and (on_device or contacts) else b""
         kept = Kept(
             occurred_at,
             decoded.sequence,
@@ -77,59 +81,124 @@ class Owner:
             too_late,
             tail.customer_id,
             body,
+            alone(rule),
+            contacts,
+            decoded.weak,
         )
+        declared = known is not None
         if too_late:
             kept = add_late(tail, kept)
             state.remember(routing, tail, kept)
-            self._resolved(decoded, entry, tail, kept.customer_id, kept.user_id, known is not None, True, offset)
-        elif on_device:
-            self._on_device(decoded, entry, tail, kept, known is not None, offset)
-        else:
+            self._resolved(decoded, entry, kept, declared, offset)
+            return True
+        asks = bool(contacts) and state.heard.asks(contacts, routing, occurred_at // DAY_MS)
+        if on_device:
+            self._on_device(decoded, entry, tail, kept, declared, offset)
+        elif rule == "business_key":
             put(tail.entries, kept)
             state.remember(routing, tail, kept)
-            if tail.rule == "business_key":
-                self._on_key(decoded, entry, tail, known is not None, offset)
-            else:
-                self._resolved(decoded, entry, tail, tail.customer_id, None, known is not None, False, offset)
-                self._tell(entry, tail.customer_id, None)
-        return too_late
+            self._on_key(decoded, entry, kept, declared, offset)
+        else:
+            if contacts:
+                kept = by_contacts(tail, kept, state.limits, state.heard.hearsay)
+            put(tail.entries, kept)
+            state.remember(routing, tail, kept)
+            self._resolved(decoded, entry, kept, declared, offset)
+            self._tell(entry, kept.customer_id, None, decoded.weak)
+        if decoded.contacts:
+            self._sight(decoded, occurred_at, asks)
+        return False
+
+    def _sight(self, decoded: Decoded, occurred_at: int, asks: bool) -> None:
+        together = (
+            decoded.contacts if decoded.user_id is None else (f"{UNIQUE_KIND}:{decoded.user_id}", *decoded.contacts)
+        )
+        is_link = len(together) > 1
+        tells = is_link and self._state.heard.tells("|".join(together), occurred_at // DAY_MS)
+        if asks or tells:
+            self._emission.sighting(occurred_at, decoded.user_id, decoded.contacts, asks)
 
     def _on_device(self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int) -> None:
         state, routing = self._state, decoded.routing
         kiosk = tail.kiosk
-        kept, moved = place(tail, kept, state.limits)
+        kept, moved = place(tail, kept, state.limits, state.heard.hearsay)
         if tail.kiosk is not kiosk:
+            state.totals.kiosk_days += 1
             state.header_changed(routing, tail)
         for _, new in moved:
             state.kept_changed(routing, new)
         state.remember(routing, tail, kept)
-        self._resolved(decoded, entry, tail, kept.customer_id, kept.user_id, declared, False, offset)
+        self._resolved(decoded, entry, kept, declared, offset)
         if entry.keys:
-            self._tell(entry, kept.customer_id, None)
+            self._tell(entry, kept.customer_id, None, kept.weak)
         if moved:
-            self._moves(tail, moved)
+            self._moves(moved)
 
-    def _moves(self, tail: Tail, moved: Sequence[Moved]) -> None:
-        groups: dict[tuple[str | None, str | None], list[Kept]] = {}
+    def reattribute(self, routing: str) -> None:
+        """What others say of this identifier's touchpoints is another: apply the rules to all of them."""
+        state = self._state
+        tail = state.tails.get(routing)
+        if tail is None:
+            return
+        moved = attribute(tail, 0, len(tail.entries), state.limits, state.heard.hearsay)
+        for _, new in moved:
+            state.kept_changed(routing, new)
+        self._moves(moved)
+
+    def named(self, contact: str, user_id: str | None) -> None:
+        """The contact graph says whom a contact names."""
+        for routing in sorted(self._state.heard.hears_of(contact, user_id)):
+            self.reattribute(routing)
+
+    def decided(self, identifier: str) -> None:
+        """A person decided about an identifier. What concerns the contact graph is done by its own owner."""
+        kind, _, value = identifier.partition(":")
+        if kind in DEVICE_KINDS:
+            self.reattribute(identifier)
+        elif kind == UNIQUE_KIND:
+            for routing in sorted(self._devices_of(value)):
+                self.reattribute(routing)
+        elif kind in BUSINESS_KINDS:
+            self._key_blocked(identifier)
+
+    def _devices_of(self, user_id: str) -> list[str]:
+        """Looks at every device here: decisions about a user are rare."""
+        return [
+            routing
+            for routing, tail in self._state.tails.items()
+            if tail.rule == "device" and any(kept.user_id == user_id for kept in tail.entries)
+        ]
+
+    def _key_blocked(self, name: str) -> None:
+        key = self._state.keys.get(name)
+        if key is not None:
+            old, key.is_blocked = key.owner, self._state.heard.hearsay.decisions.is_blocked(name)
+            key.owner = owner_of(key)
+            if key.owner != old:
+                self._key_moves(name, key, None, old, key.owner)
+
+    def _moves(self, moved: Sequence[Moved]) -> None:
+        groups: dict[tuple[str | None, str | None, AttributedBy], list[Kept]] = {}
         for old, new in moved:
-            groups.setdefault((old.customer_id, new.customer_id), []).append(new)
-        for (old_customer, new_customer), kepts in groups.items():
-            by: AttributedBy = "device" if new_customer == tail.customer_id else "login"
+            groups.setdefault((old.customer_id, new.customer_id, new.by), []).append(new)
+        for (old_customer, new_customer, by), kepts in groups.items():
             ids = [kept.touchpoint_id for kept in kepts]
             self._emission.move(CUSTOMER_SCOPE, old_customer, new_customer, [kept.entry for kept in kepts], ids, by)
-        for _, kept in moved:
-            entry = decode_entry(kept.entry)
-            if entry.keys:
-                self._tell(entry, kept.customer_id, None)
+        self._state.totals.moved += len(moved)
+        for old, kept in moved:
+            if old.customer_id != kept.customer_id:
+                entry = decode_entry(kept.entry)
+                if entry.keys:
+                    self._tell(entry, kept.customer_id, None, kept.weak)
 
-    def _tell(self, entry: Entry, customer_id: str | None, own_key: str | None) -> None:
+    def _tell(self, entry: Entry, customer_id: str | None, own_key: str | None, weak: bool) -> None:
         """Evidence for the owners of the keys that the touchpoint carries."""
         for kind, value in entry.keys.items():
             key = f"{kind}:{value}"
             if key != own_key:
-                self._emission.evidence(key, entry, customer_id)
+                self._emission.evidence(key, entry, customer_id, weak)
 
-    def _on_key(self, decoded: Decoded, entry: Entry, tail: Tail, declared: bool, offset: int) -> None:
+    def _on_key(self, decoded: Decoded, entry: Entry, kept: Kept, declared: bool, offset: int) -> None:
         """It names no person or device: it follows the key that routes it, and claims nothing."""
         name = decoded.routing
         key = self._state.key(name)
@@ -142,13 +211,14 @@ class Owner:
             True,
             entry.log_time,
             encode(entry),
+            decoded.weak,
         )
         change = take(key, claim, self._state.limits)
         self._state.claim_changed(name, key, claim, change.dropped)
-        self._resolved(decoded, entry, tail, change.new_owner, None, declared, False, offset)
+        self._resolved(decoded, entry, kept, declared, offset, change.new_owner)
         if change.new:
             self._emission.move(name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
-        self._tell(entry, None, name)
+        self._tell(entry, None, name, decoded.weak)
 
     def evidence(self, evidence: Evidence) -> None:
         """A touchpoint elsewhere carries one of our keys, or changed hands."""
@@ -163,29 +233,28 @@ class Owner:
             False,
             entry.log_time,
             encode(entry),
+            evidence.weak,
         )
         change = take(key, claim, self._state.limits)
         if change.stale:
             return
         self._state.claim_changed(evidence.key, key, claim, change.dropped)
         if change.old_owner != change.new_owner:
-            self._key_moves(evidence.key, key, claim, change)
+            cause = claim.touchpoint_id if change.new else None
+            self._key_moves(evidence.key, key, cause, change.old_owner, change.new_owner)
         elif change.new:
             self._emission.move(
                 evidence.key, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key"
             )
 
-    def _key_moves(self, name: str, key: Key, cause: Claim, change: Change) -> None:
-        old, new = change.old_owner, change.new_owner
-        before = [
-            claim.touchpoint_id
-            for claim in key.claims
-            if not (change.new and claim.touchpoint_id == cause.touchpoint_id)
-        ]
+    def _key_moves(self, name: str, key: Key, new_one: str | None, old: str | None, new: str | None) -> None:
+        """`new_one`: the touchpoint that the old owner never had."""
+        before = [claim.touchpoint_id for claim in key.claims if claim.touchpoint_id != new_one]
         self._emission.move(name, old, new, [claim.entry for claim in key.claims], before, "business_key")
         routed = [claim for claim in key.claims if claim.local]
         ids = [claim.touchpoint_id for claim in routed]
-        self._emission.move(CUSTOMER_SCOPE, old, new, [claim.entry for claim in routed], ids, "business_key")
+        by: AttributedBy = "waiting" if new is None else "business_key"
+        self._emission.move(CUSTOMER_SCOPE, old, new, [claim.entry for claim in routed], ids, by)
 
     def _facts_of(self, properties: dict[str, Any]) -> dict[str, Fact]:
         wanted = self._facts
@@ -197,13 +266,13 @@ class Owner:
         self,
         decoded: Decoded,
         entry: Entry,
-        tail: Tail,
-        customer_id: str | None,
-        user_id: str | None,
+        kept: Kept,
         declared: bool,
-        too_late: bool,
         offset: int,
+        key_owner: str | None = None,
     ) -> None:
+        """`key_owner`: the customer of the business key that routes it."""
+        customer_id = key_owner or kept.customer_id
         at = self._emission.at()
         self._emission.resolved(
             customer_id or decoded.routing,
@@ -214,7 +283,7 @@ class Owner:
                 decoded.touchpoint_id,
                 decoded.message_id,
                 customer_id,
-                _attributed_by(tail, customer_id, user_id),
+                "business_key" if key_owner is not None else kept.by,
                 offset,
                 decoded.routing,
                 decoded.name,
@@ -227,22 +296,13 @@ class Owner:
                 decoded.received_at,
                 entry.log_time,
                 decoded.sequence,
-                too_late,
+                kept.too_late,
                 decoded.identifiers,
                 decoded.subject,
                 decoded.keys,
                 entry.facts,
                 decoded.properties,
                 decoded.context,
+                decoded.contacts,
             ),
         )
-
-
-def _attributed_by(tail: Tail, customer_id: str | None, user_id: str | None) -> AttributedBy:
-    if tail.rule == "device":
-        if user_id is not None:
-            return "user_id"
-        return "device" if customer_id == tail.customer_id else "login"
-    if tail.rule == "business_key" and customer_id is None:
-        return "waiting"
-    return tail.rule

@@ -1,7 +1,7 @@
-"""The stage `resolve`: one raw partition in; touchpoints with their customers, dead letters, evidence and
-progress out.
+"""The stage `resolve`: one raw partition in; touchpoints with their customers, dead letters, what other owners must
+hear, and progress out.
 
-The rules are docs/identity.md; the pure functions that answer them are in `device` and `keys`. This file
+The rules are docs/identity.md; the pure functions that answer them are in `device`, `keys` and `contacts`. This file
 tells records apart, keeps the counts, and turns answers into effects. Attribution is a function of the set of
 on-time touchpoints: whatever order they arrive in, the last word on each is the same.
 
@@ -14,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from schemas.control import Unauthentic, read_control
+from schemas.control import HOPS, Unauthentic, read_control
 from schemas.decode import decode_received
 from schemas.decoded import Decoded, Invalid
 from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
-from schemas.identifiers import partition_of
-from schemas.records import Beat, Evidence, Mark, Run
-from streams.identity.effects import HOPS, NAME, Emission, Failure
+from schemas.identifiers import CONTACT_GRAPH, partition_of
+from schemas.identity_reader import DEFAULT_READER, IdentityReader
+from schemas.records import Beat, Decision, Evidence, Mark, Naming, Run, Sighting
+from streams.identity.effects import NAME, Emission, Failure
+from streams.identity.graph_owner import GraphOwner
 from streams.identity.limits import Limits
 from streams.identity.owner import Owner
 from streams.identity.state import State
@@ -33,6 +35,9 @@ __all__ = ["NAME", "Resolve", "ResolveConfig", "TooMuchBadData"]
 _decode_beat = fast_decoder(Beat)
 _decode_mark = fast_decoder(Mark)
 _decode_evidence = fast_decoder(Evidence)
+_decode_sighting = fast_decoder(Sighting)
+_decode_naming = fast_decoder(Naming)
+_decode_decision = fast_decoder(Decision)
 
 Headers = Mapping[str, bytes | None]
 """Of the record at work; the last one counts where a header occurs twice."""
@@ -41,13 +46,14 @@ NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: head
 
 @dataclass(frozen=True, slots=True)
 class ResolveConfig:
-    """`facts`: the properties that definitions look at."""
+    """`facts`: the properties that definitions look at. `reader`: the deployment's rules for identifiers."""
 
     catalogue: Catalogue
     control_secret: bytes
     facts: frozenset[str] = frozenset()
     run: Run = "live"
     limits: Limits = field(default_factory=Limits)
+    reader: IdentityReader = DEFAULT_READER
 
 
 class Resolve:
@@ -55,15 +61,20 @@ class Resolve:
 
     def __init__(self, partition: int, partitions: int, config: ResolveConfig) -> None:
         self._partition, self._partitions, self._config = partition, partitions, config
-        self._live = config.run == "live"
+        self._live, self._reader = config.run == "live", config.reader
         self._emission = Emission(partition, partitions, config.run, config.control_secret)
-        self._adopt(State(config.limits))
+        self._has_graph = partition_of(CONTACT_GRAPH, partitions) == partition
+        self._adopt(State(config.limits, self._owns))
+
+    def _owns(self, contact: str) -> bool:
+        return partition_of(contact, self._partitions) == self._partition
 
     def _adopt(self, state: State) -> None:
         config = self._config
         self._state = state
         self._window = Window(self._partition, config.limits, state.totals)
         self._owner = Owner(state, self._emission, config.catalogue, config.facts, config.run)
+        self._graph = GraphOwner(state.heard, self._emission, config.limits) if self._has_graph else None
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:
         """Raises TooMuchBadData; anything else that it raises is a bug."""
@@ -89,8 +100,14 @@ class Resolve:
             self._evidence(record.offset, value, out)
         elif control.name == "mark":
             self._mark(record.offset, value, out)
-        else:
+        elif control.name == "beat":
             self._beat(record, value, out)
+        elif control.name == "sighting":
+            self._sighting(record.offset, value, out)
+        elif control.name == "naming":
+            self._naming(record.offset, value, out)
+        else:
+            self._decision(record.offset, value, out)
 
     def flush(self, out: list[Effect]) -> None:
         """Nothing here coalesces."""
@@ -100,7 +117,7 @@ class Resolve:
         return self._state.changes()
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        state = State(self._config.limits)
+        state = State(self._config.limits, self._owns)
         state.restore(entries)
         self._adopt(state)
 
@@ -108,12 +125,15 @@ class Resolve:
         self._emission.begin(record.offset, 0, out)
         self._state.totals.read += 1
         self._state.totals.dead_letters += 1
-        self._emission.dead_letter(record, "quarantined", None, reason, record.timestamp)
+        self._dead_letter(record, "quarantined", None, reason)
+
+    def numbers(self) -> Mapping[str, int]:
+        return self._state.numbers()
 
     def _touchpoint(self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None) -> None:
         state, totals = self._state, self._state.totals
         totals.read += 1
-        decoded = decode_received(value, headers)
+        decoded = decode_received(value, headers, self._reader)
         if type(decoded) is Invalid:
             self._refuse(record, decoded.failure, decoded.field, decoded.detail)
             return
@@ -134,8 +154,13 @@ class Resolve:
 
     def _refuse(self, record: LogRecord, failure: Failure, field: str | None, detail: str) -> None:
         self._state.totals.dead_letters += 1
-        self._emission.dead_letter(record, failure, field, detail, record.timestamp)
+        self._dead_letter(record, failure, field, detail)
         self._window.bad()
+
+    def _dead_letter(self, record: LogRecord, failure: Failure, field: str | None, detail: str) -> None:
+        """Its bytes go on as far as they hold nothing personal in clear."""
+        payload = self._reader.cleaned(record.value or b"")
+        self._emission.dead_letter(record, payload, failure, field, detail)
 
     def _evidence(self, offset: int, value: bytes, out: list[Effect]) -> None:
         evidence = _decode_evidence(value)
@@ -143,12 +168,37 @@ class Resolve:
             self._emission.begin(offset, HOPS, out)
             self._owner.evidence(evidence)
 
+    def _sighting(self, offset: int, value: bytes, out: list[Effect]) -> None:
+        sighting = _decode_sighting(value)
+        if self._state.upstream.is_new(sighting.at):
+            assert self._graph is not None, "sightings go to the contact graph's partition"
+            self._emission.begin(offset, HOPS - 2, out)
+            self._graph.sighting(sighting)
+
+    def _naming(self, offset: int, value: bytes, out: list[Effect]) -> None:
+        naming = _decode_naming(value)
+        if self._state.upstream.is_new(naming.at):
+            self._emission.begin(offset, HOPS - 1, out)
+            self._owner.named(naming.contact, naming.user_id)
+
+    def _decision(self, offset: int, value: bytes, out: list[Effect]) -> None:
+        decision = _decode_decision(value)
+        if self._state.upstream.is_new(decision.at):
+            self._emission.begin(offset, HOPS - 2, out)
+            if self._graph is None:
+                self._state.heard.decides(decision, offset)
+            else:
+                self._graph.decided(decision, offset)
+            self._owner.decided(decision.identifier)
+
     def _mark(self, offset: int, value: bytes, out: list[Effect]) -> None:
         mark = _decode_mark(value)
         if self._state.upstream.is_new(mark.at):
             self._state.evict(mark.log_time)
-            self._emission.begin(offset, 0, out)
-            self._emission.progress(self._state.totals, (mark.log_time, mark.hop))
+            self._emission.begin(offset, HOPS - 2, out)
+            if self._graph is not None:
+                self._graph.expire(mark.log_time)
+            self._emission.progress(self._state.totals, (mark.log_time, mark.round))
 
     def _beat(self, record: LogRecord, value: bytes, out: list[Effect]) -> None:
         """The broker may give the next record the same millisecond, so a live beat covers what came before

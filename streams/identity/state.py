@@ -1,9 +1,9 @@
 """The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
 
-Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a
-business key, `h|<routing>` clock offset and kiosk days where there are any, `s` everything else. A touchpoint
-id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from
-what is: a restored state goes on with the same effects.
+Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business
+key, `h|<routing>` clock offset and kiosk days where there are any, those of `heard`, `s` everything else. A touchpoint
+id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from what is: a
+restored state goes on with the same effects.
 
 Eviction happens on marks only and depends on W and on what is stored, never on when we looked: an identifier
 is examined at one fixed minute of each hour (its phase, so that hours do not begin with a stall), and loses
@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import heapq
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from zlib import crc32
 
 import msgspec
 
 from streams.identity.device import Kept, Tail, marker_before, new_tail
+from streams.identity.heard import Heard
 from streams.identity.keys import Claim, Key, owner_of
 from streams.identity.limits import DAY_MS, MINUTE_MS, Limits
 from streams.identity.totals import Totals
@@ -43,10 +44,10 @@ _decode_totals = msgspec.msgpack.Decoder(Totals).decode
 
 class State:
     """Whoever changes an entry says so (`kept_changed`, `claim_changed`, `header_changed`); totals are stored
-    every time.
+    every time. `owns`: is this contact one of our partition?
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, owns: Callable[[str], bool] = lambda _: True) -> None:
         self.limits = limits
         self._plain_ms = limits.kept_ms
         self._marker_ms = limits.kept_ms + limits.horizon_ms
@@ -55,7 +56,8 @@ class State:
         self.seen: set[str] = set()
         self.upstream = Upstream()
         self.totals = Totals()
-        self._changed: dict[bytes, Kept | Claim | Header | None] = {}
+        self._changed: dict[bytes, object] = {}
+        self.heard = Heard(limits, self._changed, owns)
         self._stored_totals = b""
         self._buckets: dict[int, dict[tuple[bool, str], None]] = {}
         self._minutes: list[int] = []
@@ -90,6 +92,8 @@ class State:
     def _drop(self, routing: str, tail: Tail, dropped: Kept) -> None:
         self.totals.dropped += 1
         self._forget(routing, dropped)
+        if dropped.contacts:
+            self.heard.leave(tail, [dropped])
         if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
             tail.marker = None
 
@@ -108,6 +112,7 @@ class State:
         key = self.keys.get(name)
         if key is None:
             key = self.keys[name] = Key()
+            key.is_blocked = self.heard.hearsay.decisions.is_blocked(name)
         return key
 
     def claim_changed(self, name: str, key: Key, claim: Claim, dropped: Claim | None) -> None:
@@ -125,6 +130,7 @@ class State:
 
     def evict(self, log_time: int) -> None:
         """Forget what W = `log_time` has left behind."""
+        self.heard.forget_told(log_time // DAY_MS)
         minute = log_time // MINUTE_MS
         while self._minutes and self._minutes[0] <= minute:
             due = heapq.heappop(self._minutes)
@@ -153,6 +159,7 @@ class State:
                 kepts[:] = [kept for kept in kepts if self._ends_at(kept) > now]
             for kept in over:
                 self._forget(routing, kept)
+            self.heard.leave(tail, over)
         if not tail.entries and not tail.late:
             if tail.offset_ms or tail.kiosk:
                 self._changed[b"h|" + routing.encode()] = None
@@ -191,6 +198,21 @@ class State:
             heapq.heappush(self._minutes, minute)
         bucket[what] = None
 
+    def numbers(self) -> dict[str, int]:
+        totals, heard = self.totals, self.heard
+        return {
+            "identifiers": len(self.tails),
+            "business_keys": len(self.keys),
+            "touchpoints": len(self.seen),
+            "dropped": totals.dropped,
+            "kiosk_days": totals.kiosk_days,
+            "moved": totals.moved,
+            "contacts": len(heard.hearsay.contacts),
+            "graph_identifiers": len(heard.graph.nodes),
+            "graph_full": heard.graph.refused,
+            "decisions": len(heard.hearsay.decisions),
+        }
+
     # -- changelog
 
     def changes(self) -> list[Change]:
@@ -222,7 +244,7 @@ class State:
                 self.key(name[: -_ID_LENGTH - 1]).claims.append(_decode_claim(value))
             elif raw_key.startswith(b"h|"):
                 headers[name] = _decode_header(value)
-            else:
+            elif not self.heard.restore(raw_key[:2], name, value):
                 raise ValueError(
                     f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: another version?"
                 )
@@ -238,7 +260,10 @@ class State:
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
             tail.earliest = min(self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts)
             self._schedule_tail(routing, tail)
+            for contact in {contact for kept in tail.entries for contact in kept.contacts}:
+                self.heard.hearsay.join((contact,), routing)
         for name, key in self.keys.items():
+            key.is_blocked = self.heard.hearsay.decisions.is_blocked(name)
             key.claims.sort()
             key.owner = owner_of(key)
             key.latest = _latest(key)

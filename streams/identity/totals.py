@@ -23,7 +23,7 @@ class TooMuchBadData(Exception):
 
 class Totals(msgspec.Struct, array_like=True):
     """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no
-    beat yet.
+    beat yet. `dropped`: fell out of memory because their identifier had too many.
     """
 
     format_version: int = 1
@@ -39,6 +39,8 @@ class Totals(msgspec.Struct, array_like=True):
     window_length: int = 0
     window: bytes = b""
     upstream: list[tuple[str, int, int, int]] = []
+    kiosk_days: int = 0
+    moved: int = 0
 
 
 class Window:

@@ -9,7 +9,7 @@ position of the last record that changed it, an alert at once.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from schemas.fast import encode, fast_type
@@ -127,6 +127,9 @@ class Track:
         )
         out.append(Effect("dead_letters", self.partition % PARTITIONS, None, encode(letter)))
 
+    def numbers(self) -> Mapping[str, int]:
+        return {"log_time": self._w}
+
     # -- records -----------------------------------------------------------------------------------
 
     def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
@@ -138,6 +141,8 @@ class Track:
         self._insert(value.customer_id, CUSTOMER, [kept], max(value.log_time, self._w), out)
 
     def _attach(self, value: AttachView, out: list[Effect]) -> None:
+        if value.moved_from == value.customer_id:
+            return  # Only the rule changed by which it belongs to the customer.
         keep, rev, moved_from, of_customer = self._memory.kept, value.rev, value.moved_from, value.scope == CUSTOMER
         names, facts = self.compiled.heard(value.scope.partition(":")[0])
         kept = [

@@ -1,44 +1,54 @@
-"""The stage `keep_time`: from the progress of all raw partitions to ticks, which are the only clock of
-`track`.
+"""The stage `keep_time`: from the progress of all raw partitions to ticks, which are the only clock of `track`.
 
-tick(W) must lie behind every effect of what arrived by W. The least progress alone does not give that: a
-touchpoint in a foreign partition is re-produced (hop 1), and its evidence travels on (hop 2). So W is flushed
-through raw in rounds: mark(W, k) goes to every raw partition, and when all have reported it, whatever was k
-hops from its arrival lies in the log behind them, because a report lies behind the effects of all that was
-read before it. After `hops` rounds come the ticks.
+tick(W) must lie behind every effect of what arrived by W. The least progress alone does not give that: a touchpoint
+in a foreign partition is re-produced (hop 1), and what its owner tells others travels on (schemas.control.HOPS). So W
+is flushed through raw in rounds: a mark goes to every raw partition, and when all have reported it, whatever was one
+hop further from its arrival lies in the log behind them, because a report lies behind the effects of all that was read
+before it. After `hops` rounds come the ticks.
 
-One round at a time. A partition that never reported holds time back: its backlog may hold anything. A redone
-report is dropped by its position, and a redo of this stage gives the same marks and ticks under the same
-positions.
+One round at a time, and each is the first for what has arrived meanwhile: round n is the first for its own W and
+the last for that of round n - hops + 1. So a tick waits for its rounds, never for those of the tick before. A
+partition that never reported holds time back: its backlog may hold anything. A redone report is dropped by its
+position, and a redo of this stage gives the same marks and ticks under the same positions.
+
+What people decide (docs/identity.md, "By hand") comes here too and goes on to every raw partition, in one order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.control import control_headers
+from schemas.control import HOPS, Unauthentic, control_headers, read_control
 from schemas.fast import encode, fast_decoder, fast_type
-from schemas.records import At, Mark, Progress, Tick
+from schemas.records import At, DeadLetter, Decision, Mark, Progress, Tick
+from schemas.records import Run as RunKind
 from streams.stage import Change, Effect, LogRecord, Upstream
 
-HOPS = 2
+NAME = "keep_time"
 _KEY = b"s"
 
 _mark = fast_type(Mark)
 _tick = fast_type(Tick)
+_decision = fast_type(Decision)
+_dead_letter = fast_type(DeadLetter)
+_decode_decision = fast_decoder(Decision)
 _decode_progress = fast_decoder(Progress)
 
 
 class Stored(msgspec.Struct, array_like=True):
-    """`round_log_time` -1: no round is under way; `ticked` -1: no tick yet."""
+    """`rounds`: the log times of the last rounds, the latest last; `round`: its number, 0 before the first.
+    `is_under_way`: not all have reported it. `ticked` -1: no tick yet.
+    """
 
-    format_version: int = 1
+    format_version: int = 2
     progress: dict[int, int] = {}
     ticked: int = -1
-    round_log_time: int = -1
-    round_hop: int = 0
+    rounds: list[int] = []
+    round: int = 0
+    is_under_way: bool = False
     reported: list[int] = []
     upstream: list[tuple[str, int, int, int]] = []
 
@@ -50,27 +60,31 @@ _decode = msgspec.msgpack.Decoder(Stored).decode
 class KeepTime:
     """`partitions` of touchpoints.raw, `downstream` of touchpoints."""
 
-    def __init__(self, partitions: int, downstream: int, control_secret: bytes, hops: int = HOPS) -> None:
-        self._partitions, self._downstream, self._hops = partitions, downstream, hops
+    def __init__(
+        self, partitions: int, downstream: int, control_secret: bytes, hops: int = HOPS, run: RunKind = "live"
+    ) -> None:
+        self._partitions, self._downstream, self._hops, self._run = partitions, downstream, hops, run
         self._secret = control_secret
         self._state = Stored()
         self._upstream = Upstream()
         self._changed = False
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:
-        progress = _decode_progress(record.value or b"")
+        emit = _Emission(record.offset, self._secret, out)
+        value = record.value or b""
+        if record.headers:
+            self._decision(record, value, emit)
+            return
+        progress = _decode_progress(value)
         if not self._upstream.is_new(progress.at):
             return
         self._changed = True
         state, partition = self._state, progress.at[1]
         state.progress[partition] = max(progress.log_time, state.progress.get(partition, -1))
-        emit = _Emission(record.offset, self._secret, out)
-        if state.round_log_time >= 0 and progress.mark == (state.round_log_time, state.round_hop):
+        if state.is_under_way and progress.mark == (state.rounds[-1], state.round):
             self._report(partition, emit)
-        if state.round_log_time < 0 and len(state.progress) == self._partitions:
-            log_time = min(state.progress.values())
-            if log_time > state.ticked:
-                self._advance(log_time, 1, emit)
+        if not state.is_under_way:
+            self._begin(emit)
 
     def flush(self, out: list[Effect]) -> None:
         """Nothing here coalesces."""
@@ -92,23 +106,47 @@ class KeepTime:
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         """A report of progress holds no touchpoint: it is skipped, and a later one makes up for it."""
 
+    def numbers(self) -> Mapping[str, int]:
+        return {"rounds": self._state.round}
+
+    def _decision(self, record: LogRecord, value: bytes, emit: _Emission) -> None:
+        """A person's word, if it is authentic; whoever may write here may write anything."""
+        control = read_control(record.headers, 0, value, self._secret)
+        if control is None or isinstance(control, Unauthentic) or control.name != "decision":
+            emit.dead_letter(record, self._run)
+        else:
+            decision = _decode_decision(value)
+            for partition in range(self._partitions):
+                emit.decision(partition, decision)
+
     def _report(self, partition: int, emit: _Emission) -> None:
         state = self._state
         if partition not in state.reported:
             state.reported.append(partition)
         if len(state.reported) == self._partitions:
-            self._advance(state.round_log_time, state.round_hop + 1, emit)
+            state.is_under_way = False
+            if len(state.rounds) >= self._hops:
+                self._give_ticks(state.rounds[-self._hops], emit)
 
-    def _advance(self, log_time: int, hop: int, emit: _Emission) -> None:
-        """Begin round `hop`, or give the ticks when there are no more rounds."""
+    def _begin(self, emit: _Emission) -> None:
+        """The next round, if there is a log time that no tick has given."""
         state = self._state
-        state.reported = []
-        if hop <= self._hops:
-            state.round_log_time, state.round_hop = log_time, hop
-            for partition in range(self._partitions):
-                emit.mark(partition, log_time, hop)
-        else:
-            state.round_log_time, state.ticked = -1, log_time
+        if len(state.progress) < self._partitions:
+            return
+        log_time = min(state.progress.values())
+        if log_time <= state.ticked:
+            return
+        if self._hops == 0:
+            self._give_ticks(log_time, emit)
+            return
+        state.rounds = [*state.rounds, log_time][-self._hops :]
+        state.round, state.is_under_way, state.reported = state.round + 1, True, []
+        for partition in range(self._partitions):
+            emit.mark(partition, log_time, state.round)
+
+    def _give_ticks(self, log_time: int, emit: _Emission) -> None:
+        if log_time > self._state.ticked:
+            self._state.ticked = log_time
             for downstream in range(self._downstream):
                 emit.tick(downstream, log_time)
 
@@ -121,14 +159,46 @@ class _Emission:
         self._ordinal = 0
 
     def _at(self) -> At:
-        at = ("keep_time", 0, self._offset, self._ordinal)
+        at = (NAME, 0, self._offset, self._ordinal)
         self._ordinal += 1
         return at
 
-    def mark(self, partition: int, log_time: int, hop: int) -> None:
-        value = encode(_mark(at=self._at(), log_time=log_time, hop=hop))
+    def mark(self, partition: int, log_time: int, number: int) -> None:
+        value = encode(_mark(at=self._at(), log_time=log_time, round=number))
         headers = control_headers("mark", partition, value, self._secret)
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
 
     def tick(self, partition: int, log_time: int) -> None:
         self._out.append(Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time))))
+
+    def decision(self, partition: int, decision: Decision) -> None:
+        record = _decision(
+            at=self._at(),
+            decision_id=decision.decision_id,
+            kind=decision.kind,
+            identifier=decision.identifier,
+            user_id=decision.user_id,
+            reason=decision.reason,
+            decided_by=decision.decided_by,
+            decided_at=decision.decided_at,
+        )
+        value = encode(record)
+        headers = control_headers("decision", partition, value, self._secret)
+        self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
+
+    def dead_letter(self, record: LogRecord, run: RunKind) -> None:
+        letter = _dead_letter(
+            at=self._at(),
+            run=run,
+            failure="unauthentic_control",
+            field="control",
+            detail="on progress only authentic decisions carry headers: wrong secret, or written by somebody else",
+            source=NAME,
+            topic="progress",
+            partition=0,
+            offset=self._offset,
+            log_time=record.timestamp,
+            headers={name: (value or b"").decode("ascii", "backslashreplace") for name, value in record.headers},
+            payload=b64encode(record.value or b"").decode(),
+        )
+        self._out.append(Effect("dead_letters", 0, b"0", encode(letter)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -67,6 +67,9 @@ class CountStage:
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         self._counts = {key: int(value) for key, value in entries}
+
+    def numbers(self) -> Mapping[str, int]:
+        return {"keys": len(self._counts)}
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         self._emit(record, b"given up: " + reason.encode(), out)

@@ -121,7 +121,7 @@ def _by_contacts(x: Touchpoint, links: Links) -> Answer | None:
 
 def _on_device(x: Touchpoint, device: Identifier, login: str | None, links: Links, decided: InForce) -> Answer:
     """Rule 2 for one touchpoint; `login`: the one user of its candidates."""
-    if device in decided.linked:
+    if device in decided.linked and device not in decided.blocked:
         return customer_of(("user_id", decided.linked[device])), "manual"
     if login is not None:
         return customer_of(("user_id", login)), "login"

@@ -54,9 +54,9 @@ class Bench:
     def touchpoint(self, value: bytes | None, timestamp: int, headers: Headers = ()) -> list[Effect]:
         return self.apply(self.record(value, timestamp, headers))
 
-    def mark(self, log_time: int, hop: int = 1) -> list[Effect]:
+    def mark(self, log_time: int, number: int = 1) -> list[Effect]:
         self._marks += 1
-        value = encode(_mark(at=("keep_time", 0, self._marks, 0), log_time=log_time, hop=hop))
+        value = encode(_mark(at=("keep_time", 0, self._marks, 0), log_time=log_time, round=number))
         return self.apply(self.record(value, log_time, control_headers("mark", self.partition, value, SECRET)))
 
     def beat(self, timestamp: int, log_time: int = 0) -> list[Effect]:

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.identifiers import customer_of
 from streams.identity.device import Kept, Tail, customer_of_user, new_tail, place
+from streams.identity.hearsay import Hearsay
 from streams.identity.limits import DAY_MS, HOUR_MS, Limits
 
 START = 20_000 * DAY_MS
@@ -18,13 +19,13 @@ DEVICE = customer_of("anonymous_id", "a")
 def kept(hour: float, user: str | None = None, ends: bool = False, name: str = "") -> Kept:
     occurred_at = START + int(hour * HOUR_MS)
     touchpoint_id = f"{name or occurred_at}{user}{ends}"
-    return Kept(occurred_at, 0, touchpoint_id, occurred_at, user, ends, False, None, b"")
+    return Kept(occurred_at, 0, touchpoint_id, occurred_at, user, ends, False, None, b"", "device", (), False)
 
 
 def filled(kepts: list[Kept], limits: Limits | None = None) -> Tail:
     tail = new_tail("anonymous_id:a")
     for each in kepts:
-        place(tail, each, limits or Limits())
+        place(tail, each, limits or Limits(), Hearsay())
     return tail
 
 
@@ -78,7 +79,7 @@ def test_what_place_reports_as_moved_is_what_moved() -> None:
         for number in range(25):
             user = rng.choice((None, None, None, "u", "v"))
             each = kept(rng.randrange(120), user, rng.random() < 0.1, f"{number:03}")
-            placed, moved = place(tail, each, Limits())
+            placed, moved = place(tail, each, Limits(), Hearsay())
             for before, after in moved:
                 assert believed[after.touchpoint_id] == before.customer_id != after.customer_id
                 believed[after.touchpoint_id] = after.customer_id

@@ -9,8 +9,8 @@ from streams.identity.keys import Claim, Key, take
 from streams.identity.limits import Limits
 
 
-def claim(at: int, customer: str | None, rev: int = 0, local: bool = False) -> Claim:
-    return Claim(at, 0, f"t{at}", rev, customer, local, at, b"")
+def claim(at: int, customer: str | None, rev: int = 0, local: bool = False, weak: bool = False) -> Claim:
+    return Claim(at, 0, f"t{at}", rev, customer, local, at, b"", weak)
 
 
 def test_the_earliest_claim_owns_the_key_whatever_came_first() -> None:
@@ -22,6 +22,18 @@ def test_the_earliest_claim_owns_the_key_whatever_came_first() -> None:
             assert change.new_owner == key.owner
         assert key.owner == "anna"
         assert [each.occurred_at for each in key.claims] == [1, 2, 3, 4]
+
+
+def test_a_browser_s_claim_counts_only_where_no_server_claims() -> None:
+    for arrived in permutations([claim(1, None), claim(2, "thief", weak=True), claim(3, "bert"), claim(4, "carl")]):
+        key = Key()
+        for each in arrived:
+            take(key, each, Limits())
+        assert key.owner == "bert"
+    key = Key()
+    for each in (claim(3, "dora", weak=True), claim(2, "anna", weak=True)):
+        take(key, each, Limits())
+    assert key.owner == "anna"
 
 
 def test_the_key_follows_its_claim_at_a_greater_rev_only() -> None:

@@ -97,7 +97,7 @@ def test_a_live_beat_covers_what_came_before_its_own_millisecond() -> None:
 def test_a_mark_is_reported_once_and_last() -> None:
     bench = Bench()
     bench.beat(START + 1)
-    (report,) = bench.mark(START - 7, hop=2)
+    (report,) = bench.mark(START - 7, number=2)
     assert report.last
     assert bench.body(report)["mark"] == [START - 7, 2]
 
@@ -170,6 +170,7 @@ def test_a_resolved_touchpoint_keeps_every_field_of_the_contract() -> None:
         "facts": {"fulfilment": "pickup"},
         "properties": body["properties"],
         "context": body["context"],
+        "contacts": [],
     }
     said = bench.body(effect)
     assert {name: said[name] for name in expected} == expected

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from schemas.control import Control, read_control
+from schemas.control import Control, control_headers, read_control
 from schemas.fast import encode, fast_type
-from schemas.records import Progress
+from schemas.records import Decision, Progress
 from streams.pace.keep_time import KeepTime
 from streams.stage import Effect
 from tests.simulated.log import Record
@@ -20,7 +20,7 @@ class Bench:
     """Feeds reports; `out` is what the last one caused."""
 
     def __init__(self, partitions: int = 2) -> None:
-        self.stage = KeepTime(partitions, 3, SECRET)
+        self.stage = KeepTime(partitions, 3, SECRET, hops=2)
         self.log: list[Record] = []
         self.out: list[Effect] = []
 
@@ -36,20 +36,28 @@ class Bench:
 
 
 def kinds(bodies: list[Any]) -> list[tuple[str, int]]:
-    return [(body["type"], body.get("hop", 0)) for body in bodies]
+    return [(body["type"], body.get("round", 0)) for body in bodies]
 
 
-def test_two_rounds_then_ticks() -> None:
+def test_two_rounds_then_ticks_and_each_round_is_the_first_of_the_next() -> None:
     bench = Bench()
     assert bench.report(0, 100) == []
     assert kinds(bench.report(1, 90)) == [("mark", 1)] * 2
     assert bench.report(0, 100, (90, 1)) == []
-    assert kinds(bench.report(1, 95, (90, 1))) == [("mark", 2)] * 2
-    assert bench.report(1, 95, (90, 2)) == []
-    ticks = bench.report(0, 100, (90, 2))
-    assert kinds(ticks) == [("tick", 0)] * 3 + [("mark", 1)] * 2
+    second = bench.report(1, 95, (90, 1))
+    assert kinds(second) == [("mark", 2)] * 2
+    assert [body["log_time"] for body in second] == [95, 95]
+    assert bench.report(1, 95, (95, 2)) == []
+    ticks = bench.report(0, 100, (95, 2))
+    assert kinds(ticks) == [("tick", 0)] * 3 + [("mark", 3)] * 2
     assert [body["log_time"] for body in ticks] == [90, 90, 90, 95, 95]
     assert [body["at"][3] for body in ticks] == [0, 1, 2, 3, 4]
+    bench.report(0, 100, (95, 3))
+    assert kinds(bench.report(1, 95, (95, 3))) == [("tick", 0)] * 3, "and rests: every log time is given"
+    assert bench.report(0, 200) == []
+    assert kinds(bench.report(1, 150)) == [("mark", 4)] * 2
+    bench.report(0, 200, (150, 4))
+    assert kinds(bench.report(1, 150, (150, 4))) == [("mark", 5)] * 2, "one round is not enough for 150"
 
 
 def test_a_partition_that_never_reported_holds_time_back() -> None:
@@ -106,3 +114,38 @@ def test_a_restored_stage_goes_on_alike() -> None:
             out: list[Effect] = []
             after.stage.apply(record, out)
             assert out == expected
+
+
+def decision(bench: Bench, secret: bytes = SECRET) -> list[Effect]:
+    value = encode(
+        fast_type(Decision)(
+            at=("identity", 0, 0, 0),
+            decision_id="d",
+            kind="unlink",
+            identifier="loyalty_card:7",
+            user_id="u",
+            reason="handed on",
+            decided_by="desk",
+            decided_at=5,
+        )
+    )
+    record = Record(len(bench.log), 9, None, value, control_headers("decision", 0, value, secret))
+    bench.log.append(record)
+    bench.out = []
+    bench.stage.apply(record, bench.out)
+    return bench.out
+
+
+def test_a_decision_goes_to_every_raw_partition_each_with_its_own_mac() -> None:
+    out = decision(Bench())
+    assert [(effect.topic, effect.partition) for effect in out] == [("touchpoints.raw", 0), ("touchpoints.raw", 1)]
+    for effect in out:
+        assert read_control(effect.headers, effect.partition, effect.value, SECRET) == Control("decision")
+        assert json.loads(effect.value)["identifier"] == "loyalty_card:7"
+    assert [json.loads(effect.value)["at"] for effect in out] == [["keep_time", 0, 0, 0], ["keep_time", 0, 0, 1]]
+
+
+def test_a_forged_decision_is_a_dead_letter_and_goes_nowhere() -> None:
+    (letter,) = decision(Bench(), b"guessed")
+    assert letter.topic == "dead_letters"
+    assert json.loads(letter.value)["failure"] == "unauthentic_control"
