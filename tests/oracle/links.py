@@ -2,7 +2,7 @@
 
 Where the page leaves room, this is the reading:
 - A decision changes what is valid, never what is counted: crowded follows from all links, blocked and unlinked too.
-- A blocked contact names nobody, whatever else was decided of it; a contact linked by hand to a blocked user names it.
+- A block outranks a link of the same identifier. What is linked by hand to a blocked user is still that user's.
 - A link by hand names, but is no link of the graph: nobody else follows from it.
 - "The last one" looks at what is in force: when the last link by hand is lifted, the one before counts again.
 """
@@ -64,6 +64,7 @@ def in_force(decisions: Iterable[Decided]) -> InForce:
             linked[identifier] = user
         elif kind == "unlink" and user is not None:
             unlinked.add((identifier, user))
+    linked = {identifier: user for identifier, user in linked.items() if identifier not in blocked}
     return InForce(linked, frozenset(unlinked), frozenset(blocked))
 
 
@@ -72,7 +73,7 @@ class Links:
 
     def __init__(self, together: Iterable[Mapping[str, str]], decided: InForce, rules: Rules) -> None:
         """`together`: the usable identifiers of each on-time touchpoint."""
-        self._decided, self._rules = decided, rules
+        self._decided, self.rules = decided, rules
         self.pairs: set[tuple[Identifier, Identifier]] = set()
         self.contacts: set[Identifier] = set()
         for identifiers in together:
@@ -119,7 +120,7 @@ class Links:
             return self._decided.linked[contact]
         component = self.component_of.get(contact, frozenset((contact,)))
         users = {value for kind, value in component if kind == "user_id"}
-        if len(component) > self._rules.component or len(users) != 1:
+        if len(component) > self.rules.component or len(users) != 1:
             users = self.own_users(contact)
         users = {user for user in users if (contact, user) not in self._decided.unlinked}
         return users.pop() if len(users) == 1 else None

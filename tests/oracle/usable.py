@@ -31,6 +31,7 @@ PLACEHOLDERS: Final = frozenset((
     "{}", "0", "-1", "[object object]",
 ))
 # fmt: on
+UNUSABLE: Final = re.compile(r"unusable:[0-9a-f]{64}", re.ASCII)
 HASHED: Final = re.compile(r"hmac:[0-9a-f]{64}", re.ASCII)
 EMAIL: Final = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}", re.ASCII)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{9,14}", re.ASCII)
@@ -92,6 +93,8 @@ def normalised(kind: str, value: str, rules: Rules) -> str | None:
     """None: it cannot be read, so it is not usable."""
     if kind not in PERSONAL or HASHED.fullmatch(value):
         return value
+    if UNUSABLE.fullmatch(value):
+        return None
     text = value.strip().lower()
     if kind == "email":
         return text if EMAIL.fullmatch(text) else None
@@ -107,6 +110,16 @@ def stored(kind: str, normal: str, rules: Rules) -> str:
     if kind not in PERSONAL or rules.personal_key is None or HASHED.fullmatch(normal):
         return normal
     return "hmac:" + hmac(rules.personal_key, normal.encode(), sha256).hexdigest()
+
+
+def in_place(kind: str, value: str, rules: Rules) -> str:
+    """What stands in the bytes of the touchpoint instead of what was sent, whether it counts or not."""
+    if kind not in PERSONAL or rules.personal_key is None or is_placeholder(value):
+        return value
+    normal = normalised(kind, value, rules)
+    if normal is not None:
+        return stored(kind, normal, rules)
+    return "unusable:" + hmac(rules.personal_key, value.strip().lower().encode(), sha256).hexdigest()
 
 
 def proof_of(user_id: str, secret: bytes) -> str:

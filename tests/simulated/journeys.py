@@ -18,6 +18,7 @@ from schemas.definition import (
     Pattern,
     Step,
 )
+from tests.simulated.expected import is_decision
 from tests.simulated.generate import ENDS_SESSION, NAMES, START, Arrival
 from tests.simulated.laws import new_records
 from tests.simulated.log import Logs
@@ -72,7 +73,11 @@ def definitions() -> list[Definition]:
 
 
 def in_order(logs: Logs, partitions: int) -> list[Arrival]:
-    """The resolved touchpoints, sorted by the order, each at its owner, with its first log time."""
+    """What people decided, then the resolved touchpoints, sorted by the order, each at its owner, with its first log
+    time.
+    """
+    progress = logs.read("progress", 0)
+    decisions = [Arrival(0, 0, one.value, one.headers, "progress") for one in progress if is_decision(one)]
     rows: list[tuple[tuple[int, int, str], Arrival]] = []
     for partition in range(partitions):
         for _, body in new_records(logs.read("touchpoints", partition)):
@@ -83,7 +88,7 @@ def in_order(logs: Logs, partitions: int) -> list[Arrival]:
                 headers = (*own, ("log_time", str(body["log_time"]).encode()))
                 order = (body["occurred_at"], body["sequence"], body["touchpoint_id"])
                 rows.append((order, Arrival(0, owner, raw.value, headers)))
-    return [arrival for _, arrival in sorted(rows, key=lambda row: row[0])]
+    return decisions + [arrival for _, arrival in sorted(rows, key=lambda row: row[0])]
 
 
 def outcome(logs: Logs) -> tuple[dict[str, Json], dict[str, str]]:

@@ -6,12 +6,19 @@ import json
 from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
-from tests.simulated.expected import Expected, Rules, expect
+from tests.oracle.attribution import customer_of
+from tests.oracle.usable import Rules
+from tests.simulated.expected import Expected, expect, is_decision
 from tests.simulated.log import Logs, Record
 
 Json = dict[str, Any]
+IDENTITIES: Final = 12
+"""Partitions of the topic, whatever the world has."""
+TOLD: Final = (b"evidence", b"sighting", b"naming")
+"""What one owner of identifiers tells another; `at` is the cause."""
 
 
 def new_records(log: list[Record]) -> Iterator[tuple[Record, Json]]:
@@ -27,6 +34,10 @@ def new_records(log: list[Record]) -> Iterator[tuple[Record, Json]]:
 
 class Overtaken(AssertionError):
     """A tick came before something that it covers."""
+
+
+class Misnamed(AssertionError):
+    """A contact names somebody else in the end than the rules say."""
 
 
 class Ledger:
@@ -63,6 +74,8 @@ class Ledger:
         for touchpoint_id in body["touchpoint_ids"]:
             assert touchpoint_id in held, f"detached from {body['scope']} of a customer who never had it"
             del held[touchpoint_id]
+            if body["scope"] == "customer" and body["moved_to"] is None:
+                self._speaks(touchpoint_id, body | {"attributed_by": "waiting"})
 
     def _tick(self, body: Json) -> None:
         pass
@@ -78,11 +91,15 @@ class Ledger:
 
 
 def check(logs: Logs, partitions: int, rules: Rules) -> Expected:
-    expected = expect([logs.read("touchpoints.raw", partition) for partition in range(partitions)], rules)
+    raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
+    expected = expect(raw, logs.read("progress", 0), rules)
     ledger = Ledger(logs, partitions)
     check_nothing_lost(logs, expected, ledger, partitions)
+    check_names(logs, expected)
     check_attribution(expected, ledger)
     check_keys(expected, ledger)
+    check_decisions(logs)
+    check_nothing_personal(logs, rules)
     check_ticks(logs, partitions)
     return expected
 
@@ -91,7 +108,7 @@ def check_nothing_lost(logs: Logs, expected: Expected, ledger: Ledger, partition
     assert ledger.resolved.keys() == expected.customers.keys(), "resolved touchpoints are not those that arrived"
     assert {key for key, body in ledger.resolved.items() if body["too_late"]} == expected.too_late
     counts: dict[int, Json] = {}
-    for _, body in new_records(logs.read("progress", 0)):
+    for _, body in new_records([one for one in logs.read("progress", 0) if not is_decision(one)]):
         counts[body["at"][1]] = body["counts"]
     for partition, tally in enumerate(expected.tallies):
         assert {name: counts[partition][name] for name in vars(tally)} == vars(tally), (
@@ -126,6 +143,47 @@ def check_keys(expected: Expected, ledger: Ledger) -> None:
                 assert entry[name] == full[name], f"{scope}: an entry differs from its touchpoint in {name}"
 
 
+def check_names(logs: Logs, expected: Expected) -> None:
+    """The last naming of each contact; one that was never named names nobody."""
+    last: dict[str, Json] = {}
+    for _, body in identities(logs, "naming"):
+        last[body["contact"]] = body
+    said = {contact: body["user_id"] for contact, body in last.items()}
+    for contact in expected.names.keys() | said.keys():
+        wanted = expected.names.get(contact)
+        if said.get(contact) != wanted:
+            raise Misnamed(f"{contact} names {said.get(contact)}, expected {wanted}")
+    for contact, body in last.items():
+        user = body["user_id"]
+        kind, _, value = contact.partition(":")
+        assert body["customer_id"] == customer_of(("user_id", user) if user else (kind, value)), f"{contact}: customer"
+
+
+def check_decisions(logs: Logs) -> None:
+    """What people decided reaches `identities`, each decision once."""
+    made = [json.loads(record.value) for record in logs.read("progress", 0) if is_decision(record)]
+    told = [body for _, body in identities(logs, "decision")]
+    by_id = [sorted(({**one, "at": None} for one in group), key=itemgetter("decision_id")) for group in (made, told)]
+    assert by_id[0] == by_id[1], "decisions on identities are not those that were made"
+
+
+def identities(logs: Logs, kind: str) -> Iterator[tuple[Record, Json]]:
+    for partition in range(IDENTITIES):
+        for record, body in new_records(logs.read("identities", partition)):
+            if body["type"] == kind:
+                yield record, body
+
+
+def check_nothing_personal(logs: Logs, rules: Rules) -> None:
+    """Behind raw there is no clear e-mail. (The histories' phone numbers are no telling text.)"""
+    if rules.personal_key is None:
+        return
+    for topic in ("touchpoints", "identities", "journeys", "alerts"):
+        for partition in range(IDENTITIES):
+            for record in logs.read(topic, partition):
+                assert b"@example" not in record.value.lower(), f"an e-mail in clear on {topic}"
+
+
 def check_ticks(logs: Logs, partitions: int) -> int:
     """tick(W) lies behind every effect of what arrived by W. Returns the last W."""
     raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
@@ -138,7 +196,7 @@ def check_ticks(logs: Logs, partitions: int) -> int:
                 ticked = body["log_time"]
             else:
                 arrived = arrived_at(raw, body["at"][1], body["at"][2])
-                if arrived <= ticked:
+                if arrived is not None and arrived <= ticked:
                     raise Overtaken(f"partition {partition}: behind tick {ticked}, but its cause arrived at {arrived}")
         last = max(last, ticked)
     newest = max((record.timestamp for log in raw for record in log if not record.header("control")), default=0)
@@ -146,12 +204,14 @@ def check_ticks(logs: Logs, partitions: int) -> int:
     return last
 
 
-def arrived_at(raw: list[list[Record]], partition: int, offset: int) -> int:
-    """Log time of the touchpoint that this raw record follows from."""
+def arrived_at(raw: list[list[Record]], partition: int, offset: int) -> int | None:
+    """Log time of the touchpoint that this raw record follows from. None: it follows from what a person decided."""
     record = raw[partition][offset]
     control = record.header("control")
-    if control == b"evidence":
+    if control == b"decision":
+        return None
+    if control in TOLD:
         _, origin, cause, _ = json.loads(record.value)["at"]
         return arrived_at(raw, origin, cause)
-    carried = record.header("log_time") if control == b"forwarded" else None
+    carried = record.header("log_time")
     return record.timestamp if carried is None else int(carried)

@@ -136,7 +136,7 @@ class World:
         self._pace = [rng.choice((0.3, 1, 1, 4)) for _ in self.workers]
         """Some workers are slow: what is sent to them stays under way for long."""
         self._zombies: list[Worker] = []
-        self.crashes = 0
+        self.faults = {"a crash": 0, "a fenced zombie": 0}
         self._actions: dict[Callable[[], None], float] = {
             self._arrive: odds.arrive,
             self._beat_some: odds.beat,
@@ -169,7 +169,7 @@ class World:
         if self._arrivals:
             arrival = self._arrivals.popleft()
             self.logs.now += arrival.after_ms
-            self.logs.append("touchpoints.raw", arrival.partition, None, arrival.value, arrival.headers)
+            self.logs.append(arrival.topic, arrival.partition, None, arrival.value, arrival.headers)
 
     def _beat_some(self) -> None:
         self.logs.now += self._rng.randrange(3)
@@ -199,6 +199,7 @@ class World:
         worker = self._anyone()
         if not worker.sending and not worker.checkpoint():
             self._zombies.remove(worker)
+            self.faults["a fenced zombie"] += 1
 
     def _lull(self) -> None:
         """Everything in the logs is worked off, so time catches up; zombies sleep on."""
@@ -215,7 +216,7 @@ class World:
     def _replace(self, index: int) -> Worker:
         old = self.workers[index]
         self.workers[index] = self._start(old.plan, old.partition)
-        self.crashes += 1
+        self.faults["a crash"] += 1
         return old
 
     def _drain(self) -> None:

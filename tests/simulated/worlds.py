@@ -7,6 +7,9 @@ from functools import partial
 from random import Random
 from typing import Literal
 
+from schemas.control import HOPS
+from schemas.identity_reader import IdentityReader, IdentitySecrets
+from schemas.identity_rules import IdentityRules
 from schemas.records import Run
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
@@ -14,24 +17,47 @@ from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
 from streams.stage import Stage
-from tests.simulated.expected import Rules
-from tests.simulated.generate import Arrival, Shape, history, shape
+from tests.oracle.links import JOINING
+from tests.oracle.usable import Rules
+from tests.simulated.generate import ENDS_SESSION, Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, definitions
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
+from tests.simulated.weaker import LastArrival, NeverAgain
 
 PARTITIONS = 3
 KIOSK_TOUCHPOINTS = 12
-LIMITS = Limits(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
-RULES = Rules(kiosk_touchpoints=KIOSK_TOUCHPOINTS)
-CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=LIMITS)
+KIOSK_USERS = 3
+MOST = 2
+COMPONENT = 6
+"""So few that histories with a handful of identifiers exceed them."""
+LIMITS = Limits(
+    kiosk_users=KIOSK_USERS,
+    kiosk_touchpoints=KIOSK_TOUCHPOINTS,
+    most=dict.fromkeys(JOINING, MOST),
+    component=COMPONENT,
+)
+RULES = Rules(
+    kiosk_users=KIOSK_USERS,
+    kiosk_touchpoints=KIOSK_TOUCHPOINTS,
+    most_otherwise=MOST,
+    component=COMPONENT,
+    ends_session=frozenset(ENDS_SESSION),
+    personal_key=b"personal",
+    proof_secret=b"proofs",
+)
+READER = IdentityReader(IdentityRules(phone_region="DE"), IdentitySecrets(b"personal", b"proofs"))
+CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=LIMITS, reader=READER)
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
-Weaker = Literal["one round", "no round"]
+Weaker = Literal["one round less", "no round", "never judged again", "last arrival wins"]
 
 
-def resolve(run: Run, partition: int) -> Stage:
-    return Resolve(partition, PARTITIONS, replace(CONFIG, run=run))
+def resolve(run: Run, weaker: Weaker | None, partition: int) -> Stage:
+    stage = Resolve(partition, PARTITIONS, replace(CONFIG, run=run))
+    if weaker == "never judged again":
+        return NeverAgain(stage, SECRET)
+    return LastArrival(stage, SECRET) if weaker == "last arrival wins" else stage
 
 
 def track(run: Run, partition: int) -> Stage:
@@ -40,13 +66,13 @@ def track(run: Run, partition: int) -> Stage:
 
 def keep_time(weaker: Weaker | None, partition: int) -> Stage:
     assert partition == 0
-    hops = {None: 2, "one round": 1, "no round": 0}[weaker]
+    hops = HOPS - 1 if weaker == "one round less" else 0 if weaker == "no round" else HOPS
     return KeepTime(PARTITIONS, PARTITIONS, SECRET, hops)
 
 
 def plans(run: Run, weaker: Weaker | None, with_track: bool) -> list[StagePlan]:
     attributing = [
-        StagePlan("resolve", "touchpoints.raw", PARTITIONS, partial(resolve, run)),
+        StagePlan("resolve", "touchpoints.raw", PARTITIONS, partial(resolve, run, weaker)),
         StagePlan("keep_time", "progress", 1, partial(keep_time, weaker)),
     ]
     return attributing + [StagePlan("track", "touchpoints", PARTITIONS, partial(track, run))] * with_track
@@ -65,7 +91,7 @@ def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, wi
     )
     if weaker is not None:
         odds = EAGER
-    arrivals = history(rng, PARTITIONS, of or shape(rng))
+    arrivals = history(rng, PARTITIONS, of or shape(rng), RULES, SECRET)
     return World(rng, plans("live", weaker, with_track), arrivals, odds)
 
 

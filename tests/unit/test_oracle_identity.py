@@ -211,6 +211,27 @@ CASES = {
         [(ids("ann d e1"), ANN, USER), (ids("d"), DEVICE, "device"), (ids("d e1"), ANN, "contact")],
         [by_hand("block", "anonymous_id:d")],
     ),
+    "a block outranks a link": Case(
+        [(ids("d"), DEVICE, "device"), (ids("e1"), of("email:e1"), "contact")],
+        [
+            by_hand("link", "anonymous_id:d", "ann"),
+            by_hand("block", "anonymous_id:d"),
+            by_hand("block", "email:e1"),
+            by_hand("link", "email:e1", "ann"),
+        ],
+    ),
+    "linked to a blocked user": Case(
+        [(ids("d"), ANN, "manual"), (ids("e1"), ANN, "contact")],
+        [
+            by_hand("block", "user_id:ann"),
+            by_hand("link", "anonymous_id:d", "ann"),
+            by_hand("link", "email:e1", "ann"),
+        ],
+    ),
+    "the link before counts again": Case(
+        [(ids("e1"), BEN, "contact")],
+        [by_hand("link", "email:e1", "ben"), by_hand("link", "email:e1", "ann"), by_hand("lift", "email:e1", "ann")],
+    ),
     "block a key": Case(
         [(ids("ann o7"), ANN, USER), (ids("o7"), None, "waiting")],
         [by_hand("block", "order_id:o7")],

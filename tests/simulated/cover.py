@@ -1,0 +1,173 @@
+"""What a history was about. A run of many histories in which one of these never occurred proves less than it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from tests.oracle.attribution import customer_of
+from tests.oracle.usable import BUSINESS, CONTACTS
+from tests.simulated.expected import Expected
+from tests.simulated.laws import new_records
+from tests.simulated.log import Logs, Record
+
+OF_THE_SET: Final = (
+    "a contact crowded by users",
+    "a user crowded by contacts",
+    "a contact crowded by contacts",
+    "a chain that named a user",
+    "a component too large to name",
+    "two users in a component",
+    "a contact that named its own user there",
+    "contacts that named two users",
+    "contacts decided for a device",
+    "contacts decided on a kiosk day",
+    "contacts decided alone",
+    "a kiosk day",
+    "a login",
+    "linked by hand",
+    "a contact linked by hand",
+    "unlinked by hand",
+    "a contact blocked",
+    "a device blocked",
+    "a user blocked",
+    "a key blocked",
+    "a decision lifted",
+    "a weak claim that counts",
+    "a weak claim that yields",
+    "an unproven user",
+    "a proven user",
+    "too late",
+)
+"""These follow from the expectation alone."""
+OF_THE_LOGS: Final = (
+    "a move by naming",
+    "a move by a decision",
+    "a key that moved",
+    "a contact named anew",
+    "a touchpoint in a foreign partition",
+    "a duplicate",
+    "a dead letter",
+)
+OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
+ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD)
+
+
+def of_the_set(expected: Expected) -> Iterator[str]:
+    found = expected.attribution
+    links, decided = found.links, found.decided
+    yield from (_crowd(one[0], kind) for one, kind in links.crowded)
+    for contact in links.contacts:
+        component = links.component_of[contact]
+        users = {value for kind, value in component if kind == "user_id"}
+        own = links.own_users(contact)
+        if len(users) == 1 and not own and links.names(contact) in users:
+            yield "a chain that named a user"
+        if len(users) > 1:
+            yield "two users in a component"
+            if len(own) == 1 and links.names(contact) in own:
+                yield "a contact that named its own user there"
+        if len(component) > links.rules.component and users:
+            yield "a component too large to name"
+    yield from _decided(expected)
+    for one in found.touchpoints.values():
+        x = one.touchpoint
+        device = (x.routing[0], x.routing[1]) if x.routing else ("", "")
+        if len(links.named_by(x.identifiers)) > 1 and not one.too_late:
+            yield "contacts that named two users"
+        if one.by == "contact" and x.routing is not None and one.customer != customer_of(x.routing):
+            yield "contacts decided alone" if x.routing[0] in CONTACTS else "contacts decided for a device"
+            if (device, x.occurred_at // 86_400_000) in found.kiosk_days:
+                yield "contacts decided on a kiosk day"
+        if one.by == "login":
+            yield "a login"
+        if one.by == "manual":
+            yield "linked by hand"
+        if one.too_late:
+            yield "too late"
+        if x.unproven:
+            yield "an unproven user"
+        if x.weak and x.user is not None:
+            yield "a proven user"
+    if found.kiosk_days:
+        yield "a kiosk day"
+    yield from _claims(expected)
+    if any(one.kind == "lift" for one in expected.decisions):
+        yield "a decision lifted"
+    if any(identifier in links.contacts for identifier in decided.linked):
+        yield "a contact linked by hand"
+
+
+def _crowd(identifier: str, kind: str) -> str:
+    if identifier == "user_id":
+        return "a user crowded by contacts"
+    return "a contact crowded by users" if kind == "user_id" else "a contact crowded by contacts"
+
+
+def _decided(expected: Expected) -> Iterator[str]:
+    """Decisions about what the history really has."""
+    found = expected.attribution
+    there = {one for attributed in found.touchpoints.values() for one in attributed.touchpoint.identifiers.items()}
+    names = {"anonymous_id": "a device", "email": "a contact", "loyalty_card": "a contact"}
+    names |= {"user_id": "a user", "order_id": "a key"}
+    yield from (f"{names[one[0]]} blocked" for one in found.decided.blocked & there)
+    for attributed in found.touchpoints.values():
+        carried = attributed.touchpoint.identifiers.items()
+        if any((one, attributed.touchpoint.user) in found.decided.unlinked for one in carried):
+            yield "unlinked by hand"
+
+
+def _claims(expected: Expected) -> Iterator[str]:
+    found = expected.attribution
+    for key, owner in found.owners.items():
+        claims = [
+            one
+            for one in found.touchpoints.values()
+            if not one.too_late
+            and key in one.touchpoint.identifiers.items()
+            and one.by not in ("waiting", "business_key")
+        ]
+        first = claims[0]
+        if all(one.touchpoint.weak for one in claims):
+            yield "a weak claim that counts"
+        elif first.touchpoint.weak and first.customer != owner:
+            yield "a weak claim that yields"
+    assert all(kind in BUSINESS for kind, _ in found.owners)
+
+
+def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str]:
+    raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
+    for partition in range(partitions):
+        for _, body in new_records(logs.read("touchpoints", partition)):
+            if body["type"] == "attach" and body["moved_from"] is not None:
+                control = raw[body["at"][1]][body["at"][2]].header("control")
+                if control == b"naming":
+                    yield "a move by naming"
+                if control == b"decision":
+                    yield "a move by a decision"
+                if body["scope"] != "customer":
+                    yield "a key that moved"
+    if _named_anew(record for partition in range(12) for record in logs.read("identities", partition)):
+        yield "a contact named anew"
+    for tally in expected.tallies:
+        counted = (
+            (tally.forwarded, "a touchpoint in a foreign partition"),
+            (tally.duplicates, "a duplicate"),
+            (tally.dead_letters, "a dead letter"),
+        )
+        yield from (name for count, name in counted if count)
+
+
+def _named_anew(identities: Iterator[Record]) -> bool:
+    seen: dict[str, str] = {}
+    for record in identities:
+        body = json.loads(record.value)
+        named = body["user_id"] if body["type"] == "naming" else None
+        if named is not None and seen.setdefault(body["contact"], named) != named:
+            return True
+    return False
+
+
+def missing(covered: Collection[str], wanted: Collection[str] = ALL) -> list[str]:
+    return [name for name in wanted if name not in covered]

@@ -1,0 +1,48 @@
+"""One history from its seed: generated, put through a schedule of faults, and held against every law."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from tests.simulated.cover import of_the_logs, of_the_set
+from tests.simulated.generate import HOUR_MS, Shape, shape
+from tests.simulated.journeys import in_order, last_tick, outcome
+from tests.simulated.laws import check
+from tests.simulated.worlds import PARTITIONS, RULES, Weaker, build, build_calm
+
+
+def judge(seed: int) -> set[str]:
+    """What the history was about. Raises AssertionError when a law does not hold."""
+    return judge_with_track(seed) if seed % 2 else judge_attribution(seed)
+
+
+def judge_attribution(seed: int, of: Shape | None = None, weaker: Weaker | None = None) -> set[str]:
+    """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early."""
+    world = build(Random(seed), weaker, of)
+    world.run()
+    expected = check(world.logs, PARTITIONS, RULES)
+    covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
+    return covered | {name for name, count in world.faults.items() if count}
+
+
+def judge_with_track(seed: int) -> set[str]:
+    """Journeys and alerts, too: as in a world in which everything arrives in the order and nothing goes wrong.
+
+    No clock is wrong here, for the correction of clocks depends on the order of arrival.
+    """
+    rng = Random(seed)
+    of = shape(rng)
+    of = replace(of, skewed=0.0, span_ms=min(of.span_ms, 96 * HOUR_MS))
+    world = build(rng, of=of, with_track=True)
+    world.run()
+    expected = check(world.logs, PARTITIONS, RULES)
+    calm = build_calm(in_order(world.logs, PARTITIONS))
+    calm.arrive_all()
+    calm.pass_time(last_tick(world.logs, 0))
+    journeys, alerts = outcome(world.logs)
+    expected_journeys, expected_alerts = outcome(calm.logs)
+    assert journeys == expected_journeys, "journeys differ from those of a calm world"
+    assert alerts == expected_alerts, "alerts differ from those of a calm world"
+    covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
+    return covered | {name for name, count in world.faults.items() if count}
