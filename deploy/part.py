@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from deploy.embedded import process
 from deploy.keys import Secrets
+from schemas.identity_files import identity_file_of
 from schemas.settings import Settings, variable_of
 
 ANSWER_SECONDS: Final = 2.0
@@ -118,12 +119,17 @@ def _environment(around: Surroundings) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHLINE_")}
     kept |= {name: value for name, value in os.environ.items() if name.startswith("TOUCHLINE_TEST_")}
     kept |= {variable_of(field): text for field, text in _given(settings).items()}
+    identity_file = identity_file_of(settings)
+    if identity_file is not None:
+        kept["TOUCHLINE_IDENTITY_FILE"] = str(identity_file.absolute())
     return kept | {
         "KAFKA_BOOTSTRAP_SERVERS": around.bootstrap,
         "TOUCHLINE_DATA_DIR": str(around.home),
         "TOUCHLINE_TOPIC_PREFIX": settings.topic_prefix,
         "TOUCHLINE_RUN": settings.run,
         "TOUCHLINE_CONTROL_SECRET": around.secrets.control_secret,
+        "TOUCHLINE_PERSONAL_KEY": around.secrets.personal_key,
+        "TOUCHLINE_PROOF_SECRET": around.secrets.proof_secret,
         "TOUCHLINE_HORIZON_MS": str(settings.horizon_ms),
         "TOUCHLINE_DEFINITIONS_DIR": str(settings.definitions_dir.absolute()),
         "TOUCHLINE_CATALOGUE_FILE": str(settings.catalogue_file.absolute()),

@@ -25,13 +25,17 @@ from deploy.keys import Secrets, load_secrets
 from deploy.part import Part, Surroundings, is_ready, last_line, parts_of, write_keys_of
 from deploy.reach import reach_clickhouse, reach_kafka
 from deploy.topics import ensure
+from schemas.identity_files import identity_rules_of
+from schemas.identity_reader import IdentityReader, IdentitySecrets
 from schemas.settings import DATABASE, Settings, address_of, kafka_client_options
+from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
 
 READY_SECONDS: Final = 120.0  # a worker opens 25 partitions, over TLS on a busy machine in a minute
 STOP_SECONDS: Final = 40.0
 SPAWN_SECONDS: Final = 30.0
 PORT_SECONDS: Final = 2.0
 KILLABLE: Final = ("worker", "loader", "broker", "clickhouse", "collector")
+GIVEN_SECRETS: Final = ("control_secret", "admin_token", "personal_key", "proof_secret")
 Progress = Callable[[str], None]
 
 
@@ -69,12 +73,19 @@ class Stack:
     @cached_property
     def secrets(self) -> Secrets:
         """Made when first needed: a look at a directory in which nothing runs leaves nothing there. What is set counts
-        before what was made.
+        before what was made. A simulation has its own, so that the same seed gives the same bytes.
         """
-        found, control, admin = load_secrets(self.home), self.settings.control_secret, self.settings.admin_token
-        if control is not None:
-            found = replace(found, control_secret=control.get_secret_value())
-        return found if admin is None else replace(found, admin_token=admin.get_secret_value())
+        found = load_secrets(self.home)
+        if self.settings.run == "simulation":
+            found = replace(found, personal_key=PERSONAL_KEY, proof_secret=PROOF_SECRET)
+        given = {name: getattr(self.settings, name) for name in GIVEN_SECRETS}
+        return replace(found, **{name: one.get_secret_value() for name, one in given.items() if one is not None})
+
+    def identity(self) -> IdentityReader:
+        """As the parts of this deployment read identifiers. Raises DefinitionError."""
+        found = self.secrets
+        secrets = IdentitySecrets(found.personal_key.encode(), found.proof_secret.encode())
+        return IdentityReader(identity_rules_of(self.settings), secrets)
 
     @property
     def write_keys_file(self) -> Path:

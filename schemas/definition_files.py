@@ -27,6 +27,7 @@ __all__ = [
     "load_catalogue",
     "load_definition",
     "load_definitions",
+    "validated",
 ]
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +36,7 @@ M = TypeVar("M", bound=BaseModel)
 def load_catalogue(file: Path) -> Catalogue:
     """Raises DefinitionError."""
     document = read_mapping(file)
-    return _validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
+    return validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
 
 
 def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
@@ -84,14 +85,14 @@ def find_definition(name: str, directory: Path, catalogue: Catalogue) -> Definit
 
 def _loaded(file: Path, catalogue: Catalogue) -> tuple[Definition, CommentedMap]:
     document = read_mapping(file)
-    definition = _validated(Definition, plain(document), file, document, drop=0)
+    definition = validated(Definition, plain(document), file, document, drop=0)
     flaws = [Flaw(str(file), *place(document, path), text) for path, text in flaws_of(definition, catalogue)]
     if flaws:
         raise DefinitionError(flaws)
     return definition, document
 
 
-def _validated(model: type[M], data: Any, file: Path, document: CommentedMap, drop: int) -> M:
+def validated(model: type[M], data: Any, file: Path, document: CommentedMap, drop: int) -> M:
     """`drop`: how many leading parts of pydantic's path the document does not have."""
     empty = list(empty_places(document))
     told = [Flaw(str(file), *place(document, path), _empty(path)) for path in empty]

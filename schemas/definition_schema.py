@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from schemas.definition import LOW_SCORE, REPETITION, Catalogue, Definition
+from schemas.identity_rules import IdentityRules
 from schemas.touchpoint import Contract
 
 Schema = dict[str, Any]
@@ -53,6 +56,13 @@ def catalogue_schema() -> Schema:
     schema = _tidy(Catalogue)
     whole = {**schema["properties"]["touchpoints"], "$defs": schema["$defs"], "description": schema["description"]}
     return _headed(whole, "The touchpoint catalogue of Touchline", "touchpoints.yaml")
+
+
+def identity_schema() -> Schema:
+    """Of identity.yaml."""
+    schema = _tidy(IdentityRules)
+    schema["properties"]["phone_region"] |= {"enum": sorted(SUPPORTED_REGIONS)}
+    return _headed(schema, "The identity rules of Touchline", "identity.yaml")
 
 
 def _headed(schema: Schema, title: str, files: str) -> Schema:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.definition import Catalogue
-from schemas.definition_schema import catalogue_schema, definition_schema
+from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
 from schemas.records import (
     Alert,
     Attach,
@@ -53,8 +53,12 @@ def schema_of(topic: str, contract: type[Contract]) -> dict[str, Any]:
 
 
 def file_schemas(catalogue: Catalogue | None = None) -> dict[str, dict[str, Any]]:
-    """Name -> schema of what people write: definitions, and the catalogue."""
-    return {"definition": definition_schema(catalogue), "catalogue": catalogue_schema()}
+    """Name -> schema of what people write: definitions, the catalogue, the identity rules."""
+    return {
+        "definition": definition_schema(catalogue),
+        "catalogue": catalogue_schema(),
+        "identity": identity_schema(),
+    }
 
 
 def export_schemas(directory: Path, catalogue: Catalogue | None = None) -> list[Path]:

@@ -84,14 +84,20 @@ class KeyRules(KindRules):
 
 
 class AnonymousIdRules(DeviceRules):
+    """Of anonymous_id: a browser, by its cookie."""
+
     priority: Priority = Field(1, description=_PRIORITY)
 
 
 class DeviceIdRules(DeviceRules):
+    """Of device_id: an app on one device."""
+
     priority: Priority = Field(2, description=_PRIORITY)
 
 
 class EmailRules(ContactRules):
+    """Of email."""
+
     normalise: Normaliser = Field("email", description=KindRules.model_fields["normalise"].description)
     personal: bool = Field(True, description=ContactRules.model_fields["personal"].description)
     personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
@@ -101,6 +107,8 @@ class EmailRules(ContactRules):
 
 
 class PhoneRules(ContactRules):
+    """Of phone."""
+
     normalise: Normaliser = Field("phone", description=KindRules.model_fields["normalise"].description)
     personal: bool = Field(True, description=ContactRules.model_fields["personal"].description)
     personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
@@ -110,22 +118,32 @@ class PhoneRules(ContactRules):
 
 
 class LoyaltyCardRules(ContactRules):
+    """Of loyalty_card."""
+
     priority: Priority = Field(3, description=_PRIORITY)
 
 
 class OrderIdRules(KeyRules):
+    """Of order_id."""
+
     priority: Priority = Field(1, description=_PRIORITY)
 
 
 class ReceiptIdRules(KeyRules):
+    """Of receipt_id."""
+
     priority: Priority = Field(2, description=_PRIORITY)
 
 
 class TicketIdRules(KeyRules):
+    """Of ticket_id."""
+
     priority: Priority = Field(3, description=_PRIORITY)
 
 
 class ClaimIdRules(KeyRules):
+    """Of claim_id."""
+
     priority: Priority = Field(4, description=_PRIORITY)
 
 

@@ -59,6 +59,21 @@ class Settings(BaseSettings):
     )
     definitions_dir: Path = Field(Path("journeys"), description="Journey definitions, one YAML file each.")
     catalogue_file: Path = Field(Path("touchpoints.yaml"), description="The touchpoint catalogue.")
+    identity_file: Path | None = Field(
+        None,
+        description="Which identifiers count, and what they join. Default: identity.yaml where it lies here, else the "
+        "built-in rules, which are the same as those in the file that is shipped.",
+    )
+    personal_key: SecretStr | None = Field(
+        None,
+        description="Key of the hashes that stand for e-mail addresses and phone numbers, 16 characters or more. "
+        "Embedded mode makes its own. With another key all of them are other customers.",
+    )
+    proof_secret: SecretStr | None = Field(
+        None,
+        description="Key of the proofs that a shop's server gives its browsers, 16 characters or more. Embedded mode "
+        "makes its own. None: a user_id from a browser never counts.",
+    )
     worker_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=100)] = Field(
         "worker-1", description="The same in every life of this worker, different from every other worker."
     )
@@ -68,7 +83,9 @@ class Settings(BaseSettings):
     health_port: Port = Field(8081, description="Port of the worker's health and metrics pages. 0: any free port.")
     loader_health_port: Port = Field(8082, description="The same for the loader.")
     notifier_health_port: Port = Field(8083, description="The same for the notifier.")
-    write_keys_file: Path = Field(Path("write-keys.yaml"), description="Sources and the hashes of their write keys.")
+    write_keys_file: Path = Field(
+        Path("write-keys.yaml"), description="Sources, their trust, and the hashes of their write keys."
+    )
     admin_token: SecretStr | None = Field(
         None, description="Bearer token that sees all sources in the collector's tail. None: nobody does."
     )
@@ -135,7 +152,7 @@ class Settings(BaseSettings):
         None, description="Where an alert in Alertmanager links to, as its source. Without it there is no link."
     )
 
-    @field_validator("control_secret")
+    @field_validator("control_secret", "personal_key", "proof_secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < SECRET_LENGTH_MIN:

@@ -10,19 +10,28 @@ import sys
 from typing import NoReturn
 
 from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from schemas.identity_files import identity_reader_of
 from schemas.settings import Settings, SettingsError, kafka_client_options, read_settings
 from streams.product import Product
 from streams.settings import WorkerSettings
 from streams.worker import REFUSED, run_worker
 
 APP_ID = "touchline"
+LOGIN_HORIZONS = 2
+"""A login is kept for three horizons and a day, and what it speaks for may arrive one horizon late."""
 
 
 def product_of(settings: Settings) -> Product:
     """Raises DefinitionError, SettingsError."""
     if settings.control_secret is None:
         raise SettingsError("TOUCHLINE_CONTROL_SECRET is missing. Set the same secret for collectors and workers.")
-    catalogue = load_catalogue(settings.catalogue_file)
+    catalogue, reader = load_catalogue(settings.catalogue_file), identity_reader_of(settings)
+    if reader.rules.login_before_ms > LOGIN_HORIZONS * settings.horizon_ms:
+        raise SettingsError(
+            f"windows.login_before of the identity rules is {reader.rules.windows.login_before}, more than"
+            f" {LOGIN_HORIZONS} times TOUCHLINE_HORIZON_MS ({settings.horizon_ms}): logins are forgotten before that."
+            " Shorten the one or lengthen the other."
+        )
     return Product(
         definitions=load_definitions(settings.definitions_dir, catalogue),
         catalogue=catalogue,
@@ -30,6 +39,7 @@ def product_of(settings: Settings) -> Product:
         run=settings.run,
         horizon_ms=settings.horizon_ms,
         beats_here=settings.beats == "worker",
+        reader=reader,
     )
 
 

@@ -1,7 +1,8 @@
 """The three stages of the product, wired: what a worker runs.
 
-The fingerprint covers everything that can change an answer: definitions, catalogue, horizon, run, and the version of
-the code. State that was left unclean by another fingerprint is not continued (`streams.checkpoint`).
+The fingerprint covers everything that can change an answer: definitions, catalogue, identity rules and the secrets that
+identifiers are read with, horizon, run, and the version of the code. State that was left unclean by another fingerprint
+is not continued (`streams.checkpoint`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from schemas.control import control_headers
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode, fast_type
+from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.records import Beat, Run
 from schemas.topics import PARTITIONS
 from streams.identity.limits import Limits
@@ -40,13 +42,28 @@ class Product:
     run: Run
     horizon_ms: int
     beats_here: bool = False
+    reader: IdentityReader = DEFAULT_READER
 
     def fingerprint(self) -> str:
         digest = blake2b(f"{STATE_VERSION}|{self.run}|{self.horizon_ms}".encode(), digest_size=16)
         for definition in sorted(self.definitions, key=lambda one: (one.journey, one.version)):
             digest.update(definition.model_dump_json().encode())
         digest.update(self.catalogue.model_dump_json().encode())
+        digest.update(self.reader.fingerprint().encode())
         return digest.hexdigest()
+
+    def limits(self) -> Limits:
+        rules = self.reader.rules
+        return Limits(
+            horizon_ms=self.horizon_ms,
+            login_ms=rules.login_before_ms,
+            kiosk_users=rules.limits.kiosk_users,
+            kiosk_touchpoints=rules.limits.kiosk_touchpoints,
+            kept=rules.limits.kept,
+            most=rules.most,
+            component=rules.limits.component,
+            link_ms=rules.link_ms,
+        )
 
     def stages(self) -> list[StageSpec]:
         compiled = compile_definitions(self.definitions, self.catalogue)
@@ -55,7 +72,8 @@ class Product:
             control_secret=self.control_secret,
             facts=compiled.facts,
             run=self.run,
-            limits=Limits(horizon_ms=self.horizon_ms),
+            limits=self.limits(),
+            reader=self.reader,
         )
         return [
             StageSpec(

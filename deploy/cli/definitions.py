@@ -10,6 +10,7 @@ from rich.console import Console
 
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition
 from schemas.export import export_schemas
+from schemas.identity_files import USUAL_FILE, identity_file_of, load_identity_rules
 from schemas.settings import read_settings
 
 console = Console(highlight=False, soft_wrap=True)
@@ -23,8 +24,8 @@ def register(app: typer.Typer) -> None:
 def validate(
     files: Annotated[list[Path] | None, typer.Argument(help="definition files; all of the deployment without")] = None,
 ) -> None:
-    """Check journey definitions and the catalogue. Each flaw is named with file, line and column; exit code 1 if
-    there is one.
+    """Check journey definitions, the catalogue and the identity rules. Each flaw is named with file, line and column;
+    exit code 1 if there is one.
     """
     settings = read_settings()
     flaws: list[str] = []
@@ -33,7 +34,11 @@ def validate(
     except DefinitionError as error:
         console.print(str(error), markup=False)
         raise typer.Exit(1) from error
+    identity_file = identity_file_of(settings)
     for file in files or sorted(settings.definitions_dir.glob("*.yaml")):
+        if _is_identity(file, identity_file):
+            identity_file = file
+            continue
         try:
             definition = load_definition(file, catalogue)
             console.print(
@@ -42,11 +47,26 @@ def validate(
             )
         except DefinitionError as error:
             flaws.append(str(error))
+    personal: tuple[str, ...] = ()
+    if identity_file is not None:
+        try:
+            personal = load_identity_rules(identity_file).personal_kinds
+        except DefinitionError as error:
+            flaws.append(str(error))
     for flaw in flaws:
         console.print(flaw, markup=False)
     if flaws:
         raise typer.Exit(1)
     console.print(f"{settings.catalogue_file}: {len(catalogue.touchpoints)} touchpoints", markup=False)
+    if identity_file is None:
+        console.print("identity rules: built in, no identity.yaml lies here", markup=False)
+    else:
+        console.print(f"{identity_file}: identity rules; personal: {', '.join(personal) or 'nothing'}", markup=False)
+
+
+def _is_identity(file: Path, usual: Path | None) -> bool:
+    """Whether somebody who names this file means rules rather than a journey."""
+    return file.name == USUAL_FILE.name or (usual is not None and file.absolute() == usual.absolute())
 
 
 def export(
@@ -55,7 +75,7 @@ def export(
         Path | None, typer.Option(help="complete the names of this catalogue's touchpoints in definitions")
     ] = None,
 ) -> None:
-    """Write the JSON Schema of every contract, and of definitions and catalogue for editors."""
+    """Write the JSON Schema of every contract, and of definitions, catalogue and identity rules for editors."""
     known = load_catalogue(catalogue) if catalogue is not None else None
     for file in export_schemas(directory, known):
         console.print(str(file), markup=False)

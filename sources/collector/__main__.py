@@ -10,6 +10,7 @@ import signal
 import sys
 
 from schemas.settings import Settings, SettingsError, read_settings
+from schemas.yaml_file import DefinitionError
 from sources.collector.keys import KeyFileError
 from sources.collector.start import collector_of, serve
 
@@ -26,7 +27,7 @@ async def run(settings: Settings) -> None:
 def main() -> int:
     try:
         asyncio.run(run(read_settings()))
-    except (SettingsError, KeyFileError, OSError) as error:
+    except (SettingsError, DefinitionError, KeyFileError, OSError) as error:
         print(f"collector: {error}", file=sys.stderr)
         return 2
     return 0

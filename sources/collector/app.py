@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.topics import PARTITIONS
 from sources.collector.beats import BeatRecord, Beats, ready
 from sources.collector.body import InFlight
@@ -52,6 +53,7 @@ class Options:
     in_flight_bytes_max: int = 64 << 20
     in_flight_requests_max: int = 512
     kafka: Mapping[str, Any] = field(default_factory=dict)
+    reader: IdentityReader = DEFAULT_READER
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def build_collector(options: Options, keys: KeyFile, now: Callable[[], int]) -> 
     in_flight = InFlight(options.in_flight_bytes_max, options.in_flight_requests_max)
     metrics.in_flight_bytes.set_function(lambda: in_flight.bytes)
     metrics.in_flight_requests.set_function(lambda: in_flight.requests)
-    door = Door(keys, raw_log, metrics, now, options.simulation, options.produce_seconds, in_flight)
+    door = Door(keys, raw_log, metrics, now, options.simulation, options.produce_seconds, in_flight, options.reader)
     beats = None
     if options.beat_record is not None and not options.simulation:
         interval_ms = options.beat_interval_ms

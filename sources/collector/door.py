@@ -15,6 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.identity_reader import IdentityReader
 from sources.collector.body import Hold, InFlight, read_body
 from sources.collector.judge import Format, Judged, Stamp, judge
 from sources.collector.key_file import KeyFile
@@ -50,6 +51,7 @@ class Door:
     simulation: bool
     produce_seconds: float
     in_flight: InFlight
+    reader: IdentityReader
     recent: Recent = field(default_factory=Recent)
 
     def arrival(self, request: web.Request) -> Arrival:
@@ -94,6 +96,7 @@ class Door:
         return Stamp.of(
             format_,
             source,
+            self.reader,
             received_at=arrival.received_at,
             sent_at=sent_at,
             log_time=arrival.log_time,

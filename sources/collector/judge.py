@@ -1,7 +1,9 @@
 """The verdict on one touchpoint: by resolve's own validation, so nobody hears "accepted" and finds a dead letter.
 
-The record for `touchpoints.raw` carries the bytes as they came. Its key is the routing identifier and its partition
-follows from the key; what cannot be read has no key, and its partition follows from its bytes.
+The record for `touchpoints.raw` carries the bytes as they came, but that hashes stand in place of personal values
+(`schemas.identity_reader`); the verdict is on these bytes, because resolve sees no others. Its key is the routing
+identifier and its partition follows from the key; what cannot be read has no key, and its partition follows from its
+bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import msgspec
 
 from schemas.decode import Invalid, decode_touchpoint
 from schemas.identifiers import partition_of
+from schemas.identity_reader import IdentityReader
 from schemas.times import to_ms
 from sources.collector.keys import Source
 from sources.collector.produce import Headers, Record
@@ -33,19 +36,23 @@ class Stamp:
     received_at: int
     partitions: int
     headers: Headers
+    reader: IdentityReader
 
     @classmethod
     def of(
         cls,
         format_: Format,
         source: Source,
+        reader: IdentityReader,
         *,
         received_at: int,
         sent_at: int | None,
         log_time: int | None,
         partitions: int,
     ) -> Stamp:
-        headers = [("format", format_.encode()), ("source", source.name.encode())]
+        headers = [("format", format_.encode()), ("source", source.name.encode()), ("trust", source.trust.encode())]
+        if reader.mark is not None:
+            headers.append(("cleaned", reader.mark))
         if source.channel is not None:
             headers.append(("channel", source.channel.encode()))
         if sent_at is not None:
@@ -53,7 +60,7 @@ class Stamp:
         headers.append(("received_at", b"%d" % received_at))
         if log_time is not None:
             headers.append(("log_time", b"%d" % log_time))
-        return cls(source, received_at, partitions, headers)
+        return cls(source, received_at, partitions, headers, reader)
 
 
 class Judged(NamedTuple):
@@ -77,7 +84,8 @@ _LABEL: Final = msgspec.json.Decoder(_Label)
 
 
 def judge(item: bytes, stamp: Stamp) -> Judged:
-    decoded = decode_touchpoint(item, stamp.headers)
+    item = stamp.reader.cleaned(item)
+    decoded = decode_touchpoint(item, stamp.headers, stamp.reader)
     if isinstance(decoded, Invalid):
         return _refused(item, stamp, decoded)
     key = decoded.routing

@@ -3,8 +3,11 @@
 The file names each key, or `sha256:` and the key's SHA-256 in hex, so that the file need not hold secrets:
 
     write_keys:
-      web-7f3a9c:            {source: web_shop, channel: web}
-      sha256:9f86d081...:    {source: tills}
+      web-7f3a9c:            {source: web_shop, trust: browser, channel: web}
+      sha256:9f86d081...:    {source: tills, trust: server}
+
+`trust` says what who has the key may assert (docs/identity.md, "What a browser may say"): `browser` for a key that
+others can read, in a page or an app; `server` for one that only your servers have.
 
 Memory holds only hashes. Sources are the bounded set of labels in metrics; several keys may share one, to
 change a key without a gap.
@@ -20,7 +23,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -32,6 +35,9 @@ KEY_LENGTH_MAX: Final = 200
 WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 NOBODY: Final = bytes(32)
+Trust = Literal["browser", "server"]
+FIELDS: Final = ("source", "trust", "channel")
+TRUSTS: Final = "`trust: browser` (the key lies in a page or an app, anybody can read it) or `trust: server`"
 
 
 class KeyFileError(ValueError):
@@ -43,6 +49,7 @@ class Source:
     """`channel` is the default of touchpoints that name none."""
 
     name: str
+    trust: Trust
     channel: str | None = None
 
 
@@ -111,11 +118,18 @@ def _entry(key: object, value: object, place: str) -> tuple[bytes, Source]:
     """One line of the file. A message never repeats the key: it is a secret."""
     if not isinstance(key, str) or not 8 <= len(key) <= KEY_LENGTH_MAX or not key.isascii():
         raise KeyFileError(f"{place}: a write key is text of 8 to {KEY_LENGTH_MAX} ASCII characters. Put it in quotes.")
-    if not isinstance(value, Mapping) or not {"source"} <= set(value) <= {"source", "channel"}:
-        raise KeyFileError(f"{place}: wants {{source: NAME, channel: NAME}}; the channel may be absent.")
-    for field, word in value.items():
-        if not isinstance(word, str) or not WORD.fullmatch(word):
+    if not isinstance(value, Mapping) or not {"source"} <= set(value) <= set(FIELDS):
+        raise KeyFileError(
+            f"{place}: wants {{source: NAME, trust: browser|server, channel: NAME}}; the channel may be absent."
+        )
+    for field in ("source", "channel"):
+        word = value.get(field, "-")
+        if field in value and not (isinstance(word, str) and WORD.fullmatch(word)):
             raise KeyFileError(f"{place}: `{field}` wants 1 to 40 of a-z 0-9 _ . - and begins with a letter or digit.")
+    if "trust" not in value:
+        raise KeyFileError(f"{place}: `trust` is missing: add {TRUSTS}. Without it nobody knows what the key may say.")
+    if value["trust"] not in ("browser", "server"):
+        raise KeyFileError(f"{place}: wants {TRUSTS}.")
     hashed = DIGEST.fullmatch(key)
     digest = bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(key.encode()).digest()
-    return digest, Source(value["source"], value.get("channel"))
+    return digest, Source(value["source"], value["trust"], value.get("channel"))

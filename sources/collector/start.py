@@ -11,6 +11,7 @@ from aiohttp import web
 
 from schemas.control import control_headers
 from schemas.fast import encode, fast_type
+from schemas.identity_files import identity_reader_of
 from schemas.records import Beat
 from schemas.settings import Settings, SettingsError, kafka_client_options, no_place
 from sources.collector.app import Collector, Options, build_collector
@@ -35,7 +36,7 @@ def beat_record_of(secret: bytes) -> BeatRecord:
 
 
 def options_of(settings: Settings) -> Options:
-    """Raises SettingsError."""
+    """Raises SettingsError, and DefinitionError for identity rules that cannot be used."""
     if settings.run not in ("live", "simulation"):
         raise SettingsError(f"TOUCHLINE_RUN: a collector serves a live run or a simulation, not a {settings.run}")
     beat_record = None
@@ -52,11 +53,12 @@ def options_of(settings: Settings) -> Options:
         beat_interval_ms=settings.beat_interval_ms,
         admin_token=None if token is None else token.get_secret_value(),
         kafka=kafka_client_options(settings),
+        reader=identity_reader_of(settings),
     )
 
 
 def collector_of(settings: Settings, write_keys_file: Path | None = None) -> Collector:
-    """Not yet running. Raises SettingsError and KeyFileError."""
+    """Not yet running. Raises SettingsError, DefinitionError and KeyFileError."""
     keys = KeyFile(write_keys_file or settings.write_keys_file)
     return build_collector(options_of(settings), keys, now=lambda: time.time_ns() // 1_000_000)
 

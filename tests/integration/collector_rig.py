@@ -24,7 +24,12 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from schemas.topics import TOPICS
 
 WEB_KEY, TILL_KEY, ADMIN_TOKEN, SECRET = "web-key-1", "till-key-1", "admin-token-1", "control-secret-of-the-tests"
-KEYS = f"write_keys:\n  {WEB_KEY}: {{source: web_shop, channel: web}}\n  {TILL_KEY}: {{source: tills}}\n"
+KEYS = f"""\
+write_keys:
+  {WEB_KEY}: {{source: web_shop, trust: browser, channel: web}}
+  {TILL_KEY}: {{source: tills, trust: server}}
+"""
+PERSONAL_KEY, PROOF_SECRET = "personal-key-of-the-tests", "proof-secret-of-the-tests"
 PARTITIONS = 12
 
 
@@ -130,6 +135,8 @@ def running_collector(
         "TOUCHLINE_WRITE_KEYS_FILE": str(keys),
         "TOUCHLINE_COLLECTOR_PORT": str(port),
         "TOUCHLINE_CONTROL_SECRET": SECRET,
+        "TOUCHLINE_PERSONAL_KEY": PERSONAL_KEY,
+        "TOUCHLINE_PROOF_SECRET": PROOF_SECRET,
         "TOUCHLINE_ADMIN_TOKEN": ADMIN_TOKEN,
     }
     path = directory / f"collector-{port}.log"

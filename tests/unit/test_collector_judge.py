@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from schemas.decode import TOUCHPOINT_BYTES_MAX, Decoded, decode_touchpoint
 from schemas.identifiers import partition_of
+from schemas.identity_reader import IdentityReader, IdentitySecrets
 from schemas.settings import Settings, SettingsError
 from sources.collector.judge import Format, Judged, Stamp, judge, time_or_none
-from sources.collector.keys import Source
+from sources.collector.keys import Source, Trust
 from sources.collector.start import options_of
 
 PARTITIONS = 12
+PERSONAL = b"clear"
+CONTACT = st.sampled_from(["clear@shop.de", "Clear@Shop.DE ", "clear", "", "null", "clear" * 50]) | st.integers()
 MEMBERS = st.fixed_dictionaries(
     {},
     optional={
@@ -28,8 +31,10 @@ MEMBERS = st.fixed_dictionaries(
         "occurred_at": st.sampled_from(["2026-01-02T03:04:05Z", "yesterday"]),
         "timestamp": st.sampled_from(["2026-01-02T03:04:05.678Z", "2026-02-30T00:00:00Z"]),
         "identifiers": st.fixed_dictionaries(
-            {}, optional={"user_id": st.text(max_size=2), "order_id": st.text(max_size=2)}
+            {}, optional={"user_id": st.text(max_size=2), "order_id": st.text(max_size=2), "email": CONTACT}
         ),
+        "traits": st.fixed_dictionaries({}, optional={"email": CONTACT, "Phone": CONTACT, "name": st.text(max_size=2)}),
+        "properties": st.fixed_dictionaries({}, optional={"customerEmail": CONTACT, "list": st.lists(st.none())}),
         "userId": st.text(max_size=2) | st.none() | st.integers(),
         "anonymousId": st.text(max_size=2) | st.none(),
         "colour": st.none(),
@@ -37,13 +42,17 @@ MEMBERS = st.fixed_dictionaries(
 )
 
 
-def judged(item: bytes, format_: Format, log_time: int | None = None) -> Judged:
-    source = Source("web_shop", "web")
+READER = IdentityReader(secrets=IdentitySecrets(b"personal", b"proofs"))
+
+
+def judged(item: bytes, format_: Format, log_time: int | None = None, trust: Trust = "browser") -> Judged:
+    source = Source("web_shop", trust, "web")
     return judge(
         item,
         Stamp.of(
             format_,
             source,
+            READER,
             received_at=1_767_323_046_500,
             sent_at=1_767_323_046_000,
             log_time=log_time,
@@ -56,11 +65,15 @@ def judged(item: bytes, format_: Format, log_time: int | None = None) -> Judged:
 @given(
     MEMBERS.map(lambda members: json.dumps(members).encode()) | st.binary(max_size=40),
     st.sampled_from(["touchline", "segment"]),
+    st.sampled_from(["browser", "server"]),
 )
-def test_the_verdict_is_that_of_resolve(item: bytes, format_: Format) -> None:
-    one = judged(item, format_)
-    seen_by_resolve = decode_touchpoint(one.record.value, one.record.headers)
-    assert one.record.value == item
+def test_the_verdict_is_that_of_resolve(item: bytes, format_: Format, trust: Trust) -> None:
+    one = judged(item, format_, trust=trust)
+    seen_by_resolve = decode_touchpoint(one.record.value, one.record.headers, READER)
+    assert one.record.value == READER.cleaned(item)
+    assert PERSONAL not in one.record.value
+    uncleaned = [(name, content) for name, content in one.record.headers if name != "cleaned"]
+    assert decode_touchpoint(one.record.value, uncleaned, READER) == seen_by_resolve
     assert (one.line.verdict == "accepted") == isinstance(seen_by_resolve, Decoded)
     assert 0 <= one.record.partition < PARTITIONS
     if isinstance(seen_by_resolve, Decoded):
@@ -86,6 +99,8 @@ def test_headers_say_what_the_request_said() -> None:
     assert headers == {
         "format": b"segment",
         "source": b"web_shop",
+        "trust": b"browser",
+        "cleaned": READER.mark,
         "channel": b"web",
         "sent_at": b"1767323046000",
         "received_at": b"1767323046500",
@@ -110,7 +125,8 @@ def test_the_time_of_sending(value: object, ms: int | None) -> None:
 
 def test_a_live_collector_wants_the_secret_that_signs_its_beats() -> None:
     def given_settings(**given: object) -> Settings:
-        return Settings.model_validate({"write_keys_file": Path("keys.yaml"), **given})
+        known = {"write_keys_file": Path("keys.yaml"), "personal_key": "0123456789abcdef"}
+        return Settings.model_validate(known | given)
 
     with pytest.raises(SettingsError, match="TOUCHLINE_CONTROL_SECRET"):
         options_of(given_settings())

@@ -13,8 +13,9 @@ from sources.collector.key_file import KeyFile
 from sources.collector.keys import KeyFileError, Source
 from sources.collector.metrics import Metrics
 
-OLD = "write_keys:\n  old-key-1: {source: shop}\n"
-NEW = "write_keys:\n  new-key-1: {source: shop}\n  new-key-2: {source: till}\n"
+OLD = "write_keys:\n  old-key-1: {source: shop, trust: server}\n"
+HALF = "write_keys:\n  new-key-1: {source: shop, trust: server}\n"
+NEW = HALF + "  new-key-2: {source: till, trust: server}\n"
 
 
 @pytest.fixture
@@ -31,14 +32,14 @@ def known(keys: KeyFile) -> set[str]:
 def test_a_changed_file_is_taken_once_it_lies_still(file: Path) -> None:
     keys = KeyFile(file)
     assert keys.look() is None
-    file.write_text(NEW[:45])  # valid YAML, and half of the truth: somebody is writing
+    file.write_text(HALF)  # valid YAML, and half of the truth: somebody is writing
     assert keys.look() is None
     file.write_text(NEW)
     assert keys.look() is None
     assert known(keys) == {"old-key-1"}
     assert keys.look() == "taken"
     assert known(keys) == {"new-key-1", "new-key-2"}
-    assert keys.find("new-key-2") == Source("till")
+    assert keys.find("new-key-2") == Source("till", "server")
     assert keys.look() is None
 
 

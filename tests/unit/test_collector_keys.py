@@ -21,13 +21,13 @@ def test_keys_find_their_source(tmp_path: Path) -> None:
     file = tmp_path / "write_keys.yaml"
     hashed = hashlib.sha256(b"till-secret").hexdigest()
     file.write_text(
-        f"write_keys:\n  web-12345: {{source: web_shop, channel: web}}\n  web-67890: {{source: web_shop}}\n"
-        f"  sha256:{hashed}: {{source: tills}}\n"
+        "write_keys:\n  web-12345: {source: web_shop, channel: web, trust: browser}\n"
+        f"  web-67890: {{source: web_shop, trust: server}}\n  sha256:{hashed}: {{trust: server, source: tills}}\n"
     )
     keys = load_keys(file)
-    assert keys.find("web-12345") == Source("web_shop", "web")
-    assert keys.find("web-67890") == Source("web_shop", None)
-    assert keys.find("till-secret") == Source("tills", None)
+    assert keys.find("web-12345") == Source("web_shop", "browser", "web")
+    assert keys.find("web-67890") == Source("web_shop", "server", None)
+    assert keys.find("till-secret") == Source("tills", "server", None)
     for stranger in ("", "web-1234", "web-123456", f"sha256:{hashed}", "x" * 10_000, "\ud800" * 8):
         assert keys.find(stranger) is None
     assert keys.sources == ["tills", "web_shop"]
@@ -43,8 +43,11 @@ def test_keys_find_their_source(tmp_path: Path) -> None:
         ("write_keys: {}", 1, "write_keys"),
         ("write_keys: {a: [", 1, "YAML"),
         ("write_keys:\n  secret-1: {source: a}\n  secret-1: {source: b}\n", 3, "twice"),
-        ("write_keys:\n  secret-1: {source: a}\n  secret-2: {channel: b}\n", 3, "source"),
-        ("write_keys:\n  secret-1: {source: a, trust: b}\n", 2, "channel"),
+        ("write_keys:\n  secret-1: {source: a, trust: server}\n  secret-2: {channel: b}\n", 3, "source"),
+        ("write_keys:\n  secret-1: {source: a, trust: server}\n  secret-2: {source: b}\n", 3, "`trust` is missing"),
+        ("write_keys:\n  secret-1: {source: a, trust: b}\n", 2, "`trust: browser` "),
+        ("write_keys:\n  secret-1: {source: a, trust: [server]}\n", 2, "`trust: browser` "),
+        ("write_keys:\n  secret-1: {source: a, trust: server, color: b}\n", 2, "channel"),
         ("write_keys:\n  secret-1: {source: Café}\n", 2, "`source`"),
         ("write_keys:\n  secret-1: {source: a, channel: 7}\n", 2, "`channel`"),
         ("write_keys:\n  12345678: {source: a}\n", 2, "quotes"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +28,9 @@ def test_the_collector_reads_the_keys_and_changed_ones_stay(tmp_path: Path) -> N
     keys = load_keys(tmp_path / "write-keys.yaml")
     sources = {source: keys.find(key) for source, key in made.write_keys.items()}
     assert {source: found and found.name for source, found in sources.items()} == {name: name for name in sources}
-    (tmp_path / "write-keys.yaml").write_text("write_keys: {my-own-key: {source: web}}\n")
+    trust = {source: found and found.trust for source, found in sources.items()}
+    assert trust == {"web": "browser", "app": "browser", "till": "server", "payments": "server"}
+    (tmp_path / "write-keys.yaml").write_text("write_keys: {my-own-key: {source: web, trust: server}}\n")
     assert load_secrets(tmp_path) == made
     assert load_keys(tmp_path / "write-keys.yaml").find("my-own-key") is not None
 
@@ -36,6 +40,31 @@ def test_a_file_that_was_deleted_comes_back(tmp_path: Path) -> None:
     (tmp_path / "write-keys.yaml").unlink()
     assert load_secrets(tmp_path) == made
     assert load_keys(tmp_path / "write-keys.yaml").find(made.write_keys["web"]) is not None
+
+
+def test_what_an_earlier_version_did_not_make_is_added_once(tmp_path: Path) -> None:
+    """Its write keys had no trust: the file is made anew, unless somebody has changed it."""
+    made = load_secrets(tmp_path)
+    file, keys_file = tmp_path / "secrets.json", tmp_path / "write-keys.yaml"
+    old = json.loads(file.read_text())
+    for name in ("personal_key", "proof_secret"):
+        del old[name]
+    file.write_text(json.dumps(old))
+    keys_file.write_text(re.sub(", trust: [a-z]+", "", keys_file.read_text()))
+    found = load_secrets(tmp_path)
+    assert (found.control_secret, found.write_keys, found.admin_token) == (
+        made.control_secret,
+        made.write_keys,
+        made.admin_token,
+    )
+    assert min(len(found.personal_key), len(found.proof_secret)) >= 32
+    assert found.personal_key not in (made.personal_key, found.proof_secret)
+    assert load_secrets(tmp_path) == found
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert load_keys(keys_file).find(made.write_keys["till"]) is not None
+    keys_file.write_text("write_keys: {my-own-key: {source: web}}\n")
+    load_secrets(tmp_path)
+    assert "my-own-key" in keys_file.read_text()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"control_secret": "c", "admin_token": "a", "write_keys": []}'])

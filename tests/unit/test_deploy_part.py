@@ -21,7 +21,12 @@ SET = {
 
 def parts(settings: Settings, home: Path, webhook_url: str = "", workers: int = 1) -> dict[str, Part]:
     around = Surroundings(
-        settings, home, "127.0.0.1:1", "http://127.0.0.1:2", Secrets("control", {}, "admin"), webhook_url
+        settings,
+        home,
+        "127.0.0.1:1",
+        "http://127.0.0.1:2",
+        Secrets("control", {}, "admin", "personal", "proof"),
+        webhook_url,
     )
     return {part.name: part for part in parts_of(around, workers)}
 

@@ -56,6 +56,7 @@ def test_a_taken_port_is_named_in_one_line(command: tuple[str, ...], setting: st
         port = str(holder.getsockname()[1])
         env |= {setting: port, "TOUCHLINE_DATA_DIR": str(tmp_path), "TOUCHLINE_INSTANCE": "one"}
         env |= {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "TOUCHLINE_CONTROL_SECRET": "0123456789abcdef"}
+        env |= {"TOUCHLINE_PERSONAL_KEY": "0123456789abcdef"}
         done = subprocess.run([sys.executable, "-m", *command], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
