@@ -7,11 +7,11 @@ editors (`schemas.definition_schema`) and the tables of docs/definitions.md are 
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
-from schemas.records import Fact, Severity
+from schemas.records import BreakKind, Fact, Severity
 from schemas.touchpoint import Contract
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -21,9 +21,36 @@ Where = dict[Word, Fact]
 
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-REPETITION: Final = ("touchpoint", "at_least", "in_window", "cleared_by")
-LOW_SCORE: Final = ("score", "below", "about")
-"""The two shapes of a break: the fields that each needs. The other's have no place in it."""
+
+class Shape(NamedTuple):
+    """One of the shapes of a break. `sign`: what tells it from the others. It needs all of `needs` and one of
+    `needs_one`, and may have `may`.
+    """
+
+    kind: BreakKind
+    called: str
+    sign: tuple[str, ...]
+    needs: tuple[str, ...]
+    needs_one: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+
+
+SHAPES: Final = (
+    Shape("low_score", "low score", ("score",), ("score", "below", "about")),
+    Shape("abandoned", "abandonment", ("idle",), ("idle",)),
+    Shape("skipped_step", "skipped step", ("without",), ("without",), may=("tolerate",)),
+    Shape("out_of_order", "wrong order", ("requires",), ("touchpoint", "requires"), may=("where", "tolerate")),
+    Shape("forbidden", "ban", ("at_most", "never_with"), ("touchpoint",), ("at_most", "never_with"), ("where",)),
+    Shape(
+        "repeated",
+        "repetition",
+        ("at_least", "in_window"),
+        ("touchpoint", "at_least", "in_window", "cleared_by"),
+        may=("where",),
+    ),
+    Shape("failure_event", "failure", ("touchpoint",), ("touchpoint", "cleared_by"), may=("where", "tolerate")),
+)
+"""In the order in which they are told apart: the first of whose signs one is given."""
 
 _EQUAL: Final = "`channel` is compared with the touchpoint's channel, any other word with its property of that name."
 
@@ -96,18 +123,43 @@ class Outcome(Contract):
 
 
 class Break(Contract):
-    """Trouble that is no missed deadline. Either a repetition (`touchpoint`, `at_least`, `in_window`, `cleared_by`) or
-    a low score (`score`, `below`, `about`).
+    """Trouble that is no missed deadline, in one of seven shapes: repetition (`touchpoint`, `at_least`, `in_window`,
+    `cleared_by`), failure (`touchpoint`, `cleared_by`), wrong order (`touchpoint`, `requires`), skipped step
+    (`without`), ban (`touchpoint`, and `at_most` or `never_with`), abandonment (`idle`), low score (`score`, `below`,
+    `about`).
     """
 
-    touchpoint: Word | None = Field(None, description="Repetition: the touchpoint that is counted.")
-    where: Where = Field({}, description=f"Repetition: what else must be equal. {_EQUAL}")
+    touchpoint: Word | None = Field(
+        None, description="The touchpoint that is counted, fails, comes too early or is banned."
+    )
+    where: Where = Field({}, description=f"Beside `touchpoint`: what else must be equal. {_EQUAL}")
     at_least: Annotated[int, Field(ge=2, le=50)] | None = Field(
         None, description="Repetition: the break begins with this many."
     )
     in_window: Duration | None = Field(None, description="Repetition: within this time, up to and with the last one.")
     cleared_by: Word | None = Field(
-        None, description="Repetition: the step whose touchpoint ends the break and the count. The alert names it."
+        None,
+        description="Repetition, failure: the step whose touchpoint ends the break and the count. The alert names it.",
+    )
+    requires: Word | None = Field(
+        None, description="Wrong order: the step whose touchpoint should have come before. The alert names it."
+    )
+    without: Word | None = Field(
+        None, description="Skipped step: the step that had not come when the journey succeeded. The alert names it."
+    )
+    tolerate: Duration | None = Field(
+        None,
+        description="Failure, wrong order, skipped step: no break if it is put right within this time. Without it: at "
+        "once.",
+    )
+    at_most: Annotated[int, Field(ge=0, le=50)] | None = Field(
+        None, description="Ban: so many are allowed in one journey, after the start; 0: none."
+    )
+    never_with: Word | None = Field(
+        None, description="Ban: not in one journey with this touchpoint, whichever came first."
+    )
+    idle: Duration | None = Field(
+        None, description="Abandonment: the break begins when nothing happens for so long before success."
     )
     score: Word | None = Field(
         None, description="Low score: the property that is looked at, on whatever touchpoint carries it."
@@ -117,6 +169,12 @@ class Break(Contract):
     )
     about: Word | None = Field(None, description="Low score: the step that the alert names.")
     severity: Severity = Field("error", description="Severity of the alert.")
+
+
+def shape_of(rule: Break) -> Shape:
+    """By what is given; a break without any sign is taken for a repetition."""
+    given = {part for part in type(rule).model_fields if getattr(rule, part) is not None}
+    return next((shape for shape in SHAPES if not given.isdisjoint(shape.sign)), SHAPES[5])
 
 
 class Definition(Contract):

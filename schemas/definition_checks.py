@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.definition import LOW_SCORE, REPETITION, Break, Catalogue, Definition, Step, Where, duration_ms
+from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms, shape_of
 from schemas.records import Fact
 from schemas.yaml_file import Path_, nearest
 
@@ -97,8 +97,9 @@ def _reach_flaws(definition: Definition) -> Found:
         yield from _twice(("steps", name, "any_of"), step.any_of or ())
     yield from _twice(("outcome", "failure"), definition.outcome.failure)
     for name, rule in definition.breaks.items():
-        if rule.touchpoint in definition.outcome.failure:
-            yield ("breaks", name, "touchpoint"), f"{rule.touchpoint!r} {ending}, so it never repeats."
+        if rule.touchpoint in definition.outcome.failure and shape_of(rule).kind != "forbidden":
+            text = f"{rule.touchpoint!r} {ending}, so it can only be banned (at_most, never_with)."
+            yield ("breaks", name, "touchpoint"), text
 
 
 def _twice(path: Path_, words: list[str] | tuple[()]) -> Found:
@@ -113,13 +114,34 @@ def _break_flaws(definition: Definition) -> Found:
         if name in definition.steps:
             yield path, f"a step is named {name!r} too. Alerts are told apart by name: choose another."
         yield from ((path, text) for text in _incomplete(rule))
-        for part in ("cleared_by", "about"):
+        for part in ("cleared_by", "about", "requires", "without"):
             step = getattr(rule, part)
             if step is not None and step not in definition.steps:
                 yield (*path, part), _unknown_step(step, definition)
         if rule.cleared_by in definition.steps and _always_clears(rule, definition.steps[rule.cleared_by]):
             text = f"every {rule.touchpoint!r} that is counted also clears the break, so it never begins."
             yield (*path, "cleared_by"), text
+        if rule.requires in definition.steps and _always_clears(rule, definition.steps[rule.requires]):
+            yield (
+                (*path, "requires"),
+                f"every such {rule.touchpoint!r} is itself what the step requires, so it never begins.",
+            )
+        if rule.without is not None and rule.without == definition.outcome.success:
+            yield (
+                (*path, "without"),
+                f"{rule.without!r} is the success itself, so the journey never succeeds without it.",
+            )
+        if rule.never_with is not None and rule.never_with == rule.touchpoint:
+            yield (*path, "never_with"), f"{rule.touchpoint!r} is always with itself. For its number take at_most."
+        yield from _time_flaws(path, rule, definition)
+
+
+def _time_flaws(path: Path_, rule: Break, definition: Definition) -> Found:
+    for part in ("tolerate", "idle"):
+        given = getattr(rule, part)
+        if given is not None and duration_ms(given) > duration_ms(definition.lifetime):
+            advice = "Shorten it, or lengthen the lifetime."
+            yield (*path, part), f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
 
 
 def _always_clears(rule: Break, step: Step) -> bool:
@@ -134,14 +156,18 @@ def equal(one: Fact, other: Fact) -> bool:
 
 
 def _incomplete(rule: Break) -> Iterator[str]:
-    given = {part for part in (*REPETITION, *LOW_SCORE) if getattr(rule, part) is not None}
-    if rule.where:
-        given.add("where")
-    wanted, kind, also = (LOW_SCORE, "score", set()) if "score" in given else (REPETITION, "repetition", {"where"})
-    if missing := [part for part in wanted if part not in given]:
+    shape = shape_of(rule)
+    given = {part for part in type(rule).model_fields if part != "severity" and getattr(rule, part) not in (None, {})}
+    wanted = [*shape.needs, *([" or ".join(shape.needs_one)] if shape.needs_one else [])]
+    missing = [part for part in shape.needs if part not in given]
+    if shape.needs_one and given.isdisjoint(shape.needs_one):
+        missing.append(" or ".join(shape.needs_one))
+    if missing:
         yield f"this break lacks {', '.join(missing)}. It needs {', '.join(wanted)}."
-    if extra := sorted(given - set(wanted) - also):
-        yield f"this break is a {kind}; {', '.join(extra)} has no place in it."
+    if extra := sorted(given - {*shape.needs, *shape.needs_one, *shape.may}):
+        yield f"this break is a {shape.called}; {', '.join(extra)} has no place in it."
+    if len(both := [part for part in shape.needs_one if part in given]) > 1:
+        yield f"{' and '.join(both)} are two bans. Make two breaks of them."
 
 
 def _unknown_step(name: str, definition: Definition, *also: str) -> str:
@@ -223,3 +249,5 @@ def _patterns(definition: Definition) -> Iterator[tuple[Path_, str, Where]]:
     for key, rule in definition.breaks.items():
         if rule.touchpoint is not None:
             yield ("breaks", key, "touchpoint"), rule.touchpoint, rule.where
+        if rule.never_with is not None:
+            yield ("breaks", key, "never_with"), rule.never_with, {}

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from phonenumbers import SUPPORTED_REGIONS
 
-from schemas.definition import LOW_SCORE, REPETITION, Catalogue, Definition
+from schemas.definition import SHAPES, Break, Catalogue, Definition, Shape
 from schemas.identity_rules import IdentityRules
 from schemas.touchpoint import Contract
 
 Schema = dict[str, Any]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DURATIONS: Final = ["10m", "8h"]
-NO_START: Final = ("cleared_by", "about")
+NO_START: Final = ("cleared_by", "about", "requires", "without")
 CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
 WANT_DEADLINE: Final = ("if_missing", "severity", "handoff")
 
@@ -32,8 +32,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
     parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
     parts["Break"]["oneOf"] = [
-        {"required": list(REPETITION), "properties": dict.fromkeys(LOW_SCORE, False)},
-        {"required": list(LOW_SCORE), "properties": dict.fromkeys(("where", *REPETITION), False)},
+        _shape(shape, *one) for shape in SHAPES for one in ([(each,) for each in shape.needs_one] or [()])
     ]
     parts["Instance"]["not"] = {"properties": {"key": {"const": "customer"}}, "required": ["if_absent"]}
     schema["properties"]["steps"]["propertyNames"]["not"] = {"const": "start"}
@@ -46,9 +45,21 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
         field["uniqueItems"] = True
     if catalogue is not None:
         single = [parts[name]["properties"]["touchpoint"] for name in ("Pattern", "Step", "Break")]
+        single.append(parts["Break"]["properties"]["never_with"])
         for field in (*single, *(field["items"] for field in several)):
             field["enum"] = list(catalogue.touchpoints)
     return _headed(schema, "A journey definition of Touchline", "journeys/*.yaml")
+
+
+def _each(shape: Shape) -> list[tuple[str, ...]]:
+    return [(field,) for field in shape.needs_one] or [()]
+
+
+def _shape(shape: Shape, *one: str) -> Schema:
+    """`one`: of the fields of which one is needed, this."""
+    allowed = {*shape.needs, *shape.may, *one, "severity"}
+    others = [field for field in Break.model_fields if field not in allowed]
+    return {"required": [*shape.needs, *one], "properties": dict.fromkeys(others, False)}
 
 
 def catalogue_schema() -> Schema:

@@ -21,7 +21,17 @@ Severity = Literal["info", "warning", "error", "critical"]
 AttributedBy = Literal["user_id", "login", "manual", "device", "contact", "business_key", "waiting", "subject"]
 DecisionKind = Literal["link", "unlink", "block", "lift"]
 AlertState = Literal["firing", "acknowledged", "resolved", "withdrawn", "moved"]
-BreakKind = Literal["missing_step", "handoff_lost", "repeated", "low_score"]
+BreakKind = Literal[
+    "missing_step",
+    "handoff_lost",
+    "repeated",
+    "low_score",
+    "failure_event",
+    "out_of_order",
+    "skipped_step",
+    "abandoned",
+    "forbidden",
+]
 StepStatus = Literal["waiting", "reached", "skipped", "missed"]
 JourneyStatus = Literal["open", "succeeded", "failed", "expired", "moved"]
 

@@ -16,6 +16,11 @@ _WHAT: Final[dict[BreakKind, str]] = {
     "handoff_lost": "the handoff to {} {} lost",
     "repeated": "{} {} repeated",
     "low_score": "{} {} a low score",
+    "failure_event": "{} {} not put right",
+    "out_of_order": "{} {} out of order",
+    "skipped_step": "{}: a step {} skipped",
+    "abandoned": "{}: the journey {} abandoned",
+    "forbidden": "{} {} forbidden",
 }
 
 

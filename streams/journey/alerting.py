@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from schemas.records import AlertState, BreakKind
+from schemas.records import AlertState
 from schemas.records import Run as RunKind
 from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run, due_at
+from streams.journey.fold import Run, due_at, finding_of
 from streams.journey.values import AlertRecord, Book, Finding
 
 Verdict = Literal["active", "cleared", "absent", "moved", "expired"]
@@ -60,21 +60,24 @@ class Move(NamedTuple):
 
 def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
     found: list[Finding] = []
-    for step, due_then, cleared_at, _ in run.ripe:
-        found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due_then, due_then, cleared_at))
+    found.extend(late.finding for late in run.ripe)
     if run.missed:
         for step in definition.deadlines:
             if run.missed >> step.index & 1 and step.if_missing == "break":
                 due = due_at(definition, run, step)
                 assert due is not None, "a missed step has a deadline"
                 found.append(Finding(step.name, step.kind, step.name, 1, step.severity, due, due, None))
+        for rule in definition.waited:
+            if run.missed >> rule.bit & 1:
+                pending = run.tallies[rule.index].pending if run.tallies is not None else None
+                assert pending is not None, "what is judged as missed is waited for"
+                found.append(finding_of(rule, pending, None))
     for episode in run.episodes or ():
         rule = episode.rule
-        kind: BreakKind = "repeated" if rule.score is None else "low_score"
         found.append(
             Finding(
                 rule.name,
-                kind,
+                rule.kind,
                 rule.step,
                 episode.occurrence,
                 rule.severity,

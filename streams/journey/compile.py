@@ -7,15 +7,18 @@ and shared by all journeys.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from schemas.definition import Break, Catalogue, Definition, Step, duration_ms
+from schemas.definition import Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.records import BreakKind, Fact, Severity
 from schemas.topics import PARTITIONS
 
 Condition = tuple[str, Fact]
+WAITED_OUT: Final = ("failure_event", "out_of_order", "skipped_step")
+"""Kinds that a touchpoint makes suspected and that the touchpoint of a step settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +39,44 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A break that counts touchpoints (`score` is None), or one that looks at a score."""
+    """A break that is no missed step. `bit`: its place in `Run.missed`, behind the steps. `tolerate_ms` None: at once.
+    `delay_ms`: what W must pass after a due time. `beside`: of a ban, the other touchpoint.
+    """
 
     name: str
     index: int
+    bit: int
+    kind: BreakKind
     step: str | None
     severity: Severity
     at_least: int
     in_window_ms: int
     score: str | None
     below: float
+    tolerate_ms: int | None
+    delay_ms: int
+    beside: str | None
+
+
+Ruled = tuple[tuple[CompiledRule, tuple[Condition, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a touchpoint of one name may do. Each item with the conditions of its `where`."""
+    """What a touchpoint of one name may do. Each item with the conditions of its `where`.
+
+    `counts` and `clears` are of repetitions, `suspects` and `settles` of what is waited out; `bans_beside`: bans that
+    it completes as the other of two.
+    """
 
     starts: tuple[tuple[Condition, ...], ...] = ()
     steps: tuple[tuple[CompiledStep, tuple[Condition, ...]], ...] = ()
-    counts: tuple[tuple[CompiledRule, tuple[Condition, ...]], ...] = ()
-    clears: tuple[tuple[CompiledRule, tuple[Condition, ...]], ...] = ()
+    counts: Ruled = ()
+    clears: Ruled = ()
+    suspects: Ruled = ()
+    settles: Ruled = ()
+    bans: Ruled = ()
+    bans_beside: tuple[CompiledRule, ...] = ()
     fails: bool = False
 
 
@@ -79,6 +100,10 @@ class CompiledDefinition:
     """Of every step that can be missed: its index, the step before it, within, and what W must pass after due."""
     rules: tuple[CompiledRule, ...]
     scores: tuple[CompiledRule, ...]
+    skips: tuple[CompiledRule, ...]
+    idles: tuple[CompiledRule, ...]
+    waited: tuple[CompiledRule, ...]
+    """Rules with a due time of their own: suspicions with `tolerate`, and abandonment."""
     score_facts: frozenset[str]
     success: int
     complete: int
@@ -88,6 +113,15 @@ class CompiledDefinition:
     """From the start to the last moment at which a deadline may fire or the lifetime ends."""
     partitions: Mapping[str, int]
     """Of the topic `alerts`, by break name."""
+
+    def names_of(self, bits: int) -> list[str]:
+        """Of steps and breaks; `bits` as in Run.missed."""
+        names = [step.name for step in self.steps if bits >> step.index & 1]
+        return names + [rule.name for rule in self.waited if bits >> rule.bit & 1]
+
+    def bits_of(self, names: Container[str]) -> int:
+        steps = sum(1 << step.index for step in self.steps if step.name in names)
+        return steps + sum(1 << rule.bit for rule in self.waited if rule.name in names)
 
     def relevant(self, name: str, facts: Mapping[str, Fact] | None) -> bool:
         return name in self.plans or (bool(facts) and not self.score_facts.isdisjoint(facts or ()))
@@ -148,14 +182,14 @@ def _where_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
     plans = [plan for d in found for plan in d.plans.values()]
     wheres = [where for plan in plans for where in plan.starts]
     wheres += [where for plan in plans for _, where in plan.steps]
-    wheres += [where for plan in plans for _, where in plan.counts]
+    wheres += [where for plan in plans for _, where in (*plan.counts, *plan.suspects, *plan.bans)]
     return frozenset(word for where in wheres for word, _ in where if word != "channel")
 
 
 def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition:
     names = list(definition.steps)
     steps = tuple(_step(name, names, definition, catalogue) for name in names)
-    rules = tuple(_rule(index, name, rule) for index, (name, rule) in enumerate(definition.breaks.items()))
+    rules = tuple(_rule(index, name, steps, definition, catalogue) for index, name in enumerate(definition.breaks))
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
     breaks = [*definition.steps, *definition.breaks]
@@ -176,12 +210,18 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         ),
         rules=rules,
         scores=tuple(rule for rule in rules if rule.score is not None),
+        skips=tuple(rule for rule in rules if rule.kind == "skipped_step"),
+        idles=tuple(rule for rule in rules if rule.kind == "abandoned"),
+        waited=tuple(rule for rule in rules if rule.tolerate_ms is not None),
         score_facts=frozenset(rule.score for rule in rules if rule.score is not None),
         success=names.index(definition.outcome.success),
         complete=(1 << len(steps)) - 1,
         grace_ms=grace,
         lifetime_ms=lifetime,
-        latest_ms=lifetime + grace + max((step.arrives_within_ms for step in steps), default=0),
+        latest_ms=lifetime
+        + max(
+            grace + max((step.arrives_within_ms for step in steps), default=0), *(rule.delay_ms for rule in rules), 0
+        ),
         partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
     )
 
@@ -221,25 +261,49 @@ def _step(name: str, names: list[str], definition: Definition, catalogue: Catalo
     )
 
 
-def _rule(index: int, name: str, rule: Break) -> CompiledRule:
+def _rule(
+    index: int, name: str, steps: tuple[CompiledStep, ...], definition: Definition, catalogue: Catalogue
+) -> CompiledRule:
+    rule = definition.breaks[name]
+    kind = shape_of(rule).kind
+    step = rule.about or rule.cleared_by or rule.requires or rule.without
+    waits = rule.tolerate or rule.idle
+    late = _latest(definition, catalogue) if kind == "abandoned" else 0
+    late = max([late, *(found.arrives_within_ms for found in steps if found.name == step)])
     return CompiledRule(
         name=name,
         index=index,
-        step=rule.about if rule.score is not None else rule.cleared_by,
+        bit=len(steps) + index,
+        kind=kind,
+        step=step,
         severity=rule.severity,
-        at_least=rule.at_least or 1,
+        at_least=rule.at_least or (rule.at_most or 0) + 1,
         in_window_ms=duration_ms(rule.in_window) if rule.in_window is not None else 0,
         score=rule.score,
         below=rule.below if rule.below is not None else 0.0,
+        tolerate_ms=duration_ms(waits) if waits is not None else None,
+        delay_ms=duration_ms(definition.grace) + late if waits is not None else 0,
+        beside=rule.never_with,
     )
 
 
-def _plans(definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]) -> dict[str, Plan]:
+def _latest(definition: Definition, catalogue: Catalogue) -> int:
+    """How late any touchpoint may arrive that the definition names."""
+    entries = [catalogue.touchpoints[name] for name in _names(definition) if name in catalogue.touchpoints]
+    return max((duration_ms(entry.arrives_within) for entry in entries if entry.arrives_within), default=0)
+
+
+def _names(definition: Definition) -> set[str]:
     names = {definition.start.touchpoint, *definition.outcome.failure}
     names.update(word for step in definition.steps.values() for word in _touchpoints(step))
-    names.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint is not None)
+    for rule in definition.breaks.values():
+        names.update(word for word in (rule.touchpoint, rule.never_with) if word is not None)
+    return names
+
+
+def _plans(definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]) -> dict[str, Plan]:
     tried = sorted(steps, key=lambda step: (step.depth, step.name))
-    return {name: _plan(name, definition, tried, rules) for name in sorted(names)}
+    return {name: _plan(name, definition, tried, rules) for name in sorted(_names(definition))}
 
 
 def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: tuple[CompiledRule, ...]) -> Plan:
@@ -249,11 +313,18 @@ def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: t
         for step in tried
         if name in _touchpoints(definition.steps[step.name])
     }
-    breaks = [(rule, definition.breaks[rule.name]) for rule in rules if rule.score is None]
+    breaks = [(rule, definition.breaks[rule.name]) for rule in rules]
+    repeated = [(rule, said) for rule, said in breaks if rule.kind == "repeated"]
+    waits = [rule for rule in rules if rule.kind in WAITED_OUT]
+    named = [(rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name]
     return Plan(
         starts=(tuple(start.where.items()),) if name == start.touchpoint else (),
         steps=tuple((step, reached[step.name]) for step in tried if step.name in reached),
-        counts=tuple((rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name),
-        clears=tuple((rule, reached[said.cleared_by]) for rule, said in breaks if said.cleared_by in reached),
+        counts=tuple((rule, where) for rule, where in named if rule.kind == "repeated"),
+        clears=tuple((rule, reached[said.cleared_by]) for rule, said in repeated if said.cleared_by in reached),
+        suspects=tuple((rule, where) for rule, where in named if rule.kind in WAITED_OUT),
+        settles=tuple((rule, reached[rule.step]) for rule in waits if rule.step in reached),
+        bans=tuple((rule, where) for rule, where in named if rule.kind == "forbidden"),
+        bans_beside=tuple(rule for rule, said in breaks if said.never_with == name),
         fails=name in definition.outcome.failure,
     )

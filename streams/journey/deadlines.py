@@ -47,6 +47,18 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
             fire = max(fire, run.max_log)
             if first is None or fire < first:
                 first = fire
+    if definition.waited and run.tallies is not None:
+        for rule in definition.waited:
+            tally = run.tallies.get(rule.index)
+            if tally is None or tally.pending is None:
+                continue
+            fire = tally.pending.due_at + rule.delay_ms
+            if w >= fire and (w >= run.max_log or run.missed >> rule.bit & 1):
+                missed |= 1 << rule.bit
+                continue
+            fire = max(fire, run.max_log)
+            if first is None or fire < first:
+                first = fire
     ripe = run.ripe
     if run.late is not None:
         ripe = tuple(late for late in run.late if late.ripe_at <= w)
@@ -72,9 +84,13 @@ def keep_until(definition: CompiledDefinition, run: Run, firing: bool) -> int:
     start = run.start
     if start is None:
         return last
-    if run.ended_at is None:
+    if run.ended_at is None or _waits(run):
         return max(last, start.occurred_at + definition.latest_ms)
     return max(last, start.occurred_at + definition.lifetime_ms) if firing else last
+
+
+def _waits(run: Run) -> bool:
+    return run.tallies is not None and any(tally.pending is not None for tally in run.tallies.values())
 
 
 class Agenda(Generic[T]):

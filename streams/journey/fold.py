@@ -11,24 +11,24 @@ A `Run` is mutable and owned by one stage: a new value per touchpoint would cost
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.records import JourneyStatus
 from streams.journey.compile import NOTHING, CompiledDefinition, CompiledRule, CompiledStep, Condition, Plan
-from streams.journey.values import Book, Kept
+from streams.journey.values import Book, Finding, Kept
 
+NOT_ENDED: Final = ("low_score", "forbidden")
+"""Kinds that a failure outcome does not end."""
 EPISODES_MAX = 100
 """Of one break in one instance; the first ones count."""
 
 
 class Late(NamedTuple):
-    """A missed step that was settled, or made void by a failure, after due + grace. It counts once W has come to
-    `ripe_at`: before that a touchpoint that was in time may still be under way.
+    """What was settled, or made void by a failure, after due + grace. It counts once W has come to `ripe_at`: before
+    that a touchpoint that was in time may still be under way.
     """
 
-    step: CompiledStep
-    due_at: int
-    cleared_at: int
+    finding: Finding
     ripe_at: int
 
 
@@ -40,14 +40,26 @@ class Episode:
         self.cleared_at: int | None = None
 
 
-class Tally:
-    """Of one break: the matching touchpoints that count, the running episode, and how many there were."""
+class Suspicion(NamedTuple):
+    """What becomes a break if nothing settles it by `due_at` + grace. `occurrence`: the number it would have."""
 
-    __slots__ = ("episodes", "running", "times")
+    cause_at: int
+    due_at: int
+    occurrence: int
+
+
+class Tally:
+    """Of one break: the matching touchpoints that count, the running episode, and how many there were. `pending`: what
+    is being waited out. `has_seen`: the touchpoint was there that settles it, or the other one of a ban.
+    """
+
+    __slots__ = ("episodes", "has_seen", "pending", "running", "times")
 
     def __init__(self) -> None:
         self.times: deque[int] = deque()
         self.running: Episode | None = None
+        self.pending: Suspicion | None = None
+        self.has_seen = False
         self.episodes = 0
 
 
@@ -162,19 +174,30 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
         if starts(definition, kept):
             run.start = kept
             run.reached = [None] * len(definition.steps)
+            if definition.idles:
+                _expect_more(definition, run, kept)
         return
     at = kept.occurred_at
     plan = definition.plans.get(kept.name, NOTHING)
-    goes_on = run.ended_at is None and at <= start.occurred_at + definition.lifetime_ms
+    in_time = at <= start.occurred_at + definition.lifetime_ms
+    goes_on = in_time and run.ended_at is None
     if goes_on:
+        if definition.idles:
+            _settle_all(definition, run, definition.idles, at)
         if plan.steps and not plan.fails:
             _reach(definition, run, plan, kept)
         if plan.counts or plan.clears:
             _count(run, plan, kept)
+    if in_time and (plan.suspects or plan.settles or definition.skips):
+        _suspect(definition, run, plan, kept, goes_on)
     if plan.fails and run.failed_at is None and (goes_on or run.reached[definition.success] is not None):
         _fail(definition, run, at)
+    if definition.idles and goes_on:
+        _expect_more(definition, run, kept)
     if definition.scores and kept.facts:
         _score(definition, run, kept)
+    if plan.bans or plan.bans_beside:
+        _ban(run, plan, kept)
 
 
 def due_at(definition: CompiledDefinition, run: Run, step: CompiledStep) -> int | None:
@@ -210,7 +233,8 @@ def _note_late(definition: CompiledDefinition, run: Run, steps: int, at: int) ->
             continue
         if run.start is not None and due <= run.start.occurred_at + definition.lifetime_ms:
             ripe_at = due + definition.grace_ms + step.arrives_within_ms
-            run.late = [*(run.late or ()), Late(step, due, at, ripe_at)]
+            found = Finding(step.name, step.kind, step.name, 1, step.severity, due, due, at)
+            run.late = [*(run.late or ()), Late(found, ripe_at)]
 
 
 def _fail(definition: CompiledDefinition, run: Run, at: int) -> None:
@@ -218,10 +242,7 @@ def _fail(definition: CompiledDefinition, run: Run, at: int) -> None:
     run.failed_at = at
     if is_open(definition, run, at):
         run.ended_at = at
-    for rule in definition.rules:
-        tally = None if rule.score is not None or run.tallies is None else run.tallies.get(rule.index)
-        if tally is not None:
-            _clear(tally, at)
+    _settle_all(definition, run, definition.rules, at)
 
 
 def _clear(tally: Tally, at: int) -> None:
@@ -262,6 +283,98 @@ def _count(run: Run, plan: Plan, kept: Kept) -> None:
             tally.times.popleft()
         if tally.running is None and len(tally.times) >= rule.at_least:
             _begin(run, rule, tally, at)
+
+
+def _settle_all(definition: CompiledDefinition, run: Run, rules: tuple[CompiledRule, ...], at: int) -> None:
+    """At `at` it is over, whatever it was: what is running, and what is waited out. Low scores and bans stay."""
+    if run.tallies is not None:
+        for rule in rules:
+            if rule.kind not in NOT_ENDED:
+                tally = run.tallies.get(rule.index)
+                if tally is not None:
+                    _clear(tally, at)
+                    _settle(definition, run, rule, tally, at)
+
+
+def _settle(definition: CompiledDefinition, run: Run, rule: CompiledRule, tally: Tally, at: int) -> None:
+    pending, tally.pending = tally.pending, None
+    if pending is None or at <= pending.due_at + definition.grace_ms:
+        return
+    tally.episodes += 1
+    found = finding_of(rule, pending, at)
+    run.late = [*(run.late or ()), Late(found, pending.due_at + rule.delay_ms)]
+
+
+def finding_of(rule: CompiledRule, pending: Suspicion, cleared_at: int | None) -> Finding:
+    """A suspicion that became a break. Nothing causes an abandonment but that its time is over."""
+    cause_at = pending.due_at if rule.kind == "abandoned" else pending.cause_at
+    return Finding(
+        rule.name, rule.kind, rule.step, pending.occurrence, rule.severity, cause_at, pending.due_at, cleared_at
+    )
+
+
+def _suspect(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept, goes_on: bool) -> None:
+    at = kept.occurred_at
+    settled = [rule for rule, where in plan.settles if matches(where, kept)]
+    for rule in settled:
+        tally = _tally(run, rule)
+        tally.has_seen = True
+        _clear(tally, at)
+        _settle(definition, run, rule, tally, at)
+    if not goes_on or plan.fails:
+        return
+    for rule, where in plan.suspects:
+        if rule not in settled and matches(where, kept) and (rule.kind == "failure_event" or not _has_seen(run, rule)):
+            _wait_out(definition, run, rule, at)
+    if run.reached[definition.success] is kept:
+        for rule in definition.skips:
+            if not _has_seen(run, rule):
+                _wait_out(definition, run, rule, at)
+
+
+def _has_seen(run: Run, rule: CompiledRule) -> bool:
+    return run.tallies is not None and rule.index in run.tallies and run.tallies[rule.index].has_seen
+
+
+def _wait_out(definition: CompiledDefinition, run: Run, rule: CompiledRule, at: int) -> None:
+    tally = _tally(run, rule)
+    if tally.running is not None or tally.pending is not None:
+        return
+    if rule.tolerate_ms is None:
+        _begin(run, rule, tally, at)
+    else:
+        _wait(definition, run, tally, at, at + rule.tolerate_ms)
+
+
+def _wait(definition: CompiledDefinition, run: Run, tally: Tally, cause_at: int, due_at: int) -> None:
+    start = run.start
+    if start is not None and due_at <= start.occurred_at + definition.lifetime_ms and tally.episodes < EPISODES_MAX:
+        tally.pending = Suspicion(cause_at, due_at, tally.episodes + 1)
+
+
+def _expect_more(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
+    """From this touchpoint on the silence counts, unless the journey came to where nothing need follow."""
+    if run.ended_at is None and run.reached[definition.success] is None:
+        for rule in definition.idles:
+            _wait(definition, run, _tally(run, rule), kept.occurred_at, kept.occurred_at + (rule.tolerate_ms or 0))
+
+
+def _ban(run: Run, plan: Plan, kept: Kept) -> None:
+    """`times` holds what matched, as far as it counts."""
+    for rule in plan.bans_beside:
+        tally = _tally(run, rule)
+        tally.has_seen = True
+        if tally.times and tally.running is None:
+            _begin(run, rule, tally, kept.occurred_at)
+    for rule, where in plan.bans:
+        if not matches(where, kept):
+            continue
+        tally = _tally(run, rule)
+        if len(tally.times) < rule.at_least:
+            tally.times.append(kept.occurred_at)
+        is_complete = tally.has_seen if rule.beside else len(tally.times) >= rule.at_least
+        if is_complete and tally.running is None:
+            _begin(run, rule, tally, kept.occurred_at)
 
 
 def _score(definition: CompiledDefinition, run: Run, kept: Kept) -> None:

@@ -185,7 +185,7 @@ class Memory:
     # -- alerts ------------------------------------------------------------------------------------
 
     def store_book(self, unit: Unit, run: Run) -> None:
-        missed = [step.name for step in unit.definition.steps if run.missed >> step.index & 1]
+        missed = unit.definition.names_of(run.missed)
         self._ledger.book(unit.definition.name, unit.customer, run.anchor, missed, 0, run.alerts)
 
     def to_attic(self, unit: Unit, run: Run, until: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 
@@ -27,6 +27,7 @@ from streams.journey.values import Finding
 from streams.stage import Effect
 
 EVIDENCE = 3
+LATE_STEPS: Final = ("missing_step", "handoff_lost")
 DAY_MS = 86_400_000
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999, the last one a date can name."""
@@ -173,25 +174,33 @@ def first_line(definition: CompiledDefinition, run: Run, customer: str, move: Mo
 
 def _what(move: Move, log_time: int) -> str:
     finding, state = move.record.finding, move.record.state
-    if finding.due_at is not None:
-        until = finding.cleared_at if finding.cleared_at is not None else max(log_time, finding.due_at)
-        subject = f"step {finding.step} {'is' if state == 'firing' else 'was'} {span(until - finding.due_at)} late"
-        subject += f" (due {clock(finding.due_at, log_time)} UTC)"
-    else:
-        times = f", for the {finding.occurrence}. time" if finding.occurrence > 1 else ""
-        subject = f"{finding.name} at step {finding.step} since {clock(finding.cause_at, log_time)} UTC{times}"
+    subject = _subject(finding, state == "firing", log_time)
     if state == "firing":
         return subject
     if state == "withdrawn":
-        return (
-            f"withdrawn: step {finding.step} is not late after all" if finding.due_at else f"withdrawn: {finding.name}"
-        )
+        late = finding.kind in LATE_STEPS
+        return f"withdrawn: step {finding.step} is not late after all" if late else f"withdrawn: {finding.name}"
     if state == "moved":
         return f"{subject}, goes on under another customer"
     if move.reason == "expired":
         return f"{subject}, given up: the journey's time is over"
     cleared = finding.cleared_at if finding.cleared_at is not None else log_time
     return f"{subject}, over at {clock(cleared, log_time)} UTC"
+
+
+def _subject(finding: Finding, is_firing: bool, log_time: int) -> str:
+    times = f", for the {finding.occurrence}. time" if finding.occurrence > 1 else ""
+    is_ = "is" if is_firing else "was"
+    if finding.kind in LATE_STEPS and finding.due_at is not None:
+        until = finding.cleared_at if finding.cleared_at is not None else max(log_time, finding.due_at)
+        return (
+            f"step {finding.step} {is_} {span(until - finding.due_at)} late (due {clock(finding.due_at, log_time)} UTC)"
+        )
+    if finding.kind == "abandoned":
+        has = "has " if is_firing else ""
+        return f"{finding.name}: nothing {has}happened by {clock(finding.cause_at, log_time)} UTC{times}"
+    at = "" if finding.step is None else f" at step {finding.step}"
+    return f"{finding.name}{at} since {clock(finding.cause_at, log_time)} UTC{times}"
 
 
 def clock(at: int, now: int) -> str:

@@ -283,7 +283,7 @@ class Track:
         if stored is not None:
             missed = set(stored.missed)
             run.alerts = book_of(stored) or None
-            run.missed = sum(1 << step.index for step in unit.definition.steps if step.name in missed)
+            run.missed = unit.definition.bits_of(missed)
         _, deadline = judge(unit.definition, run, self._w)
         self._schedule(unit, run, deadline)
 
