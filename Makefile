@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format oracle-bites bench latency lock
+.PHONY: help setup demo test check format oracle-bites bench latency lock histories
 help:  ## List what you can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -33,6 +33,9 @@ format: $(SETUP)  ## Format the code and mend what the linter can
 
 oracle-bites: $(SETUP)  ## Plant defects one at a time; the oracle must find each
 	$(RUN)python -m tests.oracle.bites
+
+histories: $(SETUP)  ## N=10000 random histories with faults against every law; SEED=17 runs that one
+	$(RUN)python -m tests.simulated.histories --count $(or $(N),10000) $(if $(SEED),--seed $(SEED))
 
 bench: $(SETUP)  ## Measure this machine: Touchline, the limit, Quix Streams
 	$(RUN)python -m benchmarks.run

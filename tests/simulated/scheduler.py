@@ -19,7 +19,7 @@ from schemas.control import control_headers
 from schemas.fast import encode, fast_type
 from schemas.records import Beat
 from streams.stage import Effect, Stage
-from tests.simulated.generate import START, Arrival
+from tests.simulated.generate import RAW, START, Arrival
 from tests.simulated.log import Logs
 
 SECRET = b"simulated"
@@ -68,6 +68,15 @@ class Worker:
     @property
     def behind(self) -> bool:
         return self.position < len(self._world.logs.read(self.plan.source, self.partition))
+
+    def lazily(self) -> int:
+        """As few records as keep time going: up to the next mark or, without one, the next beat."""
+        ahead = self._world.logs.read(self.plan.source, self.partition)[self.position :]
+        for control in (b"mark", b"beat"):
+            for number, record in enumerate(ahead, start=1):
+                if record.header("control") == control:
+                    return number
+        return 0 if self.plan.source == RAW else len(ahead)
 
     def deliver(self, count: int) -> None:
         """One batch: its effects are waiting to be sent afterwards."""
@@ -120,11 +129,13 @@ class Odds:
     crash: float = 1
     zombie: float = 1
     lull: float = 0.5
+    lazy: bool = False
+    """Workers look at nothing before its time has come: whatever may be overtaken, is."""
 
 
 class World:
     def __init__(self, rng: Random, plans: list[StagePlan], arrivals: list[Arrival], odds: Odds) -> None:
-        self._rng, self._arrivals = rng, deque(arrivals)
+        self._rng, self._arrivals, self._lazy = rng, deque(arrivals), odds.lazy
         self.plans = plans
         self.raw_partitions = plans[0].partitions
         self.logs = Logs(START)
@@ -189,7 +200,7 @@ class World:
     def _deliver(self) -> None:
         worker = self._anyone()
         if not worker.sending and worker.behind:
-            worker.deliver(self._rng.choice((1, 2, 5, 20)))
+            worker.deliver(worker.lazily() if self._lazy else self._rng.choice((1, 2, 5, 20)))
 
     def _send(self) -> None:
         worker = self._anyone()

@@ -50,6 +50,7 @@ CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=L
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
+LAZY = replace(EAGER, arrive=1, lazy=True)
 Weaker = Literal["one round less", "no round", "never judged again", "last arrival wins"]
 
 
@@ -90,7 +91,7 @@ def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, wi
         zombie=faults,
     )
     if weaker is not None:
-        odds = EAGER
+        odds = LAZY if weaker in ("one round less", "no round") else EAGER
     arrivals = history(rng, PARTITIONS, of or shape(rng), RULES, SECRET)
     return World(rng, plans("live", weaker, with_track), arrivals, odds)
 
