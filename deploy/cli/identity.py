@@ -18,7 +18,7 @@ from rich.console import Console
 
 from deploy.cli.identity_screens import preview_screen, show_screen, why_screen
 from deploy.cli.rows import Rows
-from deploy.identity import texts
+from deploy.identity import refusals, texts
 from deploy.identity.asked import Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
 from deploy.identity.decide import REASON_MAX, decision_of, has_arrived, moved, send, user_to_lift
 from deploy.identity.preview import preview
@@ -106,7 +106,7 @@ def why(
     with at_desk() as desk:
         found = desk.source.touchpoint(touchpoint.strip())
         if not found:
-            console.print(texts.no_touchpoint(touchpoint), markup=False)
+            console.print(refusals.no_touchpoint(touchpoint), markup=False)
             raise typer.Exit(1)
         answers = [why_of(desk.source, one, desk.setting.rules, desk.now, desk.setting.counts) for one in found[:3]]
     if as_json:
@@ -126,7 +126,7 @@ def proof(user: UserArgument) -> None:
     stack.attach()
     made = setting_of(stack).proof(read_user(user, "proof"))
     if made is None:
-        raise Unclear(texts.no_proof_secret())
+        raise Unclear(refusals.no_proof_secret())
     typer.echo(made)
 
 
@@ -180,7 +180,7 @@ def _decide(
     kind: DecisionKind, said: str, user: str | None, reason: str, by: str | None, yes: bool, wait: int, verb: str
 ) -> None:
     if not reason.strip():
-        raise Unclear(texts.no_reason())
+        raise Unclear(refusals.no_reason())
     with at_desk() as desk:
         stored = desk.setting.stored
         is_link = kind in ("link", "unlink")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -16,7 +15,7 @@ from deploy.identity import texts
 from deploy.identity.preview import Move, Preview
 from deploy.identity.tree import Branch, Leaf, Mark, Shown
 from deploy.identity.why import Why
-from deploy.identity.words import counted, grouped, name_of, short, short_customer, short_id, span, when
+from deploy.identity.words import counted, grouped, short, short_customer, short_id, span, when
 from schemas.records import Decision
 
 SHOWN_MAX: Final = 8
@@ -134,9 +133,9 @@ def why_screen(why: Why) -> RenderableType:
         who.append(f"  user_id:{why.user_id}", style="not bold")
     rows: list[tuple[str, RenderableType]] = [
         ("touchpoint", Text.assemble((touch.name, "bold"), f"  {when(touch.occurred_at)} UTC  {touch.channel}")),
-        ("on", Text(f"{name_of(touch.kind)} {short(touch.origin)}")),
+        ("on", Text(short(touch.origin))),
         ("belongs to", who),
-        ("because", Text(f"{texts.RULES.get(owner.by, owner.by)} ({owner.by})")),
+        ("because", Text(f"{texts.because(why)} ({owner.by})")),
         ("what decided", bullets(texts.reasons(why))),
     ]
     if why.differs:
@@ -159,7 +158,7 @@ def _journeys(why: Why) -> RenderableType:
         return Text("no journey")
     lines = []
     for one in why.journeys:
-        role = f"reached step {one.step}" if one.step else "reached no step"
+        role = f"reached step {one.step}" if one.step else "began it" if one.is_start else "reached no step"
         whose = (
             "" if one.customer_id == why.touch.owner.customer_id else f" of customer {short_customer(one.customer_id)}"
         )
@@ -187,11 +186,14 @@ def preview_screen(preview: Preview) -> RenderableType:
     if not preview.moves and not preview.renamed:
         parts.append(Text("Nothing that is stored changes hands."))
         return Group(*parts, *_consequences(preview))
-    panels = [
+    sides = Table.grid(expand=True)
+    sides.add_column(ratio=1)
+    sides.add_column(ratio=1)
+    sides.add_row(
         Panel(_side(preview, preview.moves, is_after=False), title="now", border_style="dim"),
         Panel(_side(preview, preview.moves, is_after=True), title="then", border_style="green"),
-    ]
-    parts.append(Columns(panels, equal=True, expand=True))
+    )
+    parts.append(sides)
     return Group(*parts, *_consequences(preview))
 
 
@@ -240,6 +242,8 @@ def _consequences(preview: Preview) -> list[RenderableType]:
     ]
     if old:
         rows.append(("of these older", Text(texts.older(old))))
+    if preview.still:
+        rows.append(("stays as it is", Text(texts.still(preview.decision, preview.still))))
     rows.append(("reason", Text(preview.decision.reason)))
     rows.append(("decided by", Text(preview.decision.decided_by)))
     return [facts(rows)]

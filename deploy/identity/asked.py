@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
-from deploy.identity import texts
+from deploy.identity import refusals
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, ROUTING_ORDER, UNIQUE_KIND
 from schemas.placeholders import is_placeholder
 
@@ -81,22 +81,22 @@ def read_identifier(text: str, stored: Stored) -> Identifier:
     kind, colon, value = text.strip().partition(":")
     if not colon:
         if _TOUCHPOINT.fullmatch(kind):
-            raise Unclear(texts.is_a_touchpoint(kind))
-        raise Unclear(texts.without_kind())
+            raise Unclear(refusals.is_a_touchpoint(kind))
+        raise Unclear(refusals.without_kind())
     if kind not in ROUTING_ORDER:
-        raise Unclear(texts.unknown_kind(kind, _nearest(kind)))
+        raise Unclear(refusals.unknown_kind(kind, _nearest(kind)))
     if not value.strip():
-        raise Unclear(texts.empty_value(kind))
+        raise Unclear(refusals.empty_value(kind))
     if len(value) > VALUE_MAX:
-        raise Unclear(texts.long_value(kind, VALUE_MAX))
+        raise Unclear(refusals.long_value(kind, VALUE_MAX))
     if is_placeholder(value):
-        raise Unclear(texts.placeholder(kind))
+        raise Unclear(refusals.placeholder(kind))
     if (found := _HASH.fullmatch(value)) is not None:
         digits = found["digits"]
         return Identifier(kind, f"hmac:{digits}", is_whole=len(digits) == HASH_LENGTH)
     kept = stored(kind, value)
     if kept is None:
-        raise Unclear(texts.not_usable(kind))
+        raise Unclear(refusals.not_usable(kind))
     return Identifier(kind, kept)
 
 
@@ -104,9 +104,9 @@ def read_linkable(text: str, stored: Stored, verb: str) -> Identifier:
     """For link and unlink: a device or a contact. Raises Unclear."""
     found = read_identifier(text, stored)
     if found.kind == UNIQUE_KIND:
-        raise Unclear(texts.user_in_link(verb, found.value))
+        raise Unclear(refusals.user_in_link(verb, found.value))
     if found.is_key:
-        raise Unclear(texts.key_in_link(verb, found.kind))
+        raise Unclear(refusals.key_in_link(verb, found.kind))
     return found
 
 
@@ -117,9 +117,9 @@ def read_user(text: str, verb: str) -> str:
     if colon and kind == UNIQUE_KIND:
         said = value
     elif colon and kind in ROUTING_ORDER:
-        raise Unclear(texts.not_a_user(verb, kind))
+        raise Unclear(refusals.not_a_user(verb, kind))
     if not said or len(said) > VALUE_MAX or is_placeholder(said):
-        raise Unclear(texts.placeholder(UNIQUE_KIND))
+        raise Unclear(refusals.placeholder(UNIQUE_KIND))
     return said
 
 

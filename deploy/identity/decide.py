@@ -12,7 +12,7 @@ from deploy.identity.asked import Identifier, Unclear
 from deploy.identity.judge import in_force
 from deploy.identity.preview import Preview
 from deploy.identity.read import Source
-from deploy.identity.texts import nothing_to_lift, which_to_lift
+from deploy.identity.refusals import nothing_to_lift, which_to_lift
 from schemas.control import control_headers
 from schemas.fast import encode
 from schemas.records import Decision, DecisionKind

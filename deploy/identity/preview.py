@@ -12,6 +12,7 @@ from typing import Final
 from deploy.identity.asked import identifier_of
 from deploy.identity.judge import Rules, hearsay_of, in_force, key_of, owners_on
 from deploy.identity.links import Links, kind_of, links_around
+from deploy.identity.naming import path_to
 from deploy.identity.read import Source, filled
 from deploy.identity.touch import Owner, Row, Touch
 from deploy.identity.why import KEY_MAX, AlertPart, is_remembered
@@ -22,6 +23,7 @@ from streams.identity.decisions import Decisions
 
 MOST: Final = 20_000
 DEVICES_MAX: Final = 200
+KEYS_MAX: Final = 200
 AT_ONCE: Final = 50
 IDS_AT_ONCE: Final = 100
 JOURNEYS_MAX: Final = 500
@@ -70,11 +72,14 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """`people`: customer -> the user or identifier that it stands for, as far as known here."""
+    """`people`: customer -> the user or identifier that it stands for, as far as known here. `still`: of an unlink, the
+    contacts that go on naming the user, through the identifier.
+    """
 
     decision: Decision
     moves: tuple[Move, ...]
     renamed: tuple[Renamed, ...]
+    still: tuple[str, ...]
     journeys: tuple[Moved, ...]
     alerts: tuple[AlertPart, ...]
     people: Mapping[str, str]
@@ -86,6 +91,19 @@ class Preview:
 class _Affected:
     touches: list[Touch]
     is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """By business key, all that carries it."""
+
+    of: Mapping[str, list[Touch]]
+    is_whole: bool
+
+    @property
+    def touches(self) -> list[Touch]:
+        """Those that name nothing but the key."""
+        return [touch for key, carrying in self.of.items() for touch in carrying if touch.origin == key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +125,14 @@ def preview(source: Source, decision: Decision, rules: Rules, now: int, counts: 
     found = _affected(source, decision, [one.contact for one in renamed])
     links = _with_all(source, links, found.touches, rules, now, counts)
     around = _around(source, found.touches)
-    before = _owners(source, found.touches, around, links, old, rules)
-    after = _owners(source, found.touches, around, links, new, rules)
+    before = _owners(found.touches, around, links, old, rules)
+    after = _owners(found.touches, around, links, new, rules)
+    held = _held(source, decision, found.touches, before, after)
+    touches = sorted({touch.touchpoint_id: touch for touch in (*found.touches, *held.touches)}.values(), key=by_order)
+    before, after = _with_keys(held, before, old, rules), _with_keys(held, after, new, rules)
     moves = tuple(
         Move(touch, before[touch.touchpoint_id], after[touch.touchpoint_id], is_remembered(touch, rules, now))
-        for touch in found.touches
+        for touch in touches
         if before[touch.touchpoint_id].customer_id != after[touch.touchpoint_id].customer_id
     )
     journeys = _journeys(source, [move for move in moves if move.in_journeys], decision if about.is_key else None)
@@ -121,11 +142,12 @@ def preview(source: Source, decision: Decision, rules: Rules, now: int, counts: 
         decision=decision,
         moves=moves,
         renamed=renamed,
+        still=_still(links, graphs[1], decision, new),
         journeys=tuple(journeys),
         alerts=tuple(AlertPart(row["state"], row["first_line"], row["alert_id"]) for row in rows),
         people=_people([touch for some in around.of.values() for touch in some], renamed, decision),
         is_seen=is_seen(source, decision.identifier),
-        is_whole=found.is_whole and links.is_whole and around.is_whole,
+        is_whole=found.is_whole and links.is_whole and around.is_whole and held.is_whole,
     )
 
 
@@ -147,6 +169,15 @@ def _renamed(links: Links, old: Graph, new: Graph) -> tuple[Renamed, ...]:
     return tuple(Renamed(one, before, after) for one, before, after in named if before != after)
 
 
+def _still(links: Links, graph: Graph, decision: Decision, decisions: Decisions) -> tuple[str, ...]:
+    if decision.kind != "unlink" or decision.user_id is None:
+        return ()
+    goal, contacts = f"{UNIQUE_KIND}:{decision.user_id}", sorted(_known(links) - {decision.identifier})
+    named = [one for one in contacts if kind_of(one) in CONTACT_KINDS and graph.names(one) == decision.user_id]
+    ways = ((one, path_to(one, goal, graph, links, decisions)) for one in named)
+    return tuple(one for one, way in ways if any(link.other == decision.identifier for link in way))
+
+
 def _known(links: Links) -> set[str]:
     return {*links.of, *(link.other for some in links.of.values() for link in some)}
 
@@ -156,8 +187,6 @@ def _affected(source: Source, decision: Decision, renamed: list[str]) -> _Affect
     about, where = identifier_of(decision.identifier), list[tuple[str, dict[str, object]]]()
     if about.is_device:
         where.append(("origin = {origin:String}", {"origin": about.text}))
-    elif about.is_key:
-        where.append((f"{about.kind} = {{value:String}}", {"value": about.value}))
     elif about.kind == UNIQUE_KIND:
         where.append((filled(DEVICES_OF, most=DEVICES_MAX), {"user": about.value}))
     for some in _parts(renamed, AT_ONCE):
@@ -165,11 +194,11 @@ def _affected(source: Source, decision: Decision, renamed: list[str]) -> _Affect
     found: dict[str, Touch] = {}
     is_whole = True
     for condition, parameters in where:
-        rule = "" if about.is_key else " AND attributed_by != 'user_id'"
-        touches = source.touches(f"({condition}) AND NOT too_late{rule}", parameters, MOST, "occurred_at DESC")
+        where_any = f"({condition}) AND NOT too_late AND attributed_by != 'user_id'"
+        touches = source.touches(where_any, parameters, MOST, "occurred_at DESC")
         is_whole &= len(touches) < MOST
         found |= {touch.touchpoint_id: touch for touch in touches}
-    return _Affected(sorted(found.values(), key=lambda touch: touch.order), is_whole)
+    return _Affected(sorted(found.values(), key=by_order), is_whole)
 
 
 def _with_all(
@@ -198,7 +227,7 @@ def _around(source: Source, touches: Sequence[Touch]) -> _Around:
 
 
 def _owners(
-    source: Source, touches: Sequence[Touch], around: _Around, links: Links, decisions: Decisions, rules: Rules
+    touches: Sequence[Touch], around: _Around, links: Links, decisions: Decisions, rules: Rules
 ) -> dict[str, Owner]:
     """By touchpoint id, what the rules say with these decisions."""
     graph = links.graph(decisions, rules.limits)
@@ -207,18 +236,41 @@ def _owners(
     for origin, own in around.of.items():
         said = owners_on(origin, own, hearsay, rules)
         owners |= {name: owner for name, owner in said.items() if name in owners}
-    for key in {touch.origin for touch in touches if touch.kind in BUSINESS_KINDS}:
-        held = key_of(key, _carrying(source, key), owners, decisions, rules.limits)
-        rule = "waiting" if held.owner is None else "business_key"
-        for touch in touches:
-            if touch.origin == key:
-                owners[touch.touchpoint_id] = Owner(held.owner, rule)
     return owners
 
 
-def _carrying(source: Source, key: str) -> list[Touch]:
-    kind, _, value = key.partition(":")
-    return source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+def _held(
+    source: Source,
+    decision: Decision,
+    touches: Iterable[Touch],
+    before: Mapping[str, Owner],
+    after: Mapping[str, Owner],
+) -> _Held:
+    """The business keys whose owner may change: claimed by what moves, or decided about."""
+    about = identifier_of(decision.identifier)
+    keys = {about.text: None} if about.is_key else dict[str, None]()
+    for touch in touches:
+        if before[touch.touchpoint_id].customer_id != after[touch.touchpoint_id].customer_id:
+            keys |= dict.fromkeys(touch.keys)
+    of = {}
+    for key in list(keys)[:KEYS_MAX]:
+        kind, _, value = key.partition(":")
+        of[key] = source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+    return _Held(of, len(keys) <= KEYS_MAX)
+
+
+def _with_keys(held: _Held, owners: Mapping[str, Owner], decisions: Decisions, rules: Rules) -> dict[str, Owner]:
+    """And what names nothing but a key belongs to the key's customer."""
+    whole = dict(owners)
+    for name, carrying in held.of.items():
+        key = key_of(name, carrying, owners, decisions, rules.limits)
+        follows = Owner(key.owner, "waiting" if key.owner is None else "business_key")
+        whole |= {touch.touchpoint_id: follows for touch in carrying if touch.origin == name}
+    return whole
+
+
+def by_order(touch: Touch) -> tuple[int, int, str]:
+    return touch.order
 
 
 def _journeys(source: Source, moves: Sequence[Move], blocked: Decision | None) -> list[Moved]:

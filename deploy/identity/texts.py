@@ -1,7 +1,4 @@
-"""Every sentence about identity, in words that a support agent understands. Pure; no markup.
-
-What is refused says what to do instead, and names kinds, never a clear value of a personal kind.
-"""
+"""Every sentence about identity, in words that a support agent understands. Pure; no markup. See also `refusals`."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ from deploy.identity.words import (
     times,
     when,
 )
-from schemas.identifiers import ROUTING_ORDER
 from schemas.records import Decision
 
 if TYPE_CHECKING:
@@ -41,98 +37,6 @@ RULES: Final = {
 }
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
-
-
-def unknown_kind(kind: str, near: str | None) -> str:
-    if kind == "account_id":
-        return "account_id names a company that people act for; it attributes nothing, so there is nothing to decide"
-    said = kind if kind.isascii() and kind.isprintable() and len(kind) <= 40 else "that"
-    hint = f" Did you mean {near}?" if near else ""
-    return f"{said} is no kind of identifier.{hint} The kinds are {', '.join(ROUTING_ORDER)}"
-
-
-def without_kind() -> str:
-    return (
-        "say what kind of identifier it is, for example user_id:u1, email:anna@example.com or order_id:7788;"
-        " or give a customer's id"
-    )
-
-
-def is_a_touchpoint(touchpoint_id: str) -> str:
-    return f"that is the id of a touchpoint: `touchline identity why {touchpoint_id}` says whose it is"
-
-
-def empty_value(kind: str) -> str:
-    return f"{kind}: what comes after the colon is empty"
-
-
-def long_value(kind: str, most: int) -> str:
-    return f"the value of {kind} has more than {most} characters; no identifier has"
-
-
-def placeholder(kind: str) -> str:
-    return f"this value of {kind} stands for no identifier (as null, unknown or guest do): it joins nothing"
-
-
-def not_usable(kind: str) -> str:
-    return (
-        f"this value of {kind} does not count as an identifier: it cannot be read as one, or identity.yaml ignores it."
-        " It is stored with its touchpoints and joins nothing"
-    )
-
-
-def user_in_link(verb: str, value: str) -> str:
-    return (
-        f"{verb} takes a device or a contact, then the user: touchline identity {verb} loyalty_card:2900-17 {value}"
-        " --reason ... Two users are never one customer: what carries a user_id belongs to that user, for ever"
-    )
-
-
-def key_in_link(verb: str, kind: str) -> str:
-    return (
-        f"{verb} takes a device or a contact; {kind} belongs to whoever claimed it first, and never joins people."
-        f" If its owner is wrong, split what named the claimant, or `touchline identity block {kind}:...`"
-    )
-
-
-def not_a_user(verb: str, kind: str) -> str:
-    return f"{verb} needs a user, for example user_id:u1 or just u1; {kind} is none"
-
-
-def nobody_of_customer(beginning: str) -> str:
-    return f"no customer {beginning} is known: no touchpoint and no contact stands for it"
-
-
-def nothing_begins(identifier: str) -> str:
-    return f"nothing stored begins with {identifier}"
-
-
-def ambiguous(beginning: str, found: Sequence[str]) -> str:
-    return f"{beginning} may be {' or '.join(found)}: type more of it"
-
-
-def nothing_to_lift(identifier: str, user: str | None) -> str:
-    about = f" and user {user}" if user else ""
-    return (
-        f"no decision on {short(identifier)}{about} is in force;"
-        f" `touchline identity show {short(identifier)}` lists those that are"
-    )
-
-
-def which_to_lift(identifier: str, found: Sequence[tuple[str, str | None]]) -> str:
-    each = listed([f"{kind} {user or ''}".strip() for kind, user in found])
-    return f"{len(found)} decisions on {short(identifier)} are in force ({each}): say which with --user"
-
-
-def never_seen(identifier: str) -> str:
-    return f"no touchpoint with {short(identifier)} has been seen yet; the decision will count for those that come"
-
-
-def no_reason() -> str:
-    return "say why with --reason: whoever looks at this customer next will read it"
-
-
 # -- why ---------------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +52,7 @@ def reasons(why: Why) -> list[str]:
             f"It says user_id:{touch.said_user_id}, but a browser said so without a proof, or the value does not count:"
             " it names nobody."
         )
-    said += [by_hand(one) for one in why.decisions]
+    said += [by_hand(one) for one in why.decisions if not touch.too_late]
     if why.kiosk is not None:
         said.append(
             f"On {day(why.kiosk.day_at)} this device was a kiosk: {counted(why.kiosk.users, 'user')} and"
@@ -165,6 +69,14 @@ def reasons(why: Why) -> list[str]:
     if why.owner.by == "subject":
         said.append("It names no person, device or order.")
     return said
+
+
+def because(why: Why) -> str:
+    """The rule that is stored, in words."""
+    by = why.touch.owner.by
+    if by == "contact" and why.owner.by == "contact" and why.user_id is None:
+        return "its e-mail, phone or card, which names no one user and stands for itself"
+    return RULES.get(by, by)
 
 
 def marker(one: Marker) -> str:
@@ -259,6 +171,8 @@ def changes(why: Why) -> list[str]:
         return [f"touchline identity lift {short(touch.origin)}: the rules decide again."]
     if why.owner.by == "contact" and user is not None:
         named = next((one.contact for one in why.namings if one.user_id == user), touch.contacts[0])
+        if any(one.contact == named and one.how == "by_hand" for one in why.namings):
+            return [f"touchline identity lift {short(named)} --user {user}: the rules decide again."]
         split = f"touchline identity split {short(named)} --from {user}: that contact does not name that user."
         device = ["A sign-in of another user on the same device within three days."] if touch.on_device else []
         return [*device, "Another user seen with the same e-mail, phone or card.", split]
@@ -267,8 +181,10 @@ def changes(why: Why) -> list[str]:
     if why.owner.by == "business_key":
         return [f"An earlier claim on {touch.origin}, or its claimant changing hands."]
     if why.owner.by in ("device", "contact"):
-        device = ["A sign-in on this device within three days of it."] if touch.on_device else []
+        device = ["A sign-in on this device within three days of it."] if touch.on_device and not why.kiosk else []
         about = short(touch.contacts[0] if touch.contacts else touch.origin)
+        taken = [one for one in why.decisions if one.kind in ("unlink", "block")]
+        device += [f"touchline identity lift {short(one.identifier)}: takes “{one.reason}” back." for one in taken]
         return [*device, f"touchline identity link {about} USER: it counts for that user."]
     return []
 
@@ -288,6 +204,7 @@ def difference(why: Why) -> str:
 GROUPS: Final = {
     "devices": "signs in on",
     "users": "users",
+    "claim": "claimed first by",
     "contacts": "e-mail, phone, card",
     "keys": "orders, receipts, tickets, claims",
     "apart": "seen together, but not joined",
@@ -313,7 +230,7 @@ def edge(leaf: Leaf) -> str:
 def mark(one: Mark) -> str:
     number = grouped(one.number)
     words = {
-        "crowded": f"crowded: {short(one.text)} is seen with {number}, so such links do not count",
+        "crowded": f"crowded: {short(one.text)} is seen with {number} of a kind; such links do not count",
         "kiosk": f"kiosk on {counted(one.number, 'day')}, last {one.text}",
         "blocked": "blocked by hand",
         "unlinked": f"unlinked by hand from user_id:{one.text}",
@@ -337,6 +254,12 @@ def older(count: int) -> str:
         f"{counted(count, 'touchpoint')}: the workers have forgotten them, so no journey moves; ClickHouse shows them"
         " with their new customer where a contact attributes them"
     )
+
+
+def still(one: Decision, contacts: Sequence[str]) -> str:
+    words = listed([short(contact) for contact in contacts])
+    joined = f"joined with user_id:{one.user_id} through {short(one.identifier)}"
+    return f"{words}: {joined}. Where that is wrong, split it as well"
 
 
 def not_taken(seconds: int) -> str:
@@ -372,14 +295,5 @@ def next_step(one: Decision) -> str:
     )
 
 
-def no_touchpoint(wanted: str) -> str:
-    return (
-        f"no touchpoint {wanted} is stored. `touchline trace {wanted}` also looks at what is under way and at what could"
-        " not be read"
-    )
-
-
-def no_proof_secret() -> str:
-    return (
-        "this deployment has no proof secret, so no browser can prove a user_id: docs/settings.md says how to set one"
-    )
+def never_seen(identifier: str) -> str:
+    return f"no touchpoint with {short(identifier)} has been seen yet; the decision will count for those that come"

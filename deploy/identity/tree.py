@@ -82,7 +82,7 @@ SELECT customer_id, if(user_id != '', concat('user_id:', user_id), contact) AS i
 FROM DB.contact_namings FINAL WHERE startsWith(customer_id, {beginning:String}) LIMIT 1 BY customer_id LIMIT 3"""
 
 Rule = Literal["login", "link", "chain", "by_hand", "claim", "seen"]
-Group = Literal["devices", "users", "contacts", "keys", "apart"]
+Group = Literal["devices", "users", "claim", "contacts", "keys", "apart"]
 MarkKind = Literal["crowded", "kiosk", "blocked", "unlinked", "waiting", "shared", "several", "own_links"]
 
 

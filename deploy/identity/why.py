@@ -14,7 +14,7 @@ from deploy.identity.judge import Rules, deciding_claim, hearsay_of, in_force, k
 from deploy.identity.links import links_around
 from deploy.identity.naming import Naming, naming_of
 from deploy.identity.read import Source
-from deploy.identity.touch import Owner, Touch
+from deploy.identity.touch import Owner, Row, Touch
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
 from schemas.records import Decision
 from streams.identity.decisions import Decisions
@@ -32,7 +32,8 @@ SELECT customer_id, attributed_by FROM (
     SELECT customer_id, attributed_by, rev, 1 AS later FROM DB.attributions FINAL WHERE touchpoint_id = {id:String}
 ) ORDER BY later, rev LIMIT 20"""
 JOURNEYS: Final = """
-SELECT journey_id, definition, anchor, status, customer_id FROM DB.v_journeys_now
+SELECT journey_id, definition, anchor, status, customer_id, toUnixTimestamp64Milli(started_at) AS began_at
+FROM DB.v_journeys_now
 WHERE has(touchpoint_ids, {id:String}) ORDER BY definition, anchor LIMIT 20"""
 STEPS: Final = "SELECT journey_id, step FROM DB.journey_steps WHERE touchpoint_id = {id:String} LIMIT 20"
 ALERTS: Final = """
@@ -77,6 +78,7 @@ class JourneyPart:
     status: str
     customer_id: str
     step: str | None
+    is_start: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def why(source: Source, touch: Touch, rules: Rules, now: int, counts: Callable[[
     users = {marker.user_id for marker in (before, after) if marker is not None} | {one.user_id for one in namings}
     users |= {touch.user_id, standing.linked(touch.origin)}
     moves = source.ask(MOVES, {"id": touch.touchpoint_id})
-    path = tuple(Owner(row["customer_id"] or None, row["attributed_by"]) for row in moves)
+    path = _path([Owner(row["customer_id"] or None, row["attributed_by"]) for row in moves])
     return Why(
         touch=touch,
         owner=owner,
@@ -144,6 +146,11 @@ def why(source: Source, touch: Touch, rules: Rules, now: int, counts: Callable[[
         **_consequences(source, touch),
         remembered=is_remembered(touch, rules, now),
     )
+
+
+def _path(owners: Sequence[Owner]) -> tuple[Owner, ...]:
+    """One after the other, without repetition."""
+    return tuple(one for index, one in enumerate(owners) if index == 0 or one != owners[index - 1])
 
 
 def is_remembered(touch: Touch, rules: Rules, now: int) -> bool:
@@ -238,6 +245,12 @@ def _claimed(source: Source, key: str, touch: Touch, standing: Decisions, rules:
     return Claimed(key, found, held.owner, claim is not None and claim.weak, held.is_blocked)
 
 
+def _part(row: Row, step: str | None, touch: Touch) -> JourneyPart:
+    began = step is None and row["began_at"] == touch.occurred_at
+    named = (row["journey_id"], row["definition"], row["anchor"], row["status"], row["customer_id"])
+    return JourneyPart(*named, step, began)
+
+
 def _consequences(source: Source, touch: Touch) -> dict[str, Any]:
     own = {"id": touch.touchpoint_id}
     journeys = source.ask(JOURNEYS, own)
@@ -245,6 +258,6 @@ def _consequences(source: Source, touch: Touch) -> dict[str, Any]:
     ids = [row["journey_id"] for row in journeys]
     alerts = source.ask(ALERTS, {"journeys": ids}) if ids else []
     return {
-        "journeys": tuple(JourneyPart(**row, step=steps.get(row["journey_id"])) for row in journeys),
+        "journeys": tuple(_part(row, steps.get(row["journey_id"]), touch) for row in journeys),
         "alerts": tuple(AlertPart(row["state"], row["first_line"], row["alert_id"]) for row in alerts),
     }
