@@ -75,8 +75,8 @@ class Desk:
 def at_desk() -> Iterator[Desk]:
     stack = Stack(read_settings())
     stack.attach()
-    setting = setting_of(stack)
     with Rows(stack) as rows:
+        setting = setting_of(stack)
         yield Desk(setting, Source(rows.ask, setting.browsers), int(time.time() * 1000))
 
 
@@ -86,8 +86,8 @@ def at_desk() -> Iterator[Desk]:
 def show(id: IdArgument, as_json: AsJson = False) -> None:
     """A customer's identifiers as a tree: why each belongs to it, since when, and what was decided by hand."""
     with at_desk() as desk:
-        asked = read_id(id, desk.setting.stored)
-        found = shown_of(desk.source, asked, desk.setting.rules, desk.now, desk.setting.counts)
+        asked = read_id(id, desk.setting.reader.read)
+        found = shown_of(desk.source, asked, desk.setting.rules, desk.now)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     else:
@@ -108,7 +108,7 @@ def why(
         if not found:
             console.print(refusals.no_touchpoint(touchpoint), markup=False)
             raise typer.Exit(1)
-        answers = [why_of(desk.source, one, desk.setting.rules, desk.now, desk.setting.counts) for one in found[:3]]
+        answers = [why_of(desk.source, one, desk.setting.rules, desk.now) for one in found[:3]]
     if as_json:
         typer.echo(msgspec.json.encode(answers).decode())
         return
@@ -124,7 +124,7 @@ def proof(user: UserArgument) -> None:
     """The proof that a shop's server gives a browser for this user, to compare with what it makes."""
     stack = Stack(read_settings())
     stack.attach()
-    made = setting_of(stack).proof(read_user(user, "proof"))
+    made = setting_of(stack).reader.proof_of(read_user(user, "proof"))
     if made is None:
         raise Unclear(refusals.no_proof_secret())
     typer.echo(made)
@@ -182,7 +182,7 @@ def _decide(
     if not reason.strip():
         raise Unclear(refusals.no_reason())
     with at_desk() as desk:
-        stored = desk.setting.stored
+        stored = desk.setting.reader.read
         is_link = kind in ("link", "unlink")
         found = desk.whole(read_linkable(said, stored, verb) if is_link else read_identifier(said, stored))
         user_id = read_user(user, verb) if user is not None else None
@@ -194,12 +194,12 @@ def _decide(
 
 
 def _make(desk: Desk, decision: Decision, yes: bool, wait: int) -> None:
-    expected = preview(desk.source, decision, desk.setting.rules, desk.now, desk.setting.counts)
+    expected = preview(desk.source, decision, desk.setting.rules, desk.now)
     console.print(preview_screen(expected))
     if not yes:
         typer.confirm("Decide so?", abort=True)
     setting = desk.setting
-    send(setting.kafka, setting.topic_prefix, decision, setting.control_secret)
+    send(setting.kafka, setting.topic_prefix, decision, setting.secret())
     if not wait:
         console.print(texts.sent())
         return

@@ -6,11 +6,11 @@ recent ones. A step asks for all that was found in the step before; it ends when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.identity.read import COUNTING, Source, filled
+from deploy.identity.read import Source, filled
 from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
 from streams.identity.contacts import Graph, Node
 from streams.identity.decisions import Decisions
@@ -33,7 +33,7 @@ FROM (
         SELECT touchpoint_id, name, happened, one, arrayJoin(together) AS other
         FROM (
             SELECT touchpoint_id, name, occurred_at AS happened,
-                arrayConcat(if(attributed_by = 'user_id', [concat('user_id:', user_id)], []), <counting>) AS together,
+                arrayConcat(if(attributed_by = 'user_id', [concat('user_id:', user_id)], []), contacts) AS together,
                 arrayJoin(arrayFilter(x -> has({near:Array(String)}, x), together)) AS one
             FROM DB.touchpoints FINAL
             WHERE NOT too_late AND occurred_at >= fromUnixTimestamp64Milli({since:Int64}) AND (<where>)
@@ -44,7 +44,6 @@ FROM (
 )
 ORDER BY one, splitByChar(':', other)[1], intDiv(last_at, <day_ms>) DESC, other DESC
 LIMIT {kept:UInt32} BY one, splitByChar(':', other)[1]""",
-    counting=COUNTING,
     day_ms=DAY_MS,
 )
 
@@ -88,10 +87,7 @@ class Links:
         return graph
 
 
-def links_around(
-    source: Source, starts: Iterable[str], limits: Limits, now: int, counts: Callable[[str], bool]
-) -> Links:
-    """`counts`: whether an identifier is usable, as far as its value tells."""
+def links_around(source: Source, starts: Iterable[str], limits: Limits, now: int) -> Links:
     of: dict[str, tuple[Link, ...]] = {}
     totals: dict[tuple[str, str], int] = {}
     frontier = [one for one in dict.fromkeys(starts) if kind_of(one) in limits.most]
@@ -99,7 +95,7 @@ def links_around(
         near, frontier = frontier[:AT_ONCE], frontier[AT_ONCE:]
         found = _step(source, near, limits, now)
         for name in near:
-            of[name] = tuple(link for link, _ in found.get(name, ()) if counts(link.other))
+            of[name] = tuple(link for link, _ in found.get(name, ()))
             totals |= {(name, kind_of(link.other)): total for link, total in found.get(name, ())}
         known = {*of, *frontier}
         for name in near:
@@ -125,7 +121,6 @@ def _step(source: Source, near: list[str], limits: Limits, now: int) -> dict[str
             "near": near,
             "since": (now - limits.link_ms) // DAY_MS * DAY_MS,
             "kept": max(limits.most.values()) + 1,
-            "browsers": list(source.browsers),
         },
     )
     found: dict[str, list[tuple[Link, int]]] = {}

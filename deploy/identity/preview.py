@@ -5,7 +5,7 @@ At most MOST touchpoints on DEVICES_MAX devices are looked at; beyond, `is_whole
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -114,16 +114,16 @@ class _Around:
     is_whole: bool
 
 
-def preview(source: Source, decision: Decision, rules: Rules, now: int, counts: Callable[[str], bool]) -> Preview:
+def preview(source: Source, decision: Decision, rules: Rules, now: int) -> Preview:
     made = source.decisions()
     old, new = in_force(made), in_force([*made, decision])
     about = identifier_of(decision.identifier)
     contacts = _contacts_near(source, decision)
-    links = links_around(source, contacts, rules.limits, now, counts)
+    links = links_around(source, contacts, rules.limits, now)
     graphs = (links.graph(old, rules.limits), links.graph(new, rules.limits))
     renamed = _renamed(links, *graphs)
     found = _affected(source, decision, [one.contact for one in renamed])
-    links = _with_all(source, links, found.touches, rules, now, counts)
+    links = _with_all(source, links, found.touches, rules, now)
     around = _around(source, found.touches)
     before = _owners(found.touches, around, links, old, rules)
     after = _owners(found.touches, around, links, new, rules)
@@ -201,14 +201,12 @@ def _affected(source: Source, decision: Decision, renamed: list[str]) -> _Affect
     return _Affected(sorted(found.values(), key=by_order), is_whole)
 
 
-def _with_all(
-    source: Source, links: Links, touches: Iterable[Touch], rules: Rules, now: int, counts: Callable[[str], bool]
-) -> Links:
+def _with_all(source: Source, links: Links, touches: Iterable[Touch], rules: Rules, now: int) -> Links:
     """Every contact of these touchpoints has its say, so what is around them is needed as well."""
     missing = {contact for touch in touches for contact in touch.contacts} - set(links.of)
     if not missing:
         return links
-    more = links_around(source, sorted(missing)[:DEVICES_MAX], rules.limits, now, counts)
+    more = links_around(source, sorted(missing)[:DEVICES_MAX], rules.limits, now)
     is_whole = links.is_whole and more.is_whole and len(missing) <= DEVICES_MAX
     return Links({**links.of, **more.of}, {**links.totals, **more.totals}, is_whole)
 

@@ -1,7 +1,6 @@
 """What ClickHouse knows of touchpoints and decisions, as frozen values. Every answer is bounded.
 
-A touchpoint's contacts count as `resolve` said (column `contacts`). Where it carries a user_id no contact can attribute
-it, and the column is empty; there what it says counts unless a browser said it.
+A touchpoint's contacts count as `resolve` said when it came (column `contacts`), whatever the rules are today.
 """
 
 from __future__ import annotations
@@ -25,25 +24,14 @@ def filled(query: str, **parts: object) -> str:
     return query
 
 
-SAID: Final = (
-    "arrayFilter(x -> not endsWith(x, ':'), ["
-    + ", ".join(f"concat('{kind}:', {kind})" for kind in CONTACT_KINDS)
-    + "])"
-)
-COUNTING: Final = (
-    "if(attributed_by != 'user_id' OR notEmpty(contacts), contacts, if(source IN {browsers:Array(String)}, [], "
-    + SAID
-    + "))"
-)
 TOUCHES: Final = filled(
     """
 SELECT touchpoint_id, message_id, name, channel, source, origin, toUnixTimestamp64Milli(occurred_at) AS at, sequence,
     toUnixTimestamp64Milli(log_time) AS arrived_at, too_late, customer_id, attributed_by, user_id,
-    <kinds>, <counting> AS counting,
+    <kinds>, contacts,
     source IN {browsers:Array(String)} AS weak, raw_partition, raw_offset
 FROM DB.touchpoints FINAL WHERE <where> ORDER BY <order> LIMIT {most:UInt32}""",
     kinds=", ".join((*CONTACT_KINDS, *BUSINESS_KINDS)),
-    counting=COUNTING,
 )
 OWNERS: Final = """
 SELECT touchpoint_id, customer_id, attributed_by FROM DB.v_touchpoints

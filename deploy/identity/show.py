@@ -5,7 +5,6 @@ At most SHOWN_MAX of each kind of thing; what is left out is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from deploy.identity.asked import Customer, Identifier, Unclear
@@ -32,11 +31,11 @@ from schemas.identifiers import CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND, custom
 from streams.identity.contacts import Graph
 
 
-def show(source: Source, asked: Identifier | Customer, rules: Rules, now: int, counts: Callable[[str], bool]) -> Shown:
+def show(source: Source, asked: Identifier | Customer, rules: Rules, now: int) -> Shown:
     """Raises Unclear when nothing is found for the beginning of an id, or several things are."""
     found = find(source, asked)
     made = tuple(source.decisions())
-    view = View(source, rules, now, counts, made, in_force(made))
+    view = View(source, rules, now, made, in_force(made))
     kind = kind_of(found)
     if kind == UNIQUE_KIND:
         return of_user(view, found, found, None)

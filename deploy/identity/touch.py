@@ -76,7 +76,7 @@ def touch_of(row: Row, owner: Owner | None = None) -> Touch:
         too_late=bool(row["too_late"]),
         user_id=row["user_id"] if rule == "user_id" else None,
         said_user_id=row["user_id"] or None,
-        contacts=tuple(row["counting"]),
+        contacts=tuple(row["contacts"]),
         said_contacts=said,
         keys=tuple(f"{kind}:{row[kind]}" for kind in BUSINESS_KINDS if row[kind]),
         weak=bool(row["weak"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deploy.identity.judge import Rules, key_of
@@ -38,12 +38,11 @@ class View:
     source: Source
     rules: Rules
     now: int
-    counts: Callable[[str], bool]
     made: tuple[Decision, ...]
     standing: Decisions
 
     def links(self, *starts: str) -> tuple[Links, Graph]:
-        links = links_around(self.source, starts, self.rules.limits, self.now, self.counts)
+        links = links_around(self.source, starts, self.rules.limits, self.now)
         return links, links.graph(self.standing, self.rules.limits)
 
 

@@ -6,7 +6,7 @@ both, so that nobody has to guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -114,11 +114,11 @@ class Why:
         return self.owner.customer_id != self.touch.owner.customer_id
 
 
-def why(source: Source, touch: Touch, rules: Rules, now: int, counts: Callable[[str], bool]) -> Why:
+def why(source: Source, touch: Touch, rules: Rules, now: int) -> Why:
     decisions = source.decisions()
     standing = in_force(decisions)
     contacts = () if touch.user_id is not None or touch.too_late else touch.contacts
-    links = links_around(source, contacts, rules.limits, now, counts)
+    links = links_around(source, contacts, rules.limits, now)
     graph = links.graph(standing, rules.limits)
     hearsay = hearsay_of(graph, contacts, standing)
     near = _near(source, touch, rules)

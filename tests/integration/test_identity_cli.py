@@ -58,14 +58,14 @@ class Rig:
 
     def why(self, message_id: str) -> Why:
         (touch,) = self.source.touchpoint(message_id)
-        return why(self.source, touch, RULES, self.world.now, counts)
+        return why(self.source, touch, RULES, self.world.now)
 
     def show(self, asked: str) -> Shown:
-        return show(self.source, read_id(asked, READER.read), RULES, self.world.now, counts)
+        return show(self.source, read_id(asked, READER.read), RULES, self.world.now)
 
     def preview(self, kind: DecisionKind, identifier: str, user_id: str | None = None) -> Preview:
         decision = decision_of(kind, identifier_of(identifier), user_id, "a test", "anna", self.world.now)
-        return preview(self.source, decision, RULES, self.world.now, counts)
+        return preview(self.source, decision, RULES, self.world.now)
 
     def owners(self) -> dict[str, Owner]:
         rows = self._ask("SELECT touchpoint_id, customer_id, attributed_by FROM DB.v_touchpoints", {})
@@ -73,10 +73,6 @@ class Rig:
 
     def touches(self) -> list[Touch]:
         return self.source.touches("1", {}, 10_000)
-
-
-def counts(identifier: str) -> bool:
-    return READER.read(*identifier.split(":", 1)) is not None
 
 
 Make = Callable[[], Rig]
@@ -133,8 +129,8 @@ def all_leaves(shown: Shown) -> dict[str, Leaf]:
 
 
 def busy(world: World, seed: int, touchpoints: int = 70) -> None:
-    """Few identifiers, many touchpoints: devices shared, cards handed on, e-mails in chains, keys, decisions. All within
-    what the workers remember.
+    """Few identifiers, many touchpoints: devices shared, cards handed on, e-mails in chains, keys, decisions. All
+    within what the workers remember.
     """
     rng = Random(seed)
     users, devices = [f"u{n}" for n in range(5)], [f"a{n}" for n in range(4)]
@@ -172,7 +168,7 @@ def test_every_explanation_says_what_the_workers_did(make: Make, seed: int) -> N
     wrong = []
     rules = set()
     for touch in rig.touches():
-        found = why(rig.source, touch, RULES, rig.world.now, counts)
+        found = why(rig.source, touch, RULES, rig.world.now)
         rules.add(found.owner.by)
         if found.owner != touch.owner:
             wrong.append((touch.name, touch.origin, touch.contacts, touch.owner, found.owner))
