@@ -27,6 +27,8 @@ from schemas.placeholders import PLAIN_STARTS, folded, is_placeholder
 
 HASHED: Final = re.compile(r"hmac:[0-9a-f]{64}")
 UNUSABLE: Final = re.compile(r"unusable:[0-9a-f]{64}")
+MANY: Final = "unusable:" + "0" * 64
+"""Of a touchpoint with more personal values than anybody has: the rest are not read at all."""
 PROOF: Final = re.compile(r"[0-9a-fA-F]{64}")
 USER_PROOF: Final = "user_proof"
 """The member of `context` that proves a browser's user_id. It is not passed on: who has it can claim the user."""
@@ -76,7 +78,7 @@ class IdentityReader:
         ) | {"account_id"}
         """What has none of these needs only a look for placeholders."""
         names = {name: kind for kind in rules.personal_kinds for name in (kind, *rules.contact(kind).personal_fields)}
-        self._fields = PersonalFields(names) if names and self._key is not None else None
+        self._fields = PersonalFields(names, MANY) if names and self._key is not None else None
         self.mark = None if self._fields is None or self._key is None else _mark_of(self._key, names)
         """What the header `cleaned` of a record says when its bytes need no cleaning by this reader. It follows from
         the personal key, so only who knows that can say so, and from the fields, so others are cleaned again.
@@ -117,7 +119,7 @@ class IdentityReader:
 
     def stored(self, kind: str, value: str) -> str:
         """What the stages after the collector hold of an identifier, whether it counts or not."""
-        return self._replace(kind, value, True) or value
+        return self._replace(kind, value) or value
 
     def usable_of(self, sent: Mapping[str, str]) -> dict[str, str]:
         """Those that count, in the order in which they came; where the deployment has an order of its own, in that."""
@@ -154,14 +156,14 @@ class IdentityReader:
             return None
         return None if any(pattern.fullmatch(normal) for pattern in ready.patterns) else normal
 
-    def _replace(self, kind: str, value: str, normalise: bool) -> str | None:
+    def _replace(self, kind: str, value: str) -> str | None:
         """What is written in place of a personal value. An ignored value keeps its hash, which resolve knows: so it
         counts again on the day on which it is no longer ignored.
         """
         ready = self._kinds[kind]
         if not ready.hashed or is_placeholder(value) or HASHED.fullmatch(value) or UNUSABLE.fullmatch(value):
             return None
-        normal = ready.normalise(value) if normalise and len(value) <= LENGTH_MAX else None
+        normal = ready.normalise(value) if len(value) <= LENGTH_MAX else None
         if normal is None or any(pattern.fullmatch(normal) for pattern in ready.patterns):
             return "unusable:" + self._digest(value.strip().lower())
         return self._hash(normal)

@@ -29,6 +29,7 @@ LOG_TIME_HEADER: Final = "X-Touchline-Log-Time"
 LOG_TIME_MAX: Final = 253_402_300_800_000
 """The end of the year 9999."""
 JUDGED_AT_ONCE: Final = 100
+JUDGED_AT_ONCE_BYTES: Final = 128 * 1024
 """Items between two looks at the other requests: a full batch must not hold them up."""
 
 
@@ -105,10 +106,13 @@ class Door:
 
     async def judge(self, items: Sequence[bytes], stamp: Stamp) -> list[Judged]:
         judged: list[Judged] = []
-        for begin in range(0, len(items), JUDGED_AT_ONCE):
-            if begin:
+        size = 0
+        for number, item in enumerate(items):
+            size += len(item)
+            if size > JUDGED_AT_ONCE_BYTES or (number and number % JUDGED_AT_ONCE == 0):
                 await asyncio.sleep(0)
-            judged.extend(judge(item, stamp) for item in items[begin : begin + JUDGED_AT_ONCE])
+                size = len(item)
+            judged.append(judge(item, stamp))
         return judged
 
     async def store(self, records: Iterable[Record]) -> None:
