@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import DEFINITIONS, grace_of
+from tests.oracle.definitions import DEFINITIONS, waits
 from tests.oracle.expectation import Expectation
 from tests.oracle.fold import BreakFound
 from tests.oracle.hindsight import Hindsight
@@ -117,12 +117,12 @@ def _tells(was: str | None, record: Row) -> bool:
 
 
 def _check_earliness(course: Sequence[Row], report: Report) -> None:
-    """A missed step is judged when due + grace + arrives_within has passed, never before."""
+    """What has a due is judged when due + grace + arrives_within has passed, never before."""
     for record in course:
         definition = next((one for one in DEFINITIONS if one.name == record["definition"]), None)
         if record["state"] != "firing" or record["due_at"] is None or definition is None:
             continue
-        earliest = record["due_at"] + grace_of(definition, record["break_name"])
+        earliest = record["due_at"] + waits(definition, record["break_name"])
         if record["changed_at"] < earliest:
             early = earliest - record["changed_at"]
             report.differ("alert_early", f"{_about(record)}: fired {early} ms before it may be judged")

@@ -183,6 +183,8 @@ def _compare_breaks(journey: Journey, row: Row, report: Report) -> None:
     for label in found.keys() | stored.keys():
         wants = tuple(getattr(found[label], field) for field in fields) if label in found else None
         has = tuple(stored[label][field] for field in fields) if label in stored else None
+        if has is not None:
+            has = (has[0], has[1] or None, *has[2:])  # a column holds no step as ''
         if wants != has:
             text = f"break {label} (kind, step, cause, due, cleared) is {wants}, stored {has}"
             report.differ("break", f"{_name(journey.key)}: {text}")

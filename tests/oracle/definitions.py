@@ -5,7 +5,8 @@ On purpose not read from the YAML files: what a file means is the product's clai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 SECOND: Final = 1_000
@@ -50,8 +51,42 @@ class LowScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspicion:
+    """`kind`: failure_event, out_of_order or skipped_step. `step`: what clears it. `pattern`: what raises it; None when
+    reaching the success does.
+    """
+
+    name: str
+    kind: str
+    step: str
+    pattern: Pattern | None = None
+    tolerate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    name: str
+    idle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Either `at_most` or `never_with`."""
+
+    name: str
+    pattern: Pattern
+    at_most: int | None = None
+    never_with: str | None = None
+
+
+ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE}
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
-    """`key`: a kind of business key, or `customer`. `joins`: touchpoints without a key join the only open instance."""
+    """`key`: a kind of business key, or `customer`. `joins`: touchpoints without a key join the only open instance.
+    `arrives_within`: the catalogue's, by touchpoint.
+    """
 
     name: str
     key: str
@@ -65,6 +100,10 @@ class Definition:
     grace: int
     lifetime: int
     live: bool = True
+    suspicions: tuple[Suspicion, ...] = ()
+    abandoned: tuple[Abandoned, ...] = ()
+    bans: tuple[Ban, ...] = ()
+    arrives_within: Mapping[str, int] = field(default_factory=lambda: ARRIVES_WITHIN)
 
     def step(self, name: str) -> Step:
         return next(step for step in self.steps if step.name == name)
@@ -78,6 +117,18 @@ class Definition:
         """The steps that come after this one, directly or not."""
         direct = {step.name for step in self.steps if step.after == name}
         return direct.union(*(self.beyond(step) for step in direct))
+
+    def names(self) -> set[str]:
+        """Every touchpoint that the definition names."""
+        return {
+            *self.start.names,
+            *(name for step in self.steps for name in step.pattern.names),
+            *self.failures,
+            *(name for rule in self.repeated for name in rule.pattern.names),
+            *(name for rule in self.suspicions if rule.pattern for name in rule.pattern.names),
+            *(name for rule in self.bans for name in rule.pattern.names),
+            *(rule.never_with for rule in self.bans if rule.never_with is not None),
+        }
 
 
 CHECKOUT: Final = Definition(
@@ -121,7 +172,6 @@ CLICK_AND_COLLECT: Final = Definition(
 DEFINITIONS: Final = (CHECKOUT, CLICK_AND_COLLECT)
 
 ENDS_SESSION: Final = frozenset({"signed_out"})
-ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE}
 CHANNEL_OF_NAME: Final = {
     "page_viewed": "web",
     "screen_viewed": "app",
@@ -142,7 +192,13 @@ DECLARED: Final = frozenset((
 # fmt: on
 
 
-def grace_of(definition: Definition, step: str) -> int:
-    """How long after its deadline a step may be judged: grace, and how late its touchpoints may arrive."""
-    names = definition.step(step).pattern.names
-    return definition.grace + max((ARRIVES_WITHIN.get(name, 0) for name in names), default=0)
+def waits(definition: Definition, name: str) -> int:
+    """How long after its due a break may be judged, by its name: grace, and how late the touchpoints may arrive that
+    it waits for.
+    """
+    if any(rule.name == name for rule in definition.abandoned):
+        names: set[str] = definition.names()
+    else:
+        step = next((rule.step for rule in definition.suspicions if rule.name == name), name)
+        names = set(definition.step(step).pattern.names)
+    return definition.grace + max((definition.arrives_within.get(one, 0) for one in names), default=0)

@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import Definition, Fact, LowScore, Pattern, Repeated, Step, grace_of
+from tests.oracle.definitions import (
+    Abandoned,
+    Ban,
+    Definition,
+    Fact,
+    LowScore,
+    Pattern,
+    Repeated,
+    Step,
+    Suspicion,
+    waits,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +33,11 @@ class StepFound:
 
 @dataclass(frozen=True, slots=True)
 class BreakFound:
+    """`step` is None where no step is to blame."""
+
     name: str
     kind: str
-    step: str
+    step: str | None
     occurrence: int
     cause_at: int
     due_at: int | None
@@ -76,20 +89,24 @@ def fold(definition: Definition, members: Sequence[Touchpoint], until: int) -> O
     course = walk(definition, members)
     if course is None:
         return None
+    missing = [found for step in definition.steps if (found := _missed(definition, course, step, until)) is not None]
     breaks = [
-        *(found for step in definition.steps if (found := _missed(definition, course, step, until)) is not None),
+        *(found for found in missing if definition.step(found.name).if_missing == "break"),
         *(found for rule in definition.repeated for found in _repeated(definition, course, rule)),
         *(found for rule in definition.scores for found in _scored(course, rule)),
+        *(found for rule in definition.suspicions for found in _suspected(definition, course, rule, until)),
+        *(found for rule in definition.abandoned for found in _abandoned(definition, course, rule, until)),
+        *(found for rule in definition.bans if (found := _banned(course, rule)) is not None),
     ]
     expired = until > course.limit
-    missed = {found.name for found in breaks if found.due_at is not None and found.cleared_at is None}
+    missed = {found.name for found in missing if found.cleared_at is None}
     return Outcome(
         status=_status(definition, course, expired),
         started_at=course.start.occurred_at,
         ended_at=course.ended_at if course.ended_at is not None else course.limit if expired else None,
         expired=expired,
         steps={step.name: _step(definition, course, step, step.name in missed) for step in definition.steps},
-        breaks=tuple(found for found in breaks if found.due_at is None or _breaks(definition, found.name)),
+        breaks=tuple(breaks),
     )
 
 
@@ -163,10 +180,6 @@ def _step(definition: Definition, course: _Course, step: Step, missed: bool) -> 
 # -- breaks -----------------------------------------------------------------------------------------------------------
 
 
-def _breaks(definition: Definition, step: str) -> bool:
-    return definition.step(step).if_missing == "break"
-
-
 def _missed(definition: Definition, course: _Course, step: Step, until: int) -> BreakFound | None:
     """A missed step, one with `if_missing: count` too."""
     due = _due(course, step)
@@ -177,7 +190,7 @@ def _missed(definition: Definition, course: _Course, step: Step, until: int) -> 
     cleared_at = min(ends, default=None)
     if cleared_at is not None and cleared_at <= due + definition.grace:
         return None
-    if until < due + grace_of(definition, step.name):
+    if until < due + waits(definition, step.name):
         return None
     kind = "handoff_lost" if step.handoff else "missing_step"
     return BreakFound(step.name, kind, step.name, 1, due, due, cleared_at)
@@ -222,3 +235,71 @@ def _scored(course: _Course, rule: LowScore) -> list[BreakFound]:
 
 def _cleared(found: BreakFound, at: int) -> BreakFound:
     return BreakFound(found.name, found.kind, found.step, found.occurrence, found.cause_at, found.due_at, at)
+
+
+def _suspected(definition: Definition, course: _Course, rule: Suspicion, until: int) -> list[BreakFound]:
+    """Raised while the journey is open, cleared until the lifetime is over."""
+    clearing = definition.step(rule.step).pattern
+    alive = {x.touchpoint_id for x in course.alive}
+    success = course.reached.get(definition.success)
+    spans: list[tuple[int, int | None]] = []
+    seen = running = False
+    for x in course.after:
+        clears = matches(clearing, x)
+        if running:
+            if x is course.failure or (clears and x.occurred_at <= course.limit):
+                spans[-1] = (spans[-1][0], x.occurred_at)
+                running = False
+        elif x.touchpoint_id in alive and not clears:
+            raised = x is success if rule.pattern is None else matches(rule.pattern, x)
+            if raised and not (seen and rule.kind != "failure_event"):
+                spans.append((x.occurred_at, None))
+                running = True
+        seen = seen or clears
+    return _judged(definition, course, rule, spans, until)
+
+
+def _judged(
+    definition: Definition, course: _Course, rule: Suspicion, spans: Iterable[tuple[int, int | None]], until: int
+) -> list[BreakFound]:
+    found: list[BreakFound] = []
+    for cause, cleared_at in spans:
+        due = None if rule.tolerate is None else cause + rule.tolerate
+        if due is None or _stands(definition, course, rule.name, due, cleared_at, until):
+            found.append(BreakFound(rule.name, rule.kind, rule.step, len(found) + 1, cause, due, cleared_at))
+    return found
+
+
+def _stands(definition: Definition, course: _Course, name: str, due: int, cleared_at: int | None, until: int) -> bool:
+    """Whether what was waited out came to something."""
+    in_time = cleared_at is not None and cleared_at <= due + definition.grace
+    return due <= course.limit and not in_time and until >= due + waits(definition, name)
+
+
+def _abandoned(definition: Definition, course: _Course, rule: Abandoned, until: int) -> list[BreakFound]:
+    """Each silence before the success and the end, from the touchpoint before it to the one after it."""
+    success = course.reached.get(definition.success)
+    silences: list[tuple[int, int | None]] = []
+    last: int | None = course.start.occurred_at
+    for x in course.alive:
+        if last is not None:
+            silences.append((last + rule.idle, x.occurred_at))
+            last = None if x is success or x is course.failure else x.occurred_at
+    if last is not None:
+        silences.append((last + rule.idle, course.limit if until > course.limit else None))
+    found: list[BreakFound] = []
+    for due, ended_at in silences:
+        if _stands(definition, course, rule.name, due, ended_at, until):
+            found.append(BreakFound(rule.name, "abandoned", None, len(found) + 1, due, due, ended_at))
+    return found
+
+
+def _banned(course: _Course, rule: Ban) -> BreakFound | None:
+    """Counts after the end, too, and nothing clears it."""
+    times, other = 0, False
+    for x in course.after:
+        times += matches(rule.pattern, x)
+        other = other or x.name == rule.never_with
+        if times > rule.at_most if rule.at_most is not None else times and other:
+            return BreakFound(rule.name, "forbidden", None, 1, x.occurred_at, None, None)
+    return None

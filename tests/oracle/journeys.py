@@ -44,13 +44,7 @@ class Journeys:
 
 
 def relevant(definition: Definition, x: Touchpoint) -> bool:
-    names = {
-        *definition.start.names,
-        *(name for step in definition.steps for name in step.pattern.names),
-        *definition.failures,
-        *(name for rule in definition.repeated for name in rule.pattern.names),
-    }
-    return x.name in names or any(_fact(x.properties.get(rule.score)) for rule in definition.scores)
+    return x.name in definition.names() or any(_fact(x.properties.get(rule.score)) for rule in definition.scores)
 
 
 def _fact(value: object) -> bool:

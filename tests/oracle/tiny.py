@@ -25,7 +25,7 @@ Row = dict[str, Any]
 StepSaid = tuple[str, float | None, float | None, str]
 """Status, due, reached, touchpoint."""
 BreakSaid = tuple[str, str, str, int, float, float | None, float | None]
-"""Name, kind, step, occurrence, cause, due, cleared."""
+"""Name, kind, step ('' for none, as in the table), occurrence, cause, due, cleared."""
 
 
 def minute(after: float) -> int:
@@ -177,7 +177,7 @@ class TinyRun:
             "definition": journey["definition"],
             "kind": fault["kind"],
             "break_name": fault["name"],
-            "step": fault["step"],
+            "step": fault["step"] or None,
             "occurrence": fault["occurrence"],
             "customer_id": journey["customer_id"],
             "anchor": journey["anchor"],
