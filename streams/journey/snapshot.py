@@ -23,6 +23,7 @@ from streams.journey.alerting import Move, findings, told
 from streams.journey.compile import CompiledDefinition
 from streams.journey.fold import Run, status_of
 from streams.journey.instances import CUSTOMER
+from streams.journey.open_hours import NEVER
 from streams.journey.values import Finding
 from streams.stage import Effect
 
@@ -99,6 +100,7 @@ def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepR
     for step in definition.steps:
         before = start if step.after is None else reached[step.after]
         due = None if step.within_ms is None or before is None else before.occurred_at + step.within_ms
+        due = None if due == NEVER else due
         kept = reached[step.index]
         if kept is not None:
             rows.append(StepRow(step.name, "reached", due, kept.occurred_at, kept.touchpoint_id, kept.channel))
@@ -169,12 +171,12 @@ def first_line(definition: CompiledDefinition, run: Run, customer: str, move: Mo
     last = ", ".join(
         f"{kept.name} {kept.channel} {clock(kept.occurred_at, log_time)}" for kept in run.members[-EVIDENCE:]
     )
-    return f"{who}: {definition.name}, {_what(move, log_time)}. Last: {last}."
+    return f"{who}: {definition.name}, {_what(run, move, log_time)}. Last: {last}."
 
 
-def _what(move: Move, log_time: int) -> str:
+def _what(run: Run, move: Move, log_time: int) -> str:
     finding, state = move.record.finding, move.record.state
-    subject = _subject(finding, state == "firing", log_time)
+    subject = _subject(run, finding, state == "firing", log_time)
     if state == "firing":
         return subject
     if state == "withdrawn":
@@ -188,19 +190,35 @@ def _what(move: Move, log_time: int) -> str:
     return f"{subject}, over at {clock(cleared, log_time)} UTC"
 
 
-def _subject(finding: Finding, is_firing: bool, log_time: int) -> str:
+def _subject(run: Run, finding: Finding, is_firing: bool, log_time: int) -> str:
+    name, step, when = finding.name, finding.step, f"{clock(finding.cause_at, log_time)} UTC"
+    until = finding.cleared_at if finding.cleared_at is not None else max(log_time, finding.cause_at)
+    is_, has = ("is", "has ") if is_firing else ("was", "")
     times = f", for the {finding.occurrence}. time" if finding.occurrence > 1 else ""
-    is_ = "is" if is_firing else "was"
-    if finding.kind in LATE_STEPS and finding.due_at is not None:
-        until = finding.cleared_at if finding.cleared_at is not None else max(log_time, finding.due_at)
-        return (
-            f"step {finding.step} {is_} {span(until - finding.due_at)} late (due {clock(finding.due_at, log_time)} UTC)"
-        )
-    if finding.kind == "abandoned":
-        has = "has " if is_firing else ""
-        return f"{finding.name}: nothing {has}happened by {clock(finding.cause_at, log_time)} UTC{times}"
-    at = "" if finding.step is None else f" at step {finding.step}"
-    return f"{finding.name}{at} since {clock(finding.cause_at, log_time)} UTC{times}"
+    match finding.kind:
+        case "missing_step" | "handoff_lost":
+            return f"step {step} {is_} {span(until - finding.cause_at)} late (due {when})"
+        case "failure_event":
+            waits = f"step {step} has not put it right" if is_firing else f"to be put right by step {step}"
+            return f"{name} at {when}, {waits}{times}"
+        case "out_of_order":
+            return f"{name} at {when}, before step {step}{times}"
+        case "skipped_step":
+            return f"{name}: succeeded at {when} without step {step}{times}"
+        case "abandoned":
+            since = _silent_since(run, finding)
+            silent = f"nothing {has}happened for {span(until - since)}"
+            return f"{name}: {silent} (since {clock(since, log_time)} UTC){times}"
+        case "forbidden":
+            return f"{name}: happened at {when} and is forbidden{', somebody must look' if is_firing else ''}"
+        case "repeated" | "low_score":
+            return f"{name} at step {step} since {when}{times}"
+
+
+def _silent_since(run: Run, finding: Finding) -> int:
+    """The touchpoint from which the silence was counted: one after it, up to the due time, would have moved that."""
+    due_at = finding.cause_at
+    return max((kept.occurred_at for kept in run.members if kept.occurred_at <= due_at), default=due_at)
 
 
 def clock(at: int, now: int) -> str:

@@ -10,7 +10,7 @@ from schemas.identifiers import alert_id_of, dedup_key_of, journey_id_of
 from schemas.records import Run
 from streams.journey.alerting import TRANSITIONS, drawing
 from streams.journey.track import Track
-from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, compiled, placed, play, run, touch
+from tests.journey_case import COLLECT, DAY, HOUR, MINUTE, NOON, Log, compiled, placed, play, run, touch
 
 FIRE = NOON + 11 * MINUTE
 LATE, IN_TIME = FIRE + MINUTE, NOON + MINUTE
@@ -154,3 +154,77 @@ def test_the_first_line_says_who_what_and_how_late() -> None:
     ]
     assert (fired["fired_at"], resolved["fired_at"]) == (NOON + 22 * MINUTE, NOON + 22 * MINUTE)
     assert resolved["changed_at"] == resolved["cause_log_time"] == NOON + 2 * HOUR + 10 * MINUTE
+
+
+SHAPES = {
+    "declined": {"touchpoint": "payment_declined", "cleared_by": "paid", "tolerate": "5m"},
+    "unpaid": {"touchpoint": "picked_up", "requires": "paid"},
+    "unready": {"without": "ready"},
+    "quiet": {"idle": "4h"},
+    "twice": {"touchpoint": "order_refunded", "at_most": 0},
+}
+NO_DEADLINES = {
+    name: {key: value for key, value in step.items() if key in ("touchpoint", "any_of", "after", "where")}
+    for name, step in COLLECT["steps"].items()
+}
+
+
+def told_of(name: str, *what: tuple[str, int] | int) -> list[str]:
+    """Of a definition with this break alone: what follows the journey's name in each first line, without the
+    evidence. A number is a tick.
+    """
+    log = Log()
+    log.attach(placed())
+    for item in what:
+        if isinstance(item, int):
+            log.tick(item)
+        else:
+            log.attach(touch(*item, channel="store"))
+    rest = {"steps": NO_DEADLINES, "breaks": {name: SHAPES[name]}}
+    stage = Track(0, compiled(rest), "live")
+    alerts = play(log, stage, range(len(log.records))).alerts
+    told = [alert["first_line"].removeprefix("order_id:7 (customer c1): click_and_collect, ") for alert in alerts]
+    return [line.split(". Last: ")[0] for line in told]
+
+
+def test_the_first_line_of_a_failure_says_what_would_put_it_right() -> None:
+    declined, fired = ("payment_declined", NOON + 2 * MINUTE), NOON + 8 * MINUTE
+    assert told_of("declined", declined, fired, ("payment_captured", NOON + HOUR)) == [
+        "declined at 12:02 UTC, step paid has not put it right",
+        "declined at 12:02 UTC, to be put right by step paid, over at 13:00 UTC",
+    ]
+    second = ("payment_declined", NOON + 2 * HOUR)
+    again = told_of("declined", declined, fired, ("payment_captured", NOON + HOUR), second, NOON + 3 * HOUR)
+    assert again[2:] == ["declined at 14:00 UTC, step paid has not put it right, for the 2. time"]
+    assert told_of("declined", declined, fired, ("invoice_accepted", NOON + 3 * MINUTE))[1:] == ["withdrawn: declined"]
+    assert told_of("declined", declined, NOON + 10 * DAY + 1)[-1:] == [
+        "declined at 2026-03-01 12:02 UTC, to be put right by step paid, given up: the journey's time is over"
+    ]
+
+
+def test_the_first_line_of_a_wrong_order_and_of_a_skipped_step_name_what_did_not_come() -> None:
+    collected, paid_after = ("picked_up", NOON + HOUR), ("payment_captured", NOON + 2 * HOUR)
+    assert told_of("unpaid", collected, paid_after) == [
+        "unpaid at 13:00 UTC, before step paid",
+        "unpaid at 13:00 UTC, before step paid, over at 14:00 UTC",
+    ]
+    assert told_of("unready", collected, ("ready_for_pickup", NOON + 2 * HOUR)) == [
+        "unready: succeeded at 13:00 UTC without step ready",
+        "unready: succeeded at 13:00 UTC without step ready, over at 14:00 UTC",
+    ]
+
+
+def test_the_first_line_of_an_abandonment_says_for_how_long_and_since_when() -> None:
+    approved = ("order_approved", NOON + HOUR)
+    assert told_of("quiet", approved, NOON + 5 * HOUR + 21 * MINUTE, ("order_approved", NOON + 2 * DAY)) == [
+        "quiet: nothing has happened for 4 h (since 13:00 UTC)",
+        "quiet: nothing happened for 47 h (since 2026-03-01 13:00 UTC), over at 12:00 UTC",
+    ]
+
+
+def test_the_first_line_of_a_ban_calls_somebody() -> None:
+    refunded = ("order_refunded", NOON + HOUR)
+    assert told_of("twice", refunded, NOON + 10 * DAY + 1) == [
+        "twice: happened at 13:00 UTC and is forbidden, somebody must look",
+        "twice: happened at 2026-03-01 13:00 UTC and is forbidden, given up: the journey's time is over",
+    ]
