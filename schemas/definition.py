@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints
 
+from schemas.calendar import Calendar
 from schemas.records import BreakKind, Fact, Severity
 from schemas.touchpoint import Contract
 
@@ -20,6 +21,9 @@ Duration = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,5}(s|m|h|d)$")]
 Where = dict[Word, Fact]
 
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+WAITED: Final = ("tolerate", "counting")
 
 
 class Shape(NamedTuple):
@@ -37,9 +41,9 @@ class Shape(NamedTuple):
 
 SHAPES: Final = (
     Shape("low_score", "low score", ("score",), ("score", "below", "about")),
-    Shape("abandoned", "abandonment", ("idle",), ("idle",)),
-    Shape("skipped_step", "skipped step", ("without",), ("without",), may=("tolerate",)),
-    Shape("out_of_order", "wrong order", ("requires",), ("touchpoint", "requires"), may=("where", "tolerate")),
+    Shape("abandoned", "abandonment", ("idle",), ("idle",), may=("counting",)),
+    Shape("skipped_step", "skipped step", ("without",), ("without",), may=WAITED),
+    Shape("out_of_order", "wrong order", ("requires",), ("touchpoint", "requires"), may=("where", *WAITED)),
     Shape("forbidden", "ban", ("at_most", "never_with"), ("touchpoint",), ("at_most", "never_with"), ("where",)),
     Shape(
         "repeated",
@@ -48,7 +52,7 @@ SHAPES: Final = (
         ("touchpoint", "at_least", "in_window", "cleared_by"),
         may=("where",),
     ),
-    Shape("failure_event", "failure", ("touchpoint",), ("touchpoint", "cleared_by"), may=("where", "tolerate")),
+    Shape("failure_event", "failure", ("touchpoint",), ("touchpoint", "cleared_by"), may=("where", *WAITED)),
 )
 """In the order in which they are told apart: the first of whose signs one is given."""
 
@@ -106,6 +110,9 @@ class Step(Contract):
         description="When the deadline passes: an alert; the step counts as missed in journeys and views; or nothing.",
     )
     severity: Severity = Field("error", description="Severity of the alert.")
+    counting: Word | None = Field(
+        None, description="The calendar in whose hours `within` is counted. Without it all time counts."
+    )
     handoff: Handoff | None = Field(
         None, description="The step is a change of channel: missing it is a lost hand-off instead of a missing step."
     )
@@ -161,6 +168,9 @@ class Break(Contract):
     idle: Duration | None = Field(
         None, description="Abandonment: the break begins when nothing happens for so long before success."
     )
+    counting: Word | None = Field(
+        None, description="Beside `tolerate` and `idle`: the calendar in whose hours they are counted."
+    )
     score: Word | None = Field(
         None, description="Low score: the property that is looked at, on whatever touchpoint carries it."
     )
@@ -191,6 +201,9 @@ class Definition(Contract):
         description="The team that answers for the journey. Alerts name it."
     )
     instance: Instance = Field(description="What makes two touchpoints part of the same journey.")
+    calendars: Annotated[dict[Word, Calendar], Field(max_length=20)] = Field(
+        {}, description="Opening hours, by name, for deadlines that count open time only."
+    )
     start: Pattern = Field(description="The touchpoint that begins the journey.")
     steps: Annotated[dict[Word, Step], Field(min_length=1, max_length=50)] = Field(
         description="What is expected, by name. The order of the lines means nothing, only `after` does."

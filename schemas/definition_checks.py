@@ -28,6 +28,7 @@ def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
     yield from _step_flaws(definition)
     yield from _reach_flaws(definition)
     yield from _break_flaws(definition)
+    yield from _calendar_flaws(definition)
     if definition.outcome.success not in definition.steps:
         yield ("outcome", "success"), _unknown_step(definition.outcome.success, definition)
     yield from _catalogue_flaws(definition, catalogue)
@@ -57,7 +58,7 @@ def _step_flaws(definition: Definition) -> Found:
         elif _circles(name, steps):
             yield (*path, "after"), f"step {name!r} comes, along 'after', after itself, so nothing reaches it."
         if step.within is None:
-            for word in ("if_missing", "severity", "handoff"):
+            for word in ("if_missing", "severity", "handoff", "counting"):
                 if word in step.model_fields_set:
                     yield (*path, word), f"{word} needs a deadline. Add 'within'."
         elif duration_ms(step.within) > duration_ms(definition.lifetime):
@@ -134,6 +135,21 @@ def _break_flaws(definition: Definition) -> Found:
         if rule.never_with is not None and rule.never_with == rule.touchpoint:
             yield (*path, "never_with"), f"{rule.touchpoint!r} is always with itself. For its number take at_most."
         yield from _time_flaws(path, rule, definition)
+
+
+def _calendar_flaws(definition: Definition) -> Found:
+    counting = [(("steps", name, "counting"), step.counting) for name, step in definition.steps.items()]
+    counting += [(("breaks", name, "counting"), rule.counting) for name, rule in definition.breaks.items()]
+    for path, calendar in counting:
+        if calendar is not None and calendar not in definition.calendars:
+            advice = nearest(calendar, definition.calendars) or " Add it under 'calendars'."
+            yield path, f"there is no calendar {calendar!r}.{advice}"
+    for name in definition.calendars:
+        if name not in [calendar for _, calendar in counting]:
+            yield ("calendars", name), f"nothing is counted by calendar {name!r}. Name it in 'counting', or remove it."
+    for name, rule in definition.breaks.items():
+        if rule.counting is not None and rule.tolerate is None and rule.idle is None:
+            yield ("breaks", name, "counting"), "counting needs a time to count. Add 'tolerate'."
 
 
 def _time_flaws(path: Path_, rule: Break, definition: Definition) -> Found:

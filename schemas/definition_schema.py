@@ -20,7 +20,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DURATIONS: Final = ["10m", "8h"]
 NO_START: Final = ("cleared_by", "about", "requires", "without")
 CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
-WANT_DEADLINE: Final = ("if_missing", "severity", "handoff")
+WANT_DEADLINE: Final = ("if_missing", "severity", "handoff", "counting")
 
 
 def definition_schema(catalogue: Catalogue | None = None) -> Schema:
@@ -31,9 +31,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
     parts = schema["$defs"]
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
     parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
-    parts["Break"]["oneOf"] = [
-        _shape(shape, *one) for shape in SHAPES for one in ([(each,) for each in shape.needs_one] or [()])
-    ]
+    parts["Break"]["oneOf"] = [_shape(shape, *one) for shape in SHAPES for one in _each(shape)]
     parts["Instance"]["not"] = {"properties": {"key": {"const": "customer"}}, "required": ["if_absent"]}
     schema["properties"]["steps"]["propertyNames"]["not"] = {"const": "start"}
     for part in (parts["Outcome"]["properties"]["success"], *(parts["Break"]["properties"][w] for w in NO_START)):

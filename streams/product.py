@@ -21,6 +21,7 @@ from schemas.topics import PARTITIONS
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
+from streams.journey.open_hours import VERSIONS
 from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
 from streams.settings import StageSpec
@@ -48,6 +49,8 @@ class Product:
         digest = blake2b(f"{STATE_VERSION}|{self.run}|{self.horizon_ms}".encode(), digest_size=16)
         for definition in sorted(self.definitions, key=lambda one: (one.journey, one.version)):
             digest.update(definition.model_dump_json().encode())
+            if definition.calendars:
+                digest.update(VERSIONS.encode())
         digest.update(self.catalogue.model_dump_json().encode())
         digest.update(self.reader.fingerprint().encode())
         return digest.hexdigest()

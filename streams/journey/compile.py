@@ -15,6 +15,7 @@ from schemas.definition import Catalogue, Definition, Step, duration_ms, shape_o
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.records import BreakKind, Fact, Severity
 from schemas.topics import PARTITIONS
+from streams.journey.open_hours import OpenHours
 
 Condition = tuple[str, Fact]
 WAITED_OUT: Final = ("failure_event", "out_of_order", "skipped_step")
@@ -35,6 +36,12 @@ class CompiledStep:
     severity: Severity
     covers: int
     arrives_within_ms: int
+    hours: OpenHours | None
+
+    def due(self, at: int) -> int:
+        """The deadline of a step with `within`, when the step before was reached at `at`."""
+        within_ms = self.within_ms or 0
+        return at + within_ms if self.hours is None else self.hours.due(at, within_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,12 @@ class CompiledRule:
     tolerate_ms: int | None
     delay_ms: int
     beside: str | None
+    hours: OpenHours | None
+
+    def due(self, at: int) -> int:
+        """Of what is waited out, since `at`."""
+        tolerate_ms = self.tolerate_ms or 0
+        return at + tolerate_ms if self.hours is None else self.hours.due(at, tolerate_ms)
 
 
 Ruled = tuple[tuple[CompiledRule, tuple[Condition, ...]], ...]
@@ -96,8 +109,10 @@ class CompiledDefinition:
     plans: Mapping[str, Plan]
     steps: tuple[CompiledStep, ...]
     deadlines: tuple[CompiledStep, ...]
-    judged: tuple[tuple[int, int | None, int, int], ...]
-    """Of every step that can be missed: its index, the step before it, within, and what W must pass after due."""
+    judged: tuple[tuple[int, int | None, int, OpenHours | None, int], ...]
+    """Of every step that can be missed: its index, the step before it, within, the hours in which that is counted, and
+    what W must pass after due.
+    """
     rules: tuple[CompiledRule, ...]
     scores: tuple[CompiledRule, ...]
     skips: tuple[CompiledRule, ...]
@@ -188,8 +203,11 @@ def _where_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
 
 def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition:
     names = list(definition.steps)
-    steps = tuple(_step(name, names, definition, catalogue) for name in names)
-    rules = tuple(_rule(index, name, steps, definition, catalogue) for index, name in enumerate(definition.breaks))
+    hours = {name: OpenHours(calendar) for name, calendar in definition.calendars.items()}
+    steps = tuple(_step(name, names, definition, catalogue, hours) for name in names)
+    rules = tuple(
+        _rule(index, name, steps, definition, catalogue, hours) for index, name in enumerate(definition.breaks)
+    )
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
     breaks = [*definition.steps, *definition.breaks]
@@ -204,7 +222,7 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         steps=steps,
         deadlines=tuple(step for step in steps if step.within_ms is not None),
         judged=tuple(
-            (step.index, step.after, step.within_ms, grace + step.arrives_within_ms)
+            (step.index, step.after, step.within_ms, step.hours, grace + step.arrives_within_ms)
             for step in steps
             if step.within_ms is not None and step.if_missing != "nothing"
         ),
@@ -242,7 +260,9 @@ def _before(name: str, definition: Definition) -> list[str]:
     return found
 
 
-def _step(name: str, names: list[str], definition: Definition, catalogue: Catalogue) -> CompiledStep:
+def _step(
+    name: str, names: list[str], definition: Definition, catalogue: Catalogue, hours: Mapping[str, OpenHours]
+) -> CompiledStep:
     step, before = definition.steps[name], _before(name, definition)
     known = [catalogue.touchpoints[word] for word in _touchpoints(step) if word in catalogue.touchpoints]
     return CompiledStep(
@@ -258,11 +278,17 @@ def _step(name: str, names: list[str], definition: Definition, catalogue: Catalo
         arrives_within_ms=max(
             (duration_ms(entry.arrives_within) for entry in known if entry.arrives_within), default=0
         ),
+        hours=hours.get(step.counting or ""),
     )
 
 
 def _rule(
-    index: int, name: str, steps: tuple[CompiledStep, ...], definition: Definition, catalogue: Catalogue
+    index: int,
+    name: str,
+    steps: tuple[CompiledStep, ...],
+    definition: Definition,
+    catalogue: Catalogue,
+    hours: Mapping[str, OpenHours],
 ) -> CompiledRule:
     rule = definition.breaks[name]
     kind = shape_of(rule).kind
@@ -284,6 +310,7 @@ def _rule(
         tolerate_ms=duration_ms(waits) if waits is not None else None,
         delay_ms=duration_ms(definition.grace) + late if waits is not None else 0,
         beside=rule.never_with,
+        hours=hours.get(rule.counting or ""),
     )
 
 

@@ -36,11 +36,15 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
     missed, first = 0, None
     if run.failed_at is None and run.settled != definition.complete:
         known = w >= run.max_log
-        for index, after, within_ms, delay_ms in definition.judged:
+        for index, after, within_ms, hours, delay_ms in definition.judged:
             before = start if after is None else run.reached[after]
-            if before is None or run.settled >> index & 1 or before.occurred_at + within_ms > limit:
+            if before is None or run.settled >> index & 1:
                 continue
-            fire = before.occurred_at + within_ms + delay_ms
+            at = before.occurred_at
+            due = at + within_ms if hours is None else hours.due(at, within_ms)
+            if due > limit:
+                continue
+            fire = due + delay_ms
             if w >= fire and (known or run.missed >> index & 1):
                 missed |= 1 << index
                 continue

@@ -205,7 +205,7 @@ def due_at(definition: CompiledDefinition, run: Run, step: CompiledStep) -> int 
     if step.within_ms is None or run.start is None:
         return None
     before = run.start if step.after is None else run.reached[step.after]
-    return None if before is None else before.occurred_at + step.within_ms
+    return None if before is None else step.due(before.occurred_at)
 
 
 def _reach(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> None:
@@ -343,7 +343,7 @@ def _wait_out(definition: CompiledDefinition, run: Run, rule: CompiledRule, at: 
     if rule.tolerate_ms is None:
         _begin(run, rule, tally, at)
     else:
-        _wait(definition, run, tally, at, at + rule.tolerate_ms)
+        _wait(definition, run, tally, at, rule.due(at))
 
 
 def _wait(definition: CompiledDefinition, run: Run, tally: Tally, cause_at: int, due_at: int) -> None:
@@ -356,7 +356,7 @@ def _expect_more(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
     """From this touchpoint on the silence counts, unless the journey came to where nothing need follow."""
     if run.ended_at is None and run.reached[definition.success] is None:
         for rule in definition.idles:
-            _wait(definition, run, _tally(run, rule), kept.occurred_at, kept.occurred_at + (rule.tolerate_ms or 0))
+            _wait(definition, run, _tally(run, rule), kept.occurred_at, rule.due(kept.occurred_at))
 
 
 def _ban(run: Run, plan: Plan, kept: Kept) -> None:
