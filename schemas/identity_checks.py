@@ -7,6 +7,7 @@ characters is bounded: no repeated group, and few repetitions at all.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Final
 
@@ -65,8 +66,10 @@ def _priorities(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:
 def pattern_flaw(pattern: str) -> str | None:
     """Why it cannot be used; None when it can."""
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # of `[[` and the like, whose meaning may change
+            re.compile(pattern)
+    except (re.error, RecursionError, OverflowError, FutureWarning) as error:
         return f"this is no regular expression: {error}."
     repeats = choices = 0
     before = ""
