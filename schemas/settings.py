@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         None, validation_alias="CLICKHOUSE_CLUSTER", description="Create tables ON CLUSTER, replicated."
     )
     loader_group: str = Field("loader", description="Consumer group of the loaders, without the prefix.")
+    squash_interval_ms: Annotated[int, Field(ge=0, le=604_800_000)] = Field(
+        3_600_000, description="How often a loader moves old attributions into their touchpoints. 0: never."
+    )
+    squash_after_ms: Annotated[int, Field(ge=0, le=31_536_000_000)] = Field(
+        172_800_000, description="How much older than the newest touchpoint those touchpoints are, by log time."
+    )
     notifier_group: str = Field("notifier", description="Consumer group of the notifiers, without the prefix.")
     instance: str | None = Field(
         None, description="Of a loader or notifier: the same in every life, so that a restart need not wait."
