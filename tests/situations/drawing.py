@@ -104,6 +104,8 @@ def _carried(line: Arrival) -> Iterator[str]:
             continue
         text, doubt = escape(f"{kind}:{value}"), _doubt(line, kind, value)
         yield f"[dim]{text} ({doubt})[/]" if doubt else text
+    if "account_id" in line.identifiers:
+        yield f"[dim]account_id:{escape(line.identifiers['account_id'])} (joins nobody)[/]"
 
 
 def _doubt(line: Arrival, kind: str, value: str) -> str:

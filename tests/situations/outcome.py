@@ -33,7 +33,7 @@ class FoundJourney(msgspec.Struct, frozen=True):
 
 
 class FoundAlert(msgspec.Struct, frozen=True):
-    """`went`: all its states, in their order. `continues`: the customer of the alert that it names as its predecessor."""
+    """`went`: all its states, in their order. `continues`: the customer whose alert it says it follows."""
 
     alert: str
     customer: str

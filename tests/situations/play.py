@@ -2,7 +2,8 @@
 
 Before anything later is sent, the tick for the time before it must lie in the log: so what was known at that time,
 and which alerts had fired, does not depend on how fast the machine is. Only what happens to the workers is not waited
-for: the touchpoints behind it in the same moment meet it.
+for: the touchpoints behind it in the same moment meet it. A worker that joins is waited for until the group begins to
+share its partitions anew, no longer.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ class _Player:
         while self._ticked < log_time:
             if time.monotonic() > give_up:
                 raise TimeStandsStill(f"no tick for {log_time} within {TICK_SECONDS:.0f} s: look at the workers' logs")
+            for fault in self._faults:
+                if fault.done():
+                    fault.result()
             for records in (await self._consumer.getmany(self._place, timeout_ms=POLL_MS)).values():
                 for record in records:
                     found = msgspec.json.decode(record.value)
@@ -132,8 +136,11 @@ class _Player:
         await self._producer.send_and_wait(self._world.topic("progress"), value=value, partition=0, headers=headers)
 
     async def _befall(self, line: Fault) -> None:
+        world = self._world
         if line.do == "kill_worker":
-            await asyncio.to_thread(self._world.kill)
+            await asyncio.to_thread(world.kill)
+        elif line.do == "worker_back":
+            self._faults.append(asyncio.create_task(asyncio.to_thread(world.back)))
         else:
-            work = self._world.join if line.do == "join_worker" else self._world.back
-            self._faults.append(asyncio.create_task(asyncio.to_thread(work)))
+            self._faults.append(asyncio.create_task(asyncio.to_thread(world.join)))
+            await asyncio.to_thread(world.await_rebalance)

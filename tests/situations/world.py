@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import clickhouse_connect
+from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from deploy.demo.lag import Lag
@@ -25,24 +26,42 @@ REPOSITORY: Final = SITUATIONS.parents[1]
 FIRST: Final = "worker-1"
 SECOND: Final = "worker-2"
 LOADER: Final = "loader"
+GROUP: Final = "touchline"
+"""Of the workers, without the prefix."""
 DRAIN_SECONDS: Final = 120.0
 Say = Callable[[str], None]
 Row = dict[str, Any]
 
 
 class NotSettled(Exception):
-    """The readers did not come to the end; says who has how much left."""
+    """What the run waited for did not come; says what is left."""
 
 
 class World:
-    """Not thread-safe, apart from `join`, `kill` and `back`, of which one may run at a time."""
+    """`join` and `back` block until the worker is ready; the player runs them beside the traffic."""
 
     def __init__(self, stack: Stack, say: Say) -> None:
         self.stack, self._say = stack, say
 
     def join(self) -> None:
-        """A second worker; returns once it is ready, after the partitions were shared anew."""
         self.stack.revive(SECOND)
+
+    def await_rebalance(self) -> None:
+        """Returns when the workers' group is about to share its partitions anew, so that what is sent next meets it.
+        Raises NotSettled.
+        """
+        give_up, group = time.monotonic() + DRAIN_SECONDS, self.topic(GROUP)
+        admin = KafkaAdminClient(**self.stack.kafka_options())
+        try:
+            while time.monotonic() < give_up:
+                found = admin.describe_groups([group])[group]
+                if found["group_state"] != "Stable" or len(found["members"]) > 1:
+                    self._say(f"the workers' group: {found['group_state']}, {len(found['members'])} members")
+                    return
+                time.sleep(0.01)
+        finally:
+            admin.close()
+        raise NotSettled(f"the second worker did not join the group {group} within {DRAIN_SECONDS:.0f} s")
 
     def kill(self) -> None:
         self.stack.kill(FIRST)
