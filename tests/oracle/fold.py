@@ -277,7 +277,9 @@ def _stands(definition: Definition, course: _Course, name: str, due: int, cleare
 
 
 def _abandoned(definition: Definition, course: _Course, rule: Abandoned, until: int) -> list[BreakFound]:
-    """Each silence before the success and the end, from the touchpoint before it to the one after it."""
+    """Each silence before the success and the end, from the touchpoint before it to the one after it. The end of the
+    lifetime clears nothing: as for every kind, what is active then has expired.
+    """
     success = course.reached.get(definition.success)
     silences: list[tuple[int, int | None]] = []
     last: int | None = course.start.occurred_at
@@ -286,7 +288,7 @@ def _abandoned(definition: Definition, course: _Course, rule: Abandoned, until: 
             silences.append((last + rule.idle, x.occurred_at))
             last = None if x is success or x is course.failure else x.occurred_at
     if last is not None:
-        silences.append((last + rule.idle, course.limit if until > course.limit else None))
+        silences.append((last + rule.idle, None))
     found: list[BreakFound] = []
     for due, ended_at in silences:
         if _stands(definition, course, rule.name, due, ended_at, until):

@@ -261,15 +261,15 @@ def test_abandoned(whats: list[What], until: int, expected: list[Found]) -> None
     assert found(IDLE, whats, until) == expected
 
 
-def test_the_end_of_the_lifetime_ends_a_silence() -> None:
-    """The instance ends at start + lifetime: what was due is over then, or void within its grace."""
+def test_the_end_of_the_lifetime_clears_no_silence() -> None:
+    """As with every other kind: the journey has expired, and what is active stays."""
     busy: list[What] = [("answer", at) for at in range(500, 8_600, 500)]
-    silent = LIFETIME - 1_000 - GRACE
-    last: list[What] = [*busy, ("answer", silent - 1)]
-    assert found(IDLE, last, LIFETIME + LATE) == [(1, LIFETIME - 61, LIFETIME - 61, LIFETIME)]
-    assert found(IDLE, [*busy, ("answer", silent)], LIFETIME + LATE) == []
-    assert found(IDLE, [*busy, ("answer", LIFETIME - 1_000)], 2 * LIFETIME) == []
-    assert found(IDLE, [*busy, ("answer", LIFETIME - 999)], 2 * LIFETIME) == []
+    last = LIFETIME - 1_000
+    found_then = [(1, LIFETIME, LIFETIME, None)]
+    assert found(IDLE, [*busy, ("answer", last)], LIFETIME + GRACE + LATE) == found_then
+    assert found(IDLE, [*busy, ("answer", last), ("answer", LIFETIME + 100)], 2 * LIFETIME) == found_then
+    assert found(IDLE, [*busy, ("answer", last + 1)], 2 * LIFETIME) == []
+    assert outcome(IDLE, [("answer", last)], 2 * LIFETIME).status == "expired"
 
 
 # -- forbidden --------------------------------------------------------------------------------------------------------
