@@ -9,15 +9,22 @@ from typing import Literal
 
 from schemas.control import HOPS
 from schemas.identity_reader import IdentityReader, IdentitySecrets
-from schemas.identity_rules import IdentityRules
+from schemas.identity_rules import (
+    EmailRules,
+    IdentityLimits,
+    IdentityRules,
+    Kinds,
+    LoyaltyCardRules,
+    PhoneRules,
+    UserRules,
+)
 from schemas.records import Run
-from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
+from streams.product import Product
 from streams.stage import Stage
-from tests.oracle.links import JOINING
 from tests.oracle.usable import Rules
 from tests.simulated.generate import ENDS_SESSION, Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, definitions
@@ -30,12 +37,6 @@ KIOSK_USERS = 3
 MOST = 2
 COMPONENT = 6
 """So few that histories with a handful of identifiers exceed them."""
-LIMITS = Limits(
-    kiosk_users=KIOSK_USERS,
-    kiosk_touchpoints=KIOSK_TOUCHPOINTS,
-    most=dict.fromkeys(JOINING, MOST),
-    component=COMPONENT,
-)
 RULES = Rules(
     kiosk_users=KIOSK_USERS,
     kiosk_touchpoints=KIOSK_TOUCHPOINTS,
@@ -45,8 +46,19 @@ RULES = Rules(
     personal_key=b"personal",
     proof_secret=b"proofs",
 )
-READER = IdentityReader(IdentityRules(phone_region="DE"), IdentitySecrets(b"personal", b"proofs"))
-CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=LIMITS, reader=READER)
+IDENTITY_RULES = IdentityRules(
+    phone_region="DE",
+    identifiers=Kinds(
+        user_id=UserRules(most=MOST),
+        email=EmailRules(most=MOST),
+        phone=PhoneRules(most=MOST),
+        loyalty_card=LoyaltyCardRules(most=MOST),
+    ),
+    limits=IdentityLimits(kiosk_users=KIOSK_USERS, kiosk_touchpoints=KIOSK_TOUCHPOINTS, component=COMPONENT),
+)
+READER = IdentityReader(IDENTITY_RULES, IdentitySecrets(b"personal", b"proofs"))
+PRODUCT = Product(definitions(), catalogue(), SECRET, "simulation", RULES.horizon, reader=READER)
+CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=PRODUCT.limits(), reader=READER)
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
@@ -54,8 +66,8 @@ LAZY = replace(EAGER, arrive=1, lazy=True)
 Weaker = Literal["one round less", "no round", "never judged again", "last arrival wins"]
 
 
-def resolve(run: Run, weaker: Weaker | None, partition: int) -> Stage:
-    stage = Resolve(partition, PARTITIONS, replace(CONFIG, run=run))
+def resolve(run: Run, weaker: Weaker | None, partitions: int, partition: int) -> Stage:
+    stage = Resolve(partition, partitions, replace(CONFIG, run=run))
     if weaker == "never judged again":
         return NeverAgain(stage, SECRET)
     return LastArrival(stage, SECRET) if weaker == "last arrival wins" else stage
@@ -65,18 +77,18 @@ def track(run: Run, partition: int) -> Stage:
     return Track(partition, COMPILED, run)
 
 
-def keep_time(weaker: Weaker | None, partition: int) -> Stage:
+def keep_time(weaker: Weaker | None, partitions: int, partition: int) -> Stage:
     assert partition == 0
     hops = HOPS - 1 if weaker == "one round less" else 0 if weaker == "no round" else HOPS
-    return KeepTime(PARTITIONS, PARTITIONS, SECRET, hops)
+    return KeepTime(partitions, partitions, SECRET, hops)
 
 
-def plans(run: Run, weaker: Weaker | None, with_track: bool) -> list[StagePlan]:
+def plans(run: Run, weaker: Weaker | None, with_track: bool, partitions: int = PARTITIONS) -> list[StagePlan]:
     attributing = [
-        StagePlan("resolve", "touchpoints.raw", PARTITIONS, partial(resolve, run, weaker)),
-        StagePlan("keep_time", "progress", 1, partial(keep_time, weaker)),
+        StagePlan("resolve", "touchpoints.raw", partitions, partial(resolve, run, weaker, partitions)),
+        StagePlan("keep_time", "progress", 1, partial(keep_time, weaker, partitions)),
     ]
-    return attributing + [StagePlan("track", "touchpoints", PARTITIONS, partial(track, run))] * with_track
+    return attributing + [StagePlan("track", "touchpoints", partitions, partial(track, run))] * with_track
 
 
 def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, with_track: bool = False) -> World:
@@ -96,7 +108,7 @@ def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, wi
     return World(rng, plans("live", weaker, with_track), arrivals, odds)
 
 
-def build_calm(arrivals: list[Arrival]) -> World:
+def build_calm(arrivals: list[Arrival], partitions: int = PARTITIONS) -> World:
     """Nothing goes wrong, and time passes at the end only."""
     odds = Odds(beat=0, crash=0, zombie=0, lull=0)
-    return World(Random(0), plans("simulation", None, with_track=True), arrivals, odds)
+    return World(Random(0), plans("simulation", None, with_track=True, partitions=partitions), arrivals, odds)
