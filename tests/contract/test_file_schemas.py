@@ -15,8 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.definition import Catalogue, Definition
 from schemas.definition_files import DefinitionError, load_catalogue
-from schemas.definition_schema import catalogue_schema, definition_schema
+from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
 from schemas.export import export_schemas
+from schemas.identity_rules import IdentityRules
 from schemas.yaml_file import plain, read_mapping
 from tests.contract.json_schema import fits
 from tests.unit.definition_cases import BROKEN, CLEARS_WHAT_IT_COUNTS, GOOD
@@ -25,6 +26,7 @@ from tests.unit.explain_cases import cases
 CATALOGUE_FILE = Path("touchpoints.yaml")
 CATALOGUE = load_catalogue(CATALOGUE_FILE)
 OPEN, STRICT, LISTED = definition_schema(), definition_schema(CATALOGUE), catalogue_schema()
+IDENTITY_FILE, RULES = Path("identity.yaml"), identity_schema()
 LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 BEYOND_JSON_SCHEMA = {
     *("after: redy", "after: done", "after: answered"),
@@ -52,6 +54,12 @@ def test_what_is_shipped_fits(file: Path) -> None:
 
 def test_the_shipped_catalogue_fits() -> None:
     assert fits(LISTED, plain(read_mapping(CATALOGUE_FILE)), LISTED)
+
+
+def test_the_shipped_identity_rules_fit() -> None:
+    assert fits(RULES, plain(read_mapping(IDENTITY_FILE)), RULES)
+    assert fits(RULES, {"phone_region": "DE"}, RULES)
+    assert not fits(RULES, {"phone_region": "de"}, RULES)
 
 
 @pytest.mark.parametrize(("old", "new"), [(old, new) for old, new, _, _ in BROKEN])
@@ -117,8 +125,8 @@ def _empty(document: Any, path: tuple[Any, ...]) -> bool:
 
 @pytest.mark.parametrize(
     ("file", "model", "schema"),
-    [(GOOD, Definition, OPEN), (CATALOGUE_FILE, Catalogue, LISTED)],
-    ids=["journey", "catalogue"],
+    [(GOOD, Definition, OPEN), (CATALOGUE_FILE, Catalogue, LISTED), (IDENTITY_FILE, IdentityRules, RULES)],
+    ids=["journey", "catalogue", "identity"],
 )
 def test_schema_and_models_refuse_the_same_shapes(file: Path, model: type[BaseModel], schema: dict[str, Any]) -> None:
     """Where only the schema refuses, it says what `schemas.definition_checks` would say of the same file."""
@@ -146,11 +154,11 @@ def test_schema_and_models_refuse_the_same_shapes(file: Path, model: type[BaseMo
 
 def test_null_is_no_value() -> None:
     """pydantic's absent fields are null; in a file a field without a value is a slip."""
-    assert "null" not in json.dumps([OPEN, STRICT, LISTED])
+    assert "null" not in json.dumps([OPEN, STRICT, LISTED, RULES])
 
 
 def test_every_field_is_described() -> None:
-    for schema in (OPEN, LISTED):
+    for schema in (OPEN, LISTED, RULES):
         parts = [schema, *schema["$defs"].values()]
         fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
         assert len(fields) > 10

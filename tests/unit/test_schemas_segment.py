@@ -77,6 +77,23 @@ def test_identifiers_come_from_the_places_where_sdks_put_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("item", "account"),
+    [
+        ({"type": "group", "groupId": "acme"}, "acme"),
+        ({"type": "group", "groupId": 7, "context": {"groupId": "other"}}, "7"),
+        ({"type": "page", "context": {"groupId": "acme"}}, "acme"),
+        ({"type": "page", "groupId": "", "context": {"groupId": True}}, None),
+        ({"type": "page"}, None),
+    ],
+)
+def test_a_group_is_an_account_that_names_nobody(item: dict[str, Any], account: str | None) -> None:
+    found = decoded(item)
+    assert found.identifiers.account_id == account
+    assert found.usable == {"anonymous_id": "a-1"}
+    assert found.routing == "anonymous_id:a-1"
+
+
+@pytest.mark.parametrize(
     ("item", "channel"),
     [
         ({"channel": "browser"}, "web"),
@@ -97,8 +114,10 @@ def test_the_act_is_timed_by_the_clients_clock_else_by_our_receipt() -> None:
     untimed = {"type": "page", "timestamp": None}
     received = decoded(untimed, RECEIVED)
     assert (received.occurred_at_sent, received.sent_at) == (AT + 876, AT + 876)
+    assert received.timed_here
     sent = decoded(untimed | {"sentAt": TIME}, RECEIVED)
     assert (sent.occurred_at_sent, sent.sent_at) == (AT, AT)
+    assert not sent.timed_here
     told = decoded(untimed | {"sentAt": TIME}, RECEIVED, ("sent_at", b"7"))
     assert (told.occurred_at_sent, told.sent_at) == (7, 7)
     missing = decode({"type": "page"})

@@ -55,6 +55,14 @@ def test_an_item_without_any_time_is_not_corrected_twice(slow_ms: int, envelope:
     assert near(device.corrected(START + 2 * HOUR_MS, timestamp=START + HOUR_MS), START + HOUR_MS)
 
 
+def test_an_item_without_any_time_teaches_nothing_of_the_clock() -> None:
+    """What comes after it without a time of sending is corrected by what was known before it."""
+    device = Device(3 * HOUR_MS)
+    assert near(device.corrected(START, timestamp=START), START)
+    assert device.corrected(START + HOUR_MS) == START + HOUR_MS
+    assert near(device.corrected(START + 2 * HOUR_MS, envelope=False, timestamp=START + HOUR_MS), START + HOUR_MS)
+
+
 @pytest.mark.parametrize("slow_ms", SKEWS)
 def test_items_of_one_clock_keep_their_order_whether_they_are_timed_or_not(slow_ms: int) -> None:
     device = Device(slow_ms)
