@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format oracle-bites bench latency lock histories
+.PHONY: help setup demo test check format oracle-bites bench latency lock histories situations
 help:  ## List what you can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -36,6 +36,9 @@ oracle-bites: $(SETUP)  ## Plant defects one at a time; the oracle must find eac
 
 histories: $(SETUP)  ## N=10000 random histories with faults against every law; SEED=17 runs that one
 	$(RUN)python -m tests.simulated.histories --count $(or $(N),10000) $(if $(SEED),--seed $(SEED))
+
+situations: $(SETUP)  ## Twelve stories about who is who, on real Kafka and ClickHouse; says where one ends otherwise
+	$(RUN)python -m tests.situations.run
 
 bench: $(SETUP)  ## Measure this machine: Touchline, the limit, Quix Streams
 	$(RUN)python -m benchmarks.run
