@@ -22,14 +22,17 @@ from sinks.clickhouse.errors import MigrationError, Rejected, Unavailable
 from sinks.clickhouse.loader import TOPICS, Loader
 from sinks.clickhouse.metrics import LoaderMetrics
 from sinks.clickhouse.migrate import ClickHouseDatabase, migrate
+from sinks.clickhouse.squash import Bounds, ClickHouseTables, Squash
+from sinks.clickhouse.squash_rounds import SquashRounds
 from sinks.clickhouse.statements import Target
 from sinks.clickhouse.store import ClickHouseStore, connect
 from sinks.clickhouse.view_builder import definition_views
 from sinks.health import Checks, HealthServer
-from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
+from sinks.log_reader import KafkaLog, KafkaOptions, Partition, TopicsMissing
 
 STALLED_SECONDS: Final = 180.0
 START_SECONDS: Final = 600.0
+STOP_SECONDS: Final = 5.0
 LOCAL_URL: Final = "http://127.0.0.1:8123/touchline"
 
 T = TypeVar("T")
@@ -88,12 +91,28 @@ def load(settings: Settings, address: Address, stop: Event, views: Sequence[str]
         kafka = _patiently(stop, lambda: KafkaLog(_options(settings)))
         store = ClickHouseStore(address)
         loader = Loader(kafka, store, metrics, prefix=settings.topic_prefix)
+        squash = _squash_rounds(settings, address, loader, stop)
         while not stop.is_set():
             loader.step()
         loader.close()
         store.close()
+        if squash is not None:
+            squash.wait(STOP_SECONDS)
     finally:
         health.stop()
+
+
+def _squash_rounds(settings: Settings, address: Address, loader: Loader, stop: Event) -> SquashRounds | None:
+    """Started. None: the settings want none."""
+    if not settings.squash_interval_ms:
+        return None
+    first = Partition(f"{settings.topic_prefix}touchpoints", 0)
+    bounds = Bounds(keep_ms=settings.squash_after_ms)
+    squash = Squash(ClickHouseTables(address), address.database, bounds, stop.is_set)
+    seconds = settings.squash_interval_ms / 1000
+    rounds = SquashRounds(squash, loader.metrics, lambda: first in loader.lanes, seconds, stop)
+    rounds.start()
+    return rounds
 
 
 def _patiently(stop: Event, action: Callable[[], T]) -> T:

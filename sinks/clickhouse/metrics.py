@@ -47,4 +47,19 @@ class LoaderMetrics:
             registry=registry,
         )
         self.owned = Gauge("touchline_loader_partitions", "Partitions that this loader owns.", registry=registry)
+        self.squashed = Counter(
+            "touchline_loader_squashed",
+            "Old attributions: written into their touchpoints' rows, removed once the rows had them.",
+            ["what"],
+            registry=registry,
+        )
+        self.squash_seconds = Histogram(
+            "touchline_loader_squash_seconds",
+            "Time of one pass over old attributions.",
+            buckets=(0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1200.0),
+            registry=registry,
+        )
+        self.squash_failures = Counter(
+            "touchline_loader_squash_failures", "Passes that failed and are tried again.", registry=registry
+        )
         self.available = Gauge("touchline_loader_clickhouse_up", "1 when the last insert succeeded.", registry=registry)

@@ -24,7 +24,7 @@ class Store(Protocol):
     def insert(self, table: str, rows: Sequence[Row], token: str) -> None: ...
 
 
-def connect(address: Address) -> Client:
+def connect(address: Address, answer_seconds: int = INSERT_SECONDS) -> Client:
     """Connects at once. Raises LoaderError. The database need not exist yet: statements name it."""
     try:
         return clickhouse_connect.get_client(
@@ -34,7 +34,7 @@ def connect(address: Address) -> Client:
             password=address.password,
             secure=address.secure,
             connect_timeout=CONNECT_SECONDS,
-            send_receive_timeout=INSERT_SECONDS,
+            send_receive_timeout=answer_seconds,
             autogenerate_session_id=False,  # Several threads use one client.
             compress="lz4",
         )

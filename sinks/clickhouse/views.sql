@@ -1,11 +1,45 @@
 -- Views for people and BI tools. Each one shows every touchpoint, journey, alert and dead letter once, whatever was
 -- delivered twice, before any merge: they read FINAL. Written anew at each run of the migrations.
 
+-- Whose a touchpoint is, rule by rule: docs/identity.md. What `resolve` remembers it moves itself (`attributions`). What is
+-- older follows from what is true now: whom its contacts name, and what people decided about its device or key.
+
+CREATE OR REPLACE VIEW ${database}.v_identity_decisions ${on_cluster}
+(
+    identifier  String COMMENT 'What it is about, kind:value; personal ones hashed',
+    user_id     String COMMENT 'The user of a link or unlink; empty: none',
+    customer_id String COMMENT 'The customer of that user; of a block, the customer that the identifier alone stands for',
+    kind        String COMMENT 'link, unlink or block; lifted: kept here to say that there was one, and counts no more',
+    reason      String COMMENT 'Why, in the words of who decided',
+    decided_by  String COMMENT 'Who decided',
+    decided_at  DateTime64(3, 'UTC') COMMENT 'When it was decided',
+    decision_id String COMMENT 'Id of the decision',
+    position    UInt64 COMMENT 'Order of the decisions'
+)
+AS SELECT
+    identifier, user_id,
+    concat(substring(digest, 1, 8), '-', substring(digest, 9, 4), '-5', substring(digest, 14, 3), '-',
+        substring('89ab89ab89ab89ab', position('0123456789abcdef', substring(digest, 17, 1)), 1),
+        substring(digest, 18, 3), '-', substring(digest, 21, 12)) AS customer_id,
+    if(last.1 = 'lift', 'lifted', last.1) AS kind,
+    last.2 AS reason, last.3 AS decided_by, last.4 AS decided_at, last.5 AS decision_id, greatest_position AS position
+FROM
+(
+    SELECT
+        identifier, user_id,
+        argMax((kind, reason, decided_by, decided_at, decision_id), position) AS last,
+        max(position) AS greatest_position,
+        lower(hex(SHA1(concat(unhex('6f1d4c1e7f0b5d0e9a556c1b7d3f4a10'),
+            if(user_id = '', identifier, concat('user_id:', user_id)))))) AS digest
+    FROM ${database}.identity_decisions
+    GROUP BY identifier, user_id
+);
+
 CREATE OR REPLACE VIEW ${database}.v_touchpoints ${on_cluster}
 (
     touchpoint_id String COMMENT 'Id of the touchpoint',
     customer_id   String COMMENT 'Its customer as known now; empty: nobody',
-    attributed_by String COMMENT 'Rule that chose the customer: user_id, login, device, contact, business_key, waiting, subject',
+    attributed_by String COMMENT 'Rule that chose the customer: user_id, login, manual, device, contact, business_key, waiting, subject',
     name          String COMMENT 'What happened, as in the touchpoint catalogue',
     declared      Bool COMMENT 'Whether the name is in the touchpoint catalogue',
     channel       String COMMENT 'web, app, store, ...',
@@ -23,6 +57,7 @@ CREATE OR REPLACE VIEW ${database}.v_touchpoints ${on_cluster}
     receipt_id    String COMMENT 'Business key; empty: none',
     ticket_id     String COMMENT 'Business key; empty: none',
     claim_id      String COMMENT 'Business key; empty: none',
+    account_id    String COMMENT 'Company for which the person acts; empty: none',
     properties    String COMMENT 'JSON text: what the sender said about it',
     context       String COMMENT 'JSON text: device, page, campaign',
     run           String COMMENT 'live, simulation, replay or backfill',
@@ -34,19 +69,91 @@ CREATE OR REPLACE VIEW ${database}.v_touchpoints ${on_cluster}
     raw_offset    UInt64 COMMENT 'Where it lay on touchpoints.raw: offset'
 )
 AS SELECT
-    t.touchpoint_id AS touchpoint_id,
-    if(a.touchpoint_id != '' AND a.rev >= t.rev, a.customer_id, t.customer_id) AS customer_id,
-    if(a.touchpoint_id != '' AND a.rev >= t.rev, a.attributed_by, t.attributed_by) AS attributed_by,
-    t.name AS name, t.declared AS declared, t.channel AS channel, t.source AS source, t.occurred_at AS occurred_at,
-    t.log_time AS log_time, t.sequence AS sequence, t.too_late AS too_late, t.store_id AS store_id,
-    t.app_version AS app_version, t.country AS country, t.subject_kind AS subject_kind, t.subject_id AS subject_id,
-    t.order_id AS order_id, t.receipt_id AS receipt_id, t.ticket_id AS ticket_id, t.claim_id AS claim_id,
-    t.properties AS properties, t.context AS context, t.run AS run, t.message_id AS message_id, t.origin AS origin,
-    t.occurred_at_sent AS occurred_at_sent, t.received_at AS received_at, t.raw_partition AS raw_partition,
-    t.raw_offset AS raw_offset
-FROM ${database}.touchpoints AS t FINAL
-LEFT ANY JOIN (SELECT touchpoint_id, customer_id, attributed_by, rev FROM ${database}.attributions FINAL) AS a
-    ON a.touchpoint_id = t.touchpoint_id;
+    touchpoint_id,
+    multiIf(
+        rule = 'stored', stored_customer,
+        rule = 'waiting', '',
+        rule = 'manual', linked,
+        named != '', named,
+        -- schemas.identifiers.customer_of its routing identifier: UUID version 5.
+        concat(
+            substring(lower(hex(SHA1(concat(unhex('6f1d4c1e7f0b5d0e9a556c1b7d3f4a10'), origin)))) AS digest, 1, 8),
+            '-', substring(digest, 9, 4), '-5', substring(digest, 14, 3),
+            '-', substring('89ab89ab89ab89ab', position('0123456789abcdef', substring(digest, 17, 1)), 1),
+            substring(digest, 18, 3), '-', substring(digest, 21, 12)
+        )
+    ) AS customer_id,
+    if(rule = 'stored', stored_rule, rule) AS attributed_by,
+    name, declared, channel, source, occurred_at, log_time, sequence, too_late, store_id, app_version, country, subject_kind,
+    subject_id, order_id, receipt_id, ticket_id, claim_id, account_id, properties, context, run, message_id, origin,
+    occurred_at_sent, received_at, raw_partition, raw_offset
+FROM
+(
+    SELECT
+        t.touchpoint_id AS touchpoint_id,
+        a.touchpoint_id != '' AND a.rev >= t.rev AS moved,
+        if(moved, a.customer_id, t.customer_id) AS stored_customer,
+        if(moved, a.attributed_by, t.attributed_by) AS stored_rule,
+        d.linked AS linked,
+        startsWith(t.origin, 'anonymous_id:') OR startsWith(t.origin, 'device_id:') AS on_device,
+        -- The one user whom its contacts name: all of them that name somebody name the greatest.
+        greatest(e.customer_id, p.customer_id, l.customer_id) AS greatest_named,
+        if(
+            (e.customer_id = '' OR e.customer_id = greatest_named) AND (p.customer_id = '' OR p.customer_id = greatest_named)
+                AND (l.customer_id = '' OR l.customer_id = greatest_named),
+            greatest_named, ''
+        ) AS named,
+        multiIf(
+            t.too_late OR stored_rule NOT IN ('login', 'manual', 'contact', 'device', 'business_key'), 'stored',
+            stored_rule = 'business_key', if(d.blocked, 'waiting', 'stored'),
+            on_device AND linked != '' AND NOT d.blocked, 'manual',
+            stored_rule = 'login' AND NOT d.blocked AND NOT has(d.unlinked, stored_customer) AND stored_customer NOT IN (
+                SELECT customer_id FROM ${database}.v_identity_decisions
+                WHERE kind = 'block' AND startsWith(identifier, 'user_id:')
+            ), 'stored',
+            -- The decision itself may come a moment later than what follows from it.
+            stored_rule = 'manual' AND d.identifier = '', 'stored',
+            stored_rule IN ('contact', 'device') AND empty(t.contacts), 'stored',
+            named != '', 'contact',
+            on_device, 'device',
+            'contact'
+        ) AS rule,
+        t.name AS name, t.declared AS declared, t.channel AS channel, t.source AS source, t.occurred_at AS occurred_at,
+        t.log_time AS log_time, t.sequence AS sequence, t.too_late AS too_late, t.store_id AS store_id,
+        t.app_version AS app_version, t.country AS country, t.subject_kind AS subject_kind, t.subject_id AS subject_id,
+        t.order_id AS order_id, t.receipt_id AS receipt_id, t.ticket_id AS ticket_id, t.claim_id AS claim_id,
+        t.account_id AS account_id, t.properties AS properties, t.context AS context, t.run AS run,
+        t.message_id AS message_id, t.origin AS origin, t.occurred_at_sent AS occurred_at_sent,
+        t.received_at AS received_at, t.raw_partition AS raw_partition, t.raw_offset AS raw_offset
+    FROM ${database}.touchpoints AS t FINAL
+    LEFT ANY JOIN (SELECT touchpoint_id, customer_id, attributed_by, rev FROM ${database}.attributions FINAL) AS a
+        ON a.touchpoint_id = t.touchpoint_id
+    LEFT ANY JOIN
+    (
+        SELECT contact, customer_id FROM ${database}.contact_namings FINAL
+        WHERE user_id != '' AND startsWith(contact, 'email:')
+    ) AS e ON e.contact = arrayFirst(one -> startsWith(one, 'email:'), t.contacts)
+    LEFT ANY JOIN
+    (
+        SELECT contact, customer_id FROM ${database}.contact_namings FINAL
+        WHERE user_id != '' AND startsWith(contact, 'phone:')
+    ) AS p ON p.contact = arrayFirst(one -> startsWith(one, 'phone:'), t.contacts)
+    LEFT ANY JOIN
+    (
+        SELECT contact, customer_id FROM ${database}.contact_namings FINAL
+        WHERE user_id != '' AND startsWith(contact, 'loyalty_card:')
+    ) AS l ON l.contact = arrayFirst(one -> startsWith(one, 'loyalty_card:'), t.contacts)
+    LEFT ANY JOIN
+    (
+        SELECT
+            identifier,
+            argMaxIf(customer_id, position, kind = 'link') AS linked,
+            countIf(kind = 'block') > 0 AS blocked,
+            groupArrayIf(customer_id, kind = 'unlink') AS unlinked
+        FROM ${database}.v_identity_decisions
+        GROUP BY identifier
+    ) AS d ON d.identifier = t.origin
+);
 
 CREATE OR REPLACE VIEW ${database}.v_journeys_now ${on_cluster}
 (
@@ -217,3 +324,115 @@ AS SELECT name, source, count() AS count, min(log_time) AS first_at, max(log_tim
 FROM ${database}.touchpoints FINAL
 WHERE NOT declared
 GROUP BY name, source;
+
+CREATE OR REPLACE VIEW ${database}.v_customer_accounts ${on_cluster}
+(
+    customer_id String COMMENT 'The customer',
+    account_id  String COMMENT 'A company for which the customer acted',
+    touchpoints UInt64 COMMENT 'Touchpoints of the customer that name this company',
+    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
+    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened'
+)
+AS SELECT customer_id, account_id, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+FROM ${database}.v_touchpoints
+WHERE account_id != '' AND customer_id != ''
+GROUP BY customer_id, account_id;
+
+CREATE OR REPLACE VIEW ${database}.v_identity_links ${on_cluster}
+(
+    link        String COMMENT 'user_device, user_contact or contact_contact',
+    one         String COMMENT 'The user, or the first contact in the alphabet; kind:value',
+    other       String COMMENT 'The device, or the other contact; kind:value',
+    touchpoints UInt64 COMMENT 'On-time touchpoints that carry both',
+    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
+    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened',
+    first_touchpoint_id String COMMENT 'The first of them',
+    last_touchpoint_id  String COMMENT 'The last of them'
+)
+AS SELECT
+    pair.1 AS link, pair.2 AS one, pair.3 AS other, count() AS touchpoints, min(occurred_at) AS first_at,
+    max(occurred_at) AS last_at,
+    argMin(touchpoint_id, (occurred_at, sequence, touchpoint_id)) AS first_touchpoint_id,
+    argMax(touchpoint_id, (occurred_at, sequence, touchpoint_id)) AS last_touchpoint_id
+FROM
+(
+    SELECT
+        touchpoint_id, occurred_at, sequence,
+        -- A user_id that attributes nothing (a placeholder, a browser's without proof) is nobody's.
+        if(attributed_by = 'user_id', [concat('user_id:', user_id)], []) AS users,
+        if(startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'), [origin], []) AS devices,
+        arraySort(contacts) AS sorted,
+        arrayJoin(arrayConcat(
+            arrayFlatten(arrayMap(user -> arrayMap(device -> ('user_device', user, device), devices), users)),
+            arrayFlatten(arrayMap(user -> arrayMap(contact -> ('user_contact', user, contact), sorted), users)),
+            arrayFlatten(arrayMap(
+                (contact, place) -> arrayMap(next -> ('contact_contact', contact, next), arraySlice(sorted, place + 1)),
+                sorted, arrayEnumerate(sorted)
+            ))
+        )) AS pair
+    FROM ${database}.touchpoints FINAL
+    WHERE NOT too_late
+)
+GROUP BY link, one, other;
+
+CREATE OR REPLACE VIEW ${database}.v_identity_health ${on_cluster}
+(
+    problem     String COMMENT 'crowded, kiosk_day, shared_device or user_id_ignored; the 1,000 worst of each',
+    identifier  String COMMENT 'What is conspicuous, kind:value',
+    detail      String COMMENT 'crowded: kind of the many; user_id_ignored: source that sends it; else empty',
+    day         Nullable(Date) COMMENT 'kiosk_day: the day (UTC); else null',
+    number      UInt64 COMMENT 'crowded: different values (over 10); kiosk_day (over 4), shared_device (over 1): users; else 0',
+    touchpoints UInt64 COMMENT 'Touchpoints that show it; kiosk_day: of the device on that day (over 1,000, or many users)',
+    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
+    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened'
+)
+-- The numbers are the defaults of docs/identity.md.
+AS SELECT
+    'crowded' AS problem, pair.1 AS identifier, splitByChar(':', pair.2)[1] AS detail, CAST(NULL, 'Nullable(Date)') AS day,
+    count() AS number, sum(shared) AS touchpoints, min(began_at) AS first_at, max(ended_at) AS last_at
+FROM
+(
+    SELECT arrayJoin([(one, other), (other, one)]) AS pair, touchpoints AS shared, first_at AS began_at, last_at AS ended_at
+    FROM ${database}.v_identity_links
+    WHERE link != 'user_device'
+)
+GROUP BY identifier, detail
+HAVING number > 10
+ORDER BY number DESC
+LIMIT 1000
+UNION ALL
+SELECT
+    'kiosk_day' AS problem, origin AS identifier, '' AS detail, toNullable(toDate(occurred_at)) AS day,
+    uniqExactIf(user_id, attributed_by = 'user_id') AS number, count() AS touchpoints, min(occurred_at) AS first_at,
+    max(occurred_at) AS last_at
+FROM ${database}.touchpoints FINAL
+WHERE NOT too_late AND (startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'))
+GROUP BY identifier, day
+HAVING number > 4 OR touchpoints > 1000
+ORDER BY number DESC, touchpoints DESC
+LIMIT 1000
+UNION ALL
+SELECT
+    'shared_device' AS problem, other AS identifier, '' AS detail, CAST(NULL, 'Nullable(Date)') AS day, count() AS number,
+    sum(shared) AS touchpoints, min(began_at) AS first_at, max(ended_at) AS last_at
+FROM
+(
+    SELECT other, touchpoints AS shared, first_at AS began_at, last_at AS ended_at
+    FROM ${database}.v_identity_links
+    WHERE link = 'user_device'
+)
+GROUP BY identifier
+HAVING number > 1
+ORDER BY number DESC
+LIMIT 1000
+UNION ALL
+SELECT
+    'user_id_ignored' AS problem, concat('user_id:', user_id) AS identifier, source AS detail,
+    CAST(NULL, 'Nullable(Date)') AS day, toUInt64(0) AS number, count() AS touchpoints, min(occurred_at) AS first_at,
+    max(occurred_at) AS last_at
+FROM ${database}.touchpoints FINAL
+-- A browser sent it without proof, or it is a placeholder or ignored by the rules.
+WHERE user_id != '' AND attributed_by != 'user_id'
+GROUP BY identifier, detail
+ORDER BY touchpoints DESC
+LIMIT 1000;
