@@ -23,6 +23,7 @@ from streams.journey.alerting import Move, findings, told
 from streams.journey.compile import CompiledDefinition
 from streams.journey.fold import Run, status_of
 from streams.journey.instances import CUSTOMER
+from streams.journey.open_hours import NEVER
 from streams.journey.values import Finding
 from streams.stage import Effect
 
@@ -98,7 +99,8 @@ def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepR
     rows, reached = [], run.reached
     for step in definition.steps:
         before = start if step.after is None else reached[step.after]
-        due = None if step.within_ms is None or before is None else before.occurred_at + step.within_ms
+        due = None if step.within_ms is None or before is None else step.due(before.occurred_at)
+        due = None if due == NEVER else due
         kept = reached[step.index]
         if kept is not None:
             rows.append(StepRow(step.name, "reached", due, kept.occurred_at, kept.touchpoint_id, kept.channel))
