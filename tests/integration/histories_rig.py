@@ -125,7 +125,7 @@ class Histories:
 
     # -- the end
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             ended = {name: child.poll() for name, child in self._children.items() if child.poll() is not None}
@@ -133,7 +133,7 @@ class Histories:
             assert time.monotonic() < deadline, f"after {seconds} s not yet: {what}\n{self._last_words()}"
             time.sleep(0.05)
 
-    def until_ticked(self, log_time: int, seconds: float = 60) -> None:
+    def until_ticked(self, log_time: int, seconds: float = 120) -> None:
         self.until(lambda: self._lag.ticked() >= log_time, f"a tick of {log_time}", seconds)
 
     def until_drained(self) -> None:

@@ -57,7 +57,7 @@ def test_histories_hold_every_law_while_workers_die(rig: Histories) -> None:
             assert rig.stop("one") == 0
     for hours in (1, 2):
         rig.beat(beat + hours * HOUR_MS)
-    rig.until_ticked(beat + 2 * HOUR_MS, 90)
+    rig.until_ticked(beat + 2 * HOUR_MS)
     rig.until_drained()
     fed = time.monotonic()
     logs = rig.read()
