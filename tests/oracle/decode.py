@@ -10,14 +10,14 @@ import base64
 import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from tests.oracle.definitions import CHANNEL_OF_NAME
-from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, usable
+from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, cleaned, usable
 
 SHIPPED: Final = Rules()
 SEGMENT: Final = ("web", "app")
@@ -112,6 +112,7 @@ def _accepted(request: dict[str, Any], index: int) -> bool:
 
 def decode(sent: Sent, rules: Rules = SHIPPED) -> Touchpoint:
     """Raises Bad."""
+    sent = replace(sent, content=cleaned(sent.content, rules))
     item = _object(sent.content)
     return _segment(sent, item, rules) if sent.emitter in SEGMENT else _native(sent, item, rules)
 

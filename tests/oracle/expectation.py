@@ -1,9 +1,8 @@
 """What a run must have left: built from `sent.jsonl`, `decisions.jsonl` if there is one, and the end of the run's
 log time, nothing else.
 
-`identity` in `script.json` may name `browsers` (emitters with a browser's write key), `proof_secret` and
-`personal_key`. Without the first the demo's own are taken, without the second whatever looks like a proof is one, and
-without the third personal values must have been hashed by who sent them.
+`identity-keys.json` tells `personal_key` and `proof_secret`. Without it whatever looks like a proof is one, and
+personal values must have been hashed by who sent them.
 
 `sent.jsonl` does not tell in which order the log took requests that were on their way at the same time. So of several
 arrivals of the same bytes any may be the one that counts: `stored_at` (from the results) chooses among them, and only
@@ -17,16 +16,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.oracle.attribution import Attribution, attribute
 from tests.oracle.decode import Bad, Sent, Touchpoint, decode, read_sent
 from tests.oracle.journeys import Journeys, find_journeys
 from tests.oracle.links import Decided, decided_of
-from tests.oracle.usable import Rules
+from tests.oracle.usable import Rules, cleaned
 
-BROWSERS: Final[tuple[str, ...]] = ()
-"""Of the demo."""
+BROWSERS: Final = ("web", "app")
+"""Emitters with a write key that anybody can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,9 @@ class Expectation:
 
 def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
     """Raises OSError, ValueError, KeyError when the directory is not as docs/simulation.md says."""
-    script = json.loads((directory / "script.json").read_text())
-    until, identity = int(script["end"]), script.get("identity", {})
-    rules, decisions = _rules(identity), tuple(_decisions(directory))
-    browsers = identity.get("browsers", BROWSERS)
-    sent = sorted(read_sent(directory, browsers), key=lambda item: item.log_time)
+    until = int(json.loads((directory / "script.json").read_text())["end"])
+    rules, decisions = _rules(directory), tuple(_decisions(directory))
+    sent = sorted(read_sent(directory, BROWSERS), key=lambda item: item.log_time)
     copies: dict[str, list[Touchpoint]] = defaultdict(list)
     bad: Counter[tuple[str, bytes]] = Counter()
     refused: set[str] = set()
@@ -58,7 +55,7 @@ def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
         found = _decoded(item, rules)
         if found is None:
             if item.accepted:
-                bad[item.emitter, item.content] += 1
+                bad[item.emitter, cleaned(item.content, rules)] += 1
         elif item.accepted:
             copies[found.touchpoint_id].append(found)
         else:
@@ -78,9 +75,10 @@ def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
     )
 
 
-def _rules(identity: Mapping[str, Any]) -> Rules:
-    secrets = {name: identity[name].encode() for name in ("personal_key", "proof_secret") if identity.get(name)}
-    return Rules(**secrets)
+def _rules(directory: Path) -> Rules:
+    file = directory / "identity-keys.json"
+    keys = json.loads(file.read_text()) if file.exists() else {}
+    return Rules(**{name: keys[name].encode() for name in ("personal_key", "proof_secret") if name in keys})
 
 
 def _decisions(directory: Path) -> Iterator[Decided]:

@@ -6,6 +6,7 @@ to what both understand. Without a personal key nothing is hashed.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ UNUSABLE: Final = re.compile(r"unusable:[0-9a-f]{64}", re.ASCII)
 HASHED: Final = re.compile(r"hmac:[0-9a-f]{64}", re.ASCII)
 EMAIL: Final = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}", re.ASCII)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{9,14}", re.ASCII)
+MEMBER: Final = re.compile(rb'(?P<before>"(?P<kind>email|phone)"\s*:\s*)(?P<text>"(?:[^"\\]|\\.)*")')
 Identifier = tuple[str, str]
 
 
@@ -120,6 +122,18 @@ def in_place(kind: str, value: str, rules: Rules) -> str:
     if normal is not None:
         return stored(kind, normal, rules)
     return "unusable:" + hmac(rules.personal_key, value.strip().lower().encode(), sha256).hexdigest()
+
+
+def cleaned(content: bytes, rules: Rules) -> bytes:
+    """The bytes of a touchpoint as they reach every stage: members that are called after a personal kind, replaced."""
+    if rules.personal_key is None:
+        return content
+
+    def replaced(found: re.Match[bytes]) -> bytes:
+        kind, value = found["kind"].decode(), json.loads(found["text"])
+        return found["before"] + json.dumps(in_place(kind, value, rules)).encode() if value else found[0]
+
+    return MEMBER.sub(replaced, content)
 
 
 def proof_of(user_id: str, secret: bytes) -> str:

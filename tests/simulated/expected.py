@@ -15,7 +15,7 @@ from zlib import crc32
 from tests.oracle.attribution import Attribution, attribute
 from tests.oracle.decode import Touchpoint
 from tests.oracle.links import Decided, decided_of
-from tests.oracle.usable import BUSINESS, KINDS, PERSONAL, Rules, in_place, usable
+from tests.oracle.usable import BUSINESS, KINDS, Rules, cleaned, usable
 
 
 class Raw(Protocol):
@@ -139,7 +139,7 @@ def _touchpoint(
     source = headers.get("source", b"kafka")
     return Touchpoint(
         touchpoint_id=blake2b(
-            b"\0".join((_cleaned(value, said, rules), source, body["message_id"].encode())), digest_size=16
+            b"\0".join((cleaned(value, rules), source, body["message_id"].encode())), digest_size=16
         ).hexdigest(),
         message_id=body["message_id"],
         source=source.decode(),
@@ -157,16 +157,6 @@ def _touchpoint(
         weak=browser,
         unproven=unproven,
     )
-
-
-def _cleaned(value: bytes, said: dict[str, str], rules: Rules) -> bytes:
-    """The bytes with personal identifiers replaced; the histories have them nowhere else."""
-    for kind in PERSONAL:
-        if kind in said:
-            old, new = (json.dumps(one).encode() for one in (said[kind], in_place(kind, said[kind], rules)))
-            assert value.count(b'"%b": %b' % (kind.encode(), old)) == 1
-            value = value.replace(b'"%b": %b' % (kind.encode(), old), b'"%b": %b' % (kind.encode(), new))
-    return value
 
 
 def _routing(x: Touchpoint) -> str:
