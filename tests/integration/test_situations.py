@@ -71,10 +71,13 @@ def touchpoint_forgotten(expected: Expectation) -> tuple[Expectation, str]:
     return expected.model_copy(update={"touchpoints": altered}), f"touchpoint {one} was not expected"
 
 
-def people_joined(expected: Expectation) -> tuple[Expectation, str]:
-    """Everybody of the situation one customer."""
-    group = list(expected.customers.values())
-    return expected.model_copy(update={"one_customer": [group]}), "one customer was expected, found"
+def turned_round(expected: Expectation) -> tuple[Expectation, str]:
+    """Who is one must be apart, or who must be apart is one."""
+    if expected.one_customer:
+        one, other, *_ = group = expected.one_customer[0]
+        return expected.model_copy(update={"apart": [group]}), f"{one} and {other} must never be one customer, and are"
+    (group, *_) = expected.never_one
+    return expected.model_copy(update={"one_customer": [group]}), f"one customer was expected, found {len(group)}: "
 
 
 def person_torn(expected: Expectation) -> tuple[Expectation, str]:
@@ -122,7 +125,7 @@ ALTERATIONS: list[Alteration] = [
     another_rule,
     another_past,
     touchpoint_forgotten,
-    people_joined,
+    turned_round,
     person_torn,
     alert_missing,
     alert_too_many,
