@@ -82,10 +82,19 @@ class Stack:
         return replace(found, **{name: one.get_secret_value() for name, one in given.items() if one is not None})
 
     def identity(self) -> IdentityReader:
-        """As the parts of this deployment read identifiers. Raises DefinitionError."""
-        found = self.secrets
-        secrets = IdentitySecrets(found.personal_key.encode(), found.proof_secret.encode())
-        return IdentityReader(identity_rules_of(self.settings), secrets)
+        """As the parts of this deployment read identifiers. Raises DefinitionError.
+
+        Where nothing was made yet nothing is made: a look leaves nothing there.
+        """
+        given: list[bytes | None] = []
+        for name in ("personal_key", "proof_secret"):
+            one = getattr(self.settings, name)
+            if one is not None:
+                given.append(one.get_secret_value().encode())
+            else:
+                made = (self.home / "secrets.json").exists()
+                given.append(getattr(self.secrets, name).encode() if made else None)
+        return IdentityReader(identity_rules_of(self.settings), IdentitySecrets(*given))
 
     @property
     def write_keys_file(self) -> Path:

@@ -12,6 +12,7 @@ from kafka.admin import KafkaAdminClient
 
 from schemas.decode import Invalid, decode_touchpoint
 from schemas.decoded import Decoded
+from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.topics import PARTITIONS
 
 TAIL_RECORDS: Final = 20_000
@@ -47,7 +48,13 @@ def matches(wanted: str, value: bytes, decoded: Decoded | Invalid) -> bool:
     return wanted in (decoded.touchpoint_id, decoded.message_id)
 
 
-def look(kafka: Mapping[str, Any], topic: str, wanted: str, partition: int | None = None) -> Looked:
+def look(
+    kafka: Mapping[str, Any],
+    topic: str,
+    wanted: str,
+    partition: int | None = None,
+    reader: IdentityReader = DEFAULT_READER,
+) -> Looked:
     """In the tail of one partition, or of all. Raises KafkaError; blocks about LOOK_SECONDS at most."""
     hits: list[Hit] = []
     count, give_up = 0, time.monotonic() + LOOK_SECONDS
@@ -62,7 +69,7 @@ def look(kafka: Mapping[str, Any], topic: str, wanted: str, partition: int | Non
         control = dict(headers).get("control")
         if control not in (None, b"forwarded") or not (is_id or wanted.encode() in value):
             continue
-        decoded = decode_touchpoint(value, headers)
+        decoded = decode_touchpoint(value, headers, reader)
         if matches(wanted, value, decoded) and len(hits) < HITS_MAX:
             own = dict(headers).get("log_time", b"")
             log_time = int(own) if own.isdigit() else record.timestamp

@@ -104,7 +104,7 @@ def _copies(stack: Stack, touchpoint: Row) -> list[Hit]:
     """It and its copies in the tail of its partition. None when Kafka is away: the rest of the answer stands."""
     try:
         partition = touchpoint["raw_partition"]
-        looked = look(stack.kafka_options(), _raw(stack), touchpoint["touchpoint_id"], partition)
+        looked = look(stack.kafka_options(), _raw(stack), touchpoint["touchpoint_id"], partition, stack.identity())
     except KafkaError:
         return []
     return looked.hits
@@ -121,7 +121,7 @@ def _letters(rows: Rows, wanted: str) -> list[Row]:
 def show_under_way(stack: Stack, rows: Rows, wanted: str) -> bool:
     looked: Looked | None = None
     try:
-        looked = look(stack.kafka_options(), _raw(stack), wanted)
+        looked = look(stack.kafka_options(), _raw(stack), wanted, reader=stack.identity())
         if looked.hits:
             hit = looked.hits[0]
             prefix = stack.settings.topic_prefix

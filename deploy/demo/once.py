@@ -24,6 +24,7 @@ from deploy.stack import Stack
 from schemas.settings import DATABASE, Settings
 from sources.simulation.driver import Door, Driver, Tally
 from sources.simulation.script import Script, write_script
+from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
 
 DRAIN_SECONDS = 900
 KILLS = 3
@@ -186,4 +187,6 @@ def _counts(stack: Stack) -> dict[str, int]:
 
 def write_script_file(script: Script, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
+    keys = {"personal_key": PERSONAL_KEY, "proof_secret": PROOF_SECRET}
+    (directory / "identity-keys.json").write_text(json.dumps(keys) + "\n")
     (directory / "script.json").write_text(json.dumps(asdict(script), separators=(",", ":")) + "\n")

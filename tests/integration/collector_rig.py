@@ -23,10 +23,12 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from schemas.topics import TOPICS
 
-WEB_KEY, TILL_KEY, ADMIN_TOKEN, SECRET = "web-key-1", "till-key-1", "admin-token-1", "control-secret-of-the-tests"
+WEB_KEY, SHOP_KEY, TILL_KEY = "web-key-1", "shop-key-1", "till-key-1"
+ADMIN_TOKEN, SECRET = "admin-token-1", "control-secret-of-the-tests"
 KEYS = f"""\
 write_keys:
   {WEB_KEY}: {{source: web_shop, trust: browser, channel: web}}
+  {SHOP_KEY}: {{source: web_shop, trust: server, channel: web}}
   {TILL_KEY}: {{source: tills, trust: server}}
 """
 PERSONAL_KEY, PROOF_SECRET = "personal-key-of-the-tests", "proof-secret-of-the-tests"

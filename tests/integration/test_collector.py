@@ -20,6 +20,7 @@ from tests.integration.collector_rig import (
     ADMIN_TOKEN,
     PARTITIONS,
     SECRET,
+    SHOP_KEY,
     TILL_KEY,
     WEB_KEY,
     Rig,
@@ -61,7 +62,7 @@ def item(number: int) -> dict[str, Any]:
 def test_segment_python(rig: Rig) -> None:
     errors: list[object] = []
     client = Client(
-        WEB_KEY,
+        SHOP_KEY,
         host=rig.url,
         gzip=True,
         upload_interval=0.05,

@@ -11,8 +11,8 @@ from pathlib import Path
 from tests.integration.collector_rig import KEYS, TILL_KEY, WEB_KEY, Rig, create_topic, eventually, running_collector
 
 NEW_KEY = "web-key-2"
-OVERLAP = f"{KEYS}  {NEW_KEY}: {{source: web_shop}}\n"
-AFTER = OVERLAP.replace(f"  {WEB_KEY}: {{source: web_shop, channel: web}}\n", "")
+OVERLAP = f"{KEYS}  {NEW_KEY}: {{source: web_shop, trust: browser}}\n"
+AFTER = OVERLAP.replace(f"  {WEB_KEY}: {{source: web_shop, trust: browser, channel: web}}\n", "")
 
 
 def status(rig: Rig, key: str) -> int:
