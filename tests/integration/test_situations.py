@@ -76,8 +76,8 @@ def turned_round(expected: Expectation) -> tuple[Expectation, str]:
     if expected.one_customer:
         one, other, *_ = group = expected.one_customer[0]
         return expected.model_copy(update={"apart": [group]}), f"{one} and {other} must never be one customer, and are"
-    (group, *_) = expected.never_one
-    return expected.model_copy(update={"one_customer": [group]}), f"one customer was expected, found {len(group)}: "
+    group = [*expected.never_one, *expected.apart][0]
+    return expected.model_copy(update={"one_customer": [group]}), "one customer was expected, found"
 
 
 def person_torn(expected: Expectation) -> tuple[Expectation, str]:
