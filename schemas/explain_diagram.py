@@ -1,20 +1,33 @@
 """A definition as a Mermaid flowchart. Pure; text out, without the Markdown fence.
 
 Solid arrows are exactly the `after` of the steps, the thick one leads to success, dotted ones go from breaks to the
-steps that their alerts name, and to failure. Node ids are made here, so no name can be a word of Mermaid's; labels
-are quoted and everything in them but letters, digits and a few plain signs is written as an entity.
+steps that their alerts name, and from the start to failure and to the breaks whose alerts name none. Node ids are made
+here, so no name can be a word of Mermaid's; labels are quoted and everything in them but letters, digits and a few
+plain signs is written as an entity.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-from schemas.definition import Break, Definition, Step, Where, step_order
+from schemas.definition import Break, Definition, Step, Where, shape_of, step_order
 from schemas.definition_checks import touchpoints_of
+from schemas.explain_breaks import step_of
 from schemas.explain_words import conditions, listed, visible
+from schemas.records import BreakKind
 
 _UNSAFE = re.compile(r"[^\w .,()+=/-]")
+VERBS: Final[dict[BreakKind, str]] = {
+    "low_score": "about",
+    "repeated": "cleared by",
+    "failure_event": "cleared by",
+    "out_of_order": "came before",
+    "skipped_step": "came without",
+    "abandoned": "before success",
+    "forbidden": "even after the end",
+}
 EFFECTS = {"break": "else {severity} alert", "count": "else counted", "nothing": "else nothing"}
 
 
@@ -32,7 +45,7 @@ def _lines(definition: Definition) -> Iterator[str]:
     if outcome.failure:
         yield f'failure(["{_label("failure", listed(outcome.failure, "or"))}"])'
     for name, rule in definition.breaks.items():
-        yield f'break_{name}{{{{"{_label(f"{name} ({rule.severity})", *_begins(rule))}"}}}}'
+        yield f'break_{name}{{{{"{_label(f"{name} ({rule.severity})", *_begins(rule, definition))}"}}}}'
     for name in step_order(definition):
         step = definition.steps[name]
         before = "start" if step.after == "start" else _id(step.after)
@@ -41,8 +54,9 @@ def _lines(definition: Definition) -> Iterator[str]:
     if outcome.failure:
         yield f"start -.->{_said('at any time')} failure"
     for name, rule in definition.breaks.items():
-        verb, step_name = ("about", rule.about) if rule.score is not None else ("cleared by", rule.cleared_by)
-        yield f"break_{name} -.->{_said(verb)} {_id(step_name or '')}"
+        verb, named = VERBS[shape_of(rule).kind], step_of(rule)
+        ends = (f"break_{name}", _id(named)) if named else ("start", f"break_{name}")
+        yield f"{ends[0]} -.->{_said(verb)} {ends[1]}"
 
 
 def _id(step: str) -> str:
@@ -58,11 +72,25 @@ def _edge(step: Step) -> str:
     return ", ".join(parts)
 
 
-def _begins(rule: Break) -> list[str]:
-    if rule.score is not None:
-        return [f"{rule.score} below {rule.below:g}"]
-    counted, *where = _pattern([rule.touchpoint or ""], rule.where)
-    return [f"{rule.at_least} x {counted} in {rule.in_window}", *where]
+def _begins(rule: Break, definition: Definition) -> list[str]:
+    """Lines; the first holds the threshold or the touchpoint."""
+    named, *where = _pattern([rule.touchpoint or ""], rule.where)
+    waits = [f"tolerated for {rule.tolerate}"] if rule.tolerate is not None else []
+    match shape_of(rule).kind:
+        case "low_score":
+            return [f"{rule.score} below {rule.below:g}"]
+        case "repeated":
+            return [f"{rule.at_least} x {named} in {rule.in_window}", *where]
+        case "abandoned":
+            return [f"nothing for {rule.idle}"]
+        case "skipped_step":
+            return [definition.outcome.success, *waits]
+        case "forbidden" if rule.never_with is not None:
+            return [named, *where, f"together with {rule.never_with}"]
+        case "forbidden":
+            return [f"more than {rule.at_most} x {named}" if rule.at_most else f"any {named}", *where]
+        case _:
+            return [named, *where, *waits]
 
 
 def _pattern(names: list[str], where: Where) -> list[str]:

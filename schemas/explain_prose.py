@@ -1,23 +1,24 @@
 """A definition in sentences, for people who answer for customers and not for software. Pure; Markdown out.
 
-Says of every step what is awaited, for how long, when at the earliest its alert can fire and why then; of every break
-when it begins and ends; and how the journey ends. The exact rules: docs/journeys.md.
+Says of every step what is awaited, for how long, when at the earliest its alert can fire and why then; and how the
+journey ends. Breaks: `schemas.explain_breaks`. The exact rules: docs/journeys.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms, step_order
+from schemas.definition import Catalogue, Definition, Step, duration_ms, shape_of, step_order
 from schemas.definition_checks import touchpoints_of
+from schemas.explain_breaks import breaks
 from schemas.explain_words import (
     Deadline,
     code,
-    conditions,
     deadline_of,
     late_arrivals,
     listed,
     named_touchpoints,
+    pattern,
     span,
     visible,
 )
@@ -40,7 +41,7 @@ def prose(definition: Definition, catalogue: Catalogue) -> str:
             "",
             *_steps(definition, catalogue),
             "",
-            *_breaks(definition),
+            *breaks(definition, catalogue),
             "",
             *_end(definition),
             "",
@@ -54,7 +55,7 @@ def _beginning(definition: Definition) -> Iterator[str]:
     key, start = definition.instance.key, definition.start
     yield "## Start"
     yield ""
-    yield f"The journey starts with {_pattern([start.touchpoint], start.where)}."
+    yield f"The journey starts with {pattern([start.touchpoint], start.where)}."
     if key == "customer":
         yield "A customer has one such journey at a time: what follows belongs to it until it ends."
         return
@@ -71,7 +72,7 @@ def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
     for number, name in enumerate(step_order(definition), 1):
         step = definition.steps[name]
         deadline = deadline_of(step, definition, catalogue)
-        yield f"{number}. **{name}**: {_pattern(touchpoints_of(step), step.where)}, {_when(step, deadline)}."
+        yield f"{number}. **{name}**: {pattern(touchpoints_of(step), step.where)}, {_when(step, deadline)}."
         if step.handoff is not None:
             hand = step.handoff
             yield f"   The customer is handed off from {code(hand.from_channel)} to {code(hand.to_channel)}."
@@ -93,57 +94,11 @@ def _if_missing(step: Step, deadline: Deadline | None) -> str:
     if step.if_missing == "nothing":
         return "If it is missing: nothing. The views show how many were in time."
     before = "the start" if step.after == "start" else code(step.after)
-    moment = f"at the earliest {span(deadline.fires_after_ms)} after {before}{_made_of(deadline)}"
+    moment = f"at the earliest {span(deadline.fires_after_ms)} after {before}{deadline.made_of()}"
     if step.if_missing == "count":
         return f"If it is missing: no alert; it counts as missed, {moment}."
     kind = "a missing step" if step.handoff is None else "a lost hand-off"
     return f"If it is missing: an alert of severity {step.severity} ({kind}), {moment}."
-
-
-def _made_of(deadline: Deadline) -> str:
-    late = [f"{code(name)} may arrive {span(ms)} late" for name, ms in deadline.late]
-    longest = "; the longest counts" if len(late) > 1 else ""
-    delay = f", and {listed(late, 'and')}{longest}" if late else ""
-    return f" ({span(deadline.within_ms)}, {span(deadline.grace_ms)} of grace{delay})"
-
-
-def _breaks(definition: Definition) -> Iterator[str]:
-    yield "## Breaks"
-    yield ""
-    if not definition.breaks:
-        yield "None besides missed deadlines."
-    for name, rule in definition.breaks.items():
-        says = _low_score(rule, definition) if rule.score is not None else _repetition(rule, definition)
-        yield f"- **{name}**: {says[0]}"
-        yield f"  {says[1]}"
-        step = code(rule.about or rule.cleared_by or "")
-        yield f"  The alert has severity {rule.severity} and names the step {step}."
-
-
-def _repetition(rule: Break, definition: Definition) -> tuple[str, str]:
-    step = definition.steps[rule.cleared_by or ""]
-    window = span(duration_ms(rule.in_window or definition.grace))
-    counted = _pattern([rule.touchpoint or ""], rule.where)
-    clearing = _pattern(touchpoints_of(step), step.where)
-    ends = f"It ends, and counting begins anew, with {clearing}"
-    first = rule.touchpoint == definition.start.touchpoint
-    return (
-        f"{rule.at_least} or more times {counted} within {window}{', not counting the start' if first else ''}.",
-        f"{ends} (the touchpoint of {code(rule.cleared_by or '')})" + _or_failure(definition),
-    )
-
-
-def _or_failure(definition: Definition) -> str:
-    return ", or with a failure." if definition.outcome.failure else "."
-
-
-def _low_score(rule: Break, definition: Definition) -> tuple[str, str]:
-    kept = " A failure does not end it." if definition.outcome.failure else ""
-    score, limit = code(rule.score or ""), f"{rule.below:g}" if rule.below is not None else ""
-    return (
-        f"a touchpoint after the start whose {score} is below {limit}.",
-        f"It ends with a {score} of {limit} or more.{kept}",
-    )
 
 
 def _end(definition: Definition) -> Iterator[str]:
@@ -154,8 +109,9 @@ def _end(definition: Definition) -> Iterator[str]:
     yield f"- Success: {code(outcome.success)} is reached.{others}"
     if outcome.failure:
         names = listed(map(code, outcome.failure), "or")
+        bans = any(shape_of(rule).kind == "forbidden" for rule in definition.breaks.values())
         yield f"- Failure: {names}, even after the success. It ends the journey, its deadlines and its alerts; only"
-        yield "  those of low scores stay."
+        yield f"  those of low scores{' and bans' if bans else ''} stay."
     yield f"- Otherwise the journey has expired {limit} after the start, and alerts that still fire are given up."
     yield ""
     yield "An alert of a missing step is resolved when the step, or one after it, is reached after all. It is withdrawn"
@@ -170,8 +126,3 @@ def _late(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
         yield "All of its touchpoints are expected to arrive at once."
     for name, ms in late:
         yield f"- {code(name)} may arrive {span(ms)} after it occurred."
-
-
-def _pattern(names: list[str], where: Where) -> str:
-    told = [f"{code(word)} is {code(fact)}" for word, fact in conditions(where)]
-    return listed(map(code, names), "or") + (f" where {listed(told, 'and')}" if told else "")

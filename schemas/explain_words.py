@@ -19,7 +19,9 @@ UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second"
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When a missed step is judged, counted from the step before it. `late`: touchpoints that may arrive late."""
+    """When a missed step is judged, counted from the step before it, or a break that is waited out, from what raised
+    it. `late`: touchpoints that may arrive late.
+    """
 
     within_ms: int
     grace_ms: int
@@ -29,6 +31,14 @@ class Deadline:
     def fires_after_ms(self) -> int:
         """The earliest moment: nothing that occurred in time can be under way any more."""
         return self.within_ms + self.grace_ms + max((ms for _, ms in self.late), default=0)
+
+    def made_of(self, allowed: str = "") -> str:
+        """` (2 days, 1 minute of grace, and ...)`; `allowed`: what the first span is."""
+        late = [f"{code(name)} may arrive {span(ms)} late" for name, ms in self.late]
+        longest = "; the longest counts" if len(late) > 1 else ""
+        delay = f", and {listed(late, 'and')}{longest}" if late else ""
+        first = f"{span(self.within_ms)} {allowed}".rstrip()
+        return f" ({first}, {span(self.grace_ms)} of grace{delay})"
 
 
 def deadline_of(step: Step, definition: Definition, catalogue: Catalogue) -> Deadline | None:
@@ -48,7 +58,8 @@ def named_touchpoints(definition: Definition) -> list[str]:
     """All that the definition waits for, counts or ends with; each once, in the order of reading."""
     names = [definition.start.touchpoint]
     names += [name for key in step_order(definition) for name in touchpoints_of(definition.steps[key])]
-    names += [rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint is not None]
+    for rule in definition.breaks.values():
+        names += [name for name in (rule.touchpoint, rule.never_with) if name is not None]
     return list(dict.fromkeys([*names, *definition.outcome.failure]))
 
 
@@ -75,6 +86,12 @@ def fact_text(fact: Fact) -> str:
 
 def conditions(where: Where) -> list[tuple[str, str]]:
     return [(word, fact_text(fact)) for word, fact in where.items()]
+
+
+def pattern(names: list[str], where: Where) -> str:
+    """What a touchpoint must be: `a` or `b` where `channel` is "web"."""
+    told = [f"{code(word)} is {code(fact)}" for word, fact in conditions(where)]
+    return listed(map(code, names), "or") + (f" where {listed(told, 'and')}" if told else "")
 
 
 def visible(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from schemas.definition import Catalogue, Definition
+from schemas.definition import SHAPES, Catalogue, Definition
 from schemas.definition_checks import flaws_of
 
 MERMAID_WORDS = ("end", "graph", "subgraph", "style", "class", "click", "default", "flowchart", "o", "x", "linkstyle")
@@ -57,7 +57,7 @@ def cases(draw: st.DrawFn) -> tuple[Definition, Catalogue]:
     steps: dict[str, Any] = {}
     for name in draw(st.lists(WORDS, min_size=1, max_size=6, unique=True)):
         steps[name] = _step(draw, used, ["start", *steps])
-    names = [name for name in draw(st.lists(WORDS, max_size=3, unique=True)) if name not in steps]
+    names = [name for name in draw(st.lists(WORDS, min_size=2, max_size=6, unique=True)) if name not in steps]
     raw = {
         "journey": draw(WORDS),
         "version": draw(st.integers(1, 10_000)),
@@ -71,13 +71,19 @@ def cases(draw: st.DrawFn) -> tuple[Definition, Catalogue]:
         "start": {"touchpoint": draw(st.sampled_from(used)), **_where(draw)},
         "steps": dict(draw(st.permutations(list(steps.items())))),
         "outcome": {"success": draw(st.sampled_from(list(steps))), "failure": draw(st.sampled_from([[], ending]))},
-        "breaks": {name: _break(draw, used, list(steps)) for name in names},
+        "breaks": {},
         "grace": draw(DURATIONS),
         "lifetime": LIFETIME,
     }
-    definition, catalogue = Definition.model_validate(raw), _catalogue(draw, words)
-    assume(not list(flaws_of(definition, catalogue)))
-    return definition, catalogue
+    catalogue = _catalogue(draw, words)
+    assume(_is_right(raw, catalogue))
+    drawn = {name: _break(draw, used, ending, list(steps)) for name in names}
+    fine = {name: rule for name, rule in drawn.items() if _is_right(raw | {"breaks": {name: rule}}, catalogue)}
+    return Definition.model_validate(raw | {"breaks": fine}), catalogue
+
+
+def _is_right(raw: dict[str, Any], catalogue: Catalogue) -> bool:
+    return not list(flaws_of(Definition.model_validate(raw), catalogue))
 
 
 def _where(draw: st.DrawFn) -> dict[str, Any]:
@@ -101,23 +107,30 @@ def _step(draw: st.DrawFn, used: list[str], before: list[str]) -> dict[str, Any]
     return step
 
 
-def _break(draw: st.DrawFn, used: list[str], steps: list[str]) -> dict[str, Any]:
-    if draw(st.booleans()):
-        below = draw(st.sampled_from([3, 0.5, -1.25, 1e9]))
-        return {
-            "score": draw(WORDS),
-            "below": below,
-            "about": draw(st.sampled_from(steps)),
-            "severity": draw(SEVERITIES),
-        }
-    return {
-        "touchpoint": draw(st.sampled_from(used)),
-        "at_least": draw(st.integers(2, 50)),
-        "in_window": draw(DURATIONS),
-        "cleared_by": draw(st.sampled_from(steps)),
-        "severity": draw(SEVERITIES),
-        **_where(draw),
-    }
+def _break(draw: st.DrawFn, used: list[str], ending: list[str], steps: list[str]) -> dict[str, Any]:
+    """Of any shape. Sometimes a flaw, a repetition that clears itself say; then the break is left out."""
+    step, touchpoint = draw(st.sampled_from(steps)), draw(st.sampled_from(used))
+    wait = {"tolerate": draw(DURATIONS)} if draw(st.booleans()) else {}
+    rule: dict[str, Any]
+    match draw(st.sampled_from([shape.kind for shape in SHAPES])):
+        case "low_score":
+            rule = {"score": draw(WORDS), "below": draw(st.sampled_from([3, 0.5, -1.25, 1e9])), "about": step}
+        case "repeated":
+            window = {"at_least": draw(st.integers(2, 50)), "in_window": draw(DURATIONS)}
+            rule = {"touchpoint": touchpoint, **window, "cleared_by": step, **_where(draw)}
+        case "failure_event":
+            rule = {"touchpoint": touchpoint, "cleared_by": step, **wait, **_where(draw)}
+        case "out_of_order":
+            rule = {"touchpoint": touchpoint, "requires": step, **wait, **_where(draw)}
+        case "skipped_step":
+            rule = {"without": step, **wait}
+        case "abandoned":
+            rule = {"idle": draw(DURATIONS)}
+        case _:
+            limit = draw(st.one_of(st.integers(0, 50), st.sampled_from([*used, *ending])))
+            ban = {"at_most": limit} if isinstance(limit, int) else {"never_with": limit}
+            rule = {"touchpoint": draw(st.sampled_from([*used, *ending])), **ban, **_where(draw)}
+    return rule | {"severity": draw(SEVERITIES)}
 
 
 def _catalogue(draw: st.DrawFn, words: list[str]) -> Catalogue:

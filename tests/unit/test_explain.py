@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.explain import explained
 from deploy.cli.main import app
-from schemas.definition import UNIT_MS, Catalogue, Definition
+from schemas.definition import SHAPES, UNIT_MS, Break, Catalogue, Definition, shape_of
 from schemas.definition_checks import touchpoints_of
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.explain_diagram import diagram
@@ -70,7 +70,7 @@ def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tupl
             continue
         found = re.search(rf"at the earliest (.*?) after {re.escape(before)} \(", said)
         assert found is not None, said
-        index, _, within_ms, delay_ms = next(j for j in compiled.judged if compiled.steps[j[0]].name == name)
+        index, _, within_ms, _, delay_ms = next(j for j in compiled.judged if compiled.steps[j[0]].name == name)
         assert milliseconds(found[1]) == within_ms + delay_ms, "the moment that the fold judges at"
         assert ("no alert" in said) == (step.if_missing == "count")
         assert (f"alert of severity {step.severity}" in said) == (step.if_missing == "break")
@@ -81,27 +81,120 @@ def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tupl
 
 @LAW
 @given(cases())
-def test_every_break_says_when_it_begins_and_ends(case: tuple[Definition, Catalogue]) -> None:
+def test_every_break_says_whom_it_names_how_bad_it_is_and_what_it_is_about(case: tuple[Definition, Catalogue]) -> None:
     definition, catalogue = case
     told = items(section(prose(definition, catalogue), "Breaks"), "-")
     assert set(told) == set(definition.breaks)
     for name, rule in definition.breaks.items():
         said = told[name]
-        assert f"severity {rule.severity}" in said
-        assert f"names the step `{rule.about or rule.cleared_by}`" in said
-        if rule.score is not None:
-            assert f"whose `{rule.score}` is below {rule.below:g}." in said
-            assert f"`{rule.score}` of {rule.below:g} or more" in said
-            continue
-        assert said.startswith(f"{rule.at_least} or more times `{rule.touchpoint}`")
-        window = re.search(r" within ([0-9a-z ]+)(?:\.|, not counting the start\.)$", said.split("\n")[0])
-        assert window is not None
-        assert rule.in_window is not None
-        assert milliseconds(window[1]) == int(rule.in_window[:-1]) * UNIT_MS[rule.in_window[-1]]
-        assert ("not counting the start" in said) == (rule.touchpoint == definition.start.touchpoint)
-        for touchpoint in touchpoints_of(definition.steps[rule.cleared_by or ""]):
-            assert f"`{touchpoint}`" in said.split("\n")[1]
-        assert ("or with a failure" in said) == bool(definition.outcome.failure)
+        step = rule.about or rule.cleared_by or rule.requires or rule.without
+        assert f"severity {rule.severity} and names {f'the step `{step}`' if step else 'no step'}." in said
+        first = said.split("\n")[0]
+        for touchpoint in (rule.touchpoint, rule.never_with):
+            assert touchpoint is None or f"`{touchpoint}`" in first
+        for word, fact in rule.where.items():
+            assert f"`{word}` is {code(fact_text(fact))}" in first
+
+
+@LAW
+@given(cases())
+def test_every_break_says_what_is_waited_out_and_which_false_alarm_that_spares(
+    case: tuple[Definition, Catalogue],
+) -> None:
+    """The moment is the one that the fold judges at."""
+    definition, catalogue = case
+    (compiled,) = compile_definitions([definition], catalogue).definitions
+    text = section(prose(definition, catalogue), "Breaks")
+    told = items(text, "-")
+    for rule in compiled.rules:
+        said = told[rule.name]
+        waited, at_once = "Waiting spares the alarm" in said, "Nothing is waited out" in said
+        assert waited == (rule.tolerate_ms is not None)
+        assert at_once == (rule.kind not in ("repeated", "low_score") and not waited)
+        found = re.search(r"fires at the earliest (.*?) after (?:that|the last touchpoint) \((.*)\)\.", said)
+        assert (found is not None) == waited
+        if found is not None and rule.tolerate_ms is not None:
+            assert milliseconds(found[1]) == rule.tolerate_ms + rule.delay_ms
+            assert f"{span(compiled.grace_ms)} of grace" in found[2]
+            assert ("may arrive" in found[2]) == (rule.delay_ms > compiled.grace_ms)
+            assert span(rule.tolerate_ms) in said.split("\n")[0]
+    assert ("beyond 400 days after the start raises no alert" in text) == bool(compiled.waited)
+
+
+@LAW
+@given(cases())
+def test_every_break_says_when_it_ends(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    text = prose(definition, catalogue)
+    told, fails = items(section(text, "Breaks"), "-"), bool(definition.outcome.failure)
+    kinds = {name: shape_of(rule).kind for name, rule in definition.breaks.items()}
+    for name, rule in definition.breaks.items():
+        (end,) = [line for line in told[name].split("\n") if line.startswith(("  It ends", "  It does not end"))]
+        match kinds[name]:
+            case "low_score":
+                assert f"`{rule.score}` of {rule.below:g} or more" in end
+                assert ("A failure does not end it" in end) == fails
+            case "forbidden":
+                assert "does not end" in end
+                assert ("not with a failure either" in end) == fails
+                assert "somebody must look" in end
+            case "abandoned":
+                assert "with the next touchpoint of the journey" in end
+            case kind:
+                clearing = definition.steps[rule.cleared_by or rule.requires or rule.without or ""]
+                assert all(f"`{touchpoint}`" in end for touchpoint in touchpoints_of(clearing))
+                assert ("or with a failure" in end or "or when the journey fails" in end) == fails
+                assert ("counting begins anew" in end) == (kind == "repeated")
+    assert ("and bans stay" in text) == (fails and "forbidden" in kinds.values())
+
+
+@LAW
+@given(cases())
+def test_every_break_says_its_thresholds(case: tuple[Definition, Catalogue]) -> None:
+    definition, catalogue = case
+    told = items(section(prose(definition, catalogue), "Breaks"), "-")
+    for name, rule in definition.breaks.items():
+        first = told[name].split("\n")[0]
+        if shape_of(rule).kind in ("repeated", "failure_event", "out_of_order"):
+            assert ("not counting the start" in first) == (rule.touchpoint == definition.start.touchpoint)
+        match shape_of(rule).kind:
+            case "repeated":
+                assert first.startswith(f"{rule.at_least} or more times `{rule.touchpoint}`")
+                window = re.search(r" within ([0-9a-z ]+)(?:\.|, not counting the start\.)$", first)
+                assert window is not None
+                assert rule.in_window is not None
+                assert milliseconds(window[1]) == int(rule.in_window[:-1]) * UNIT_MS[rule.in_window[-1]]
+            case "low_score":
+                assert f"whose `{rule.score}` is below {rule.below:g}." in first
+            case "failure_event":
+                assert ("does not follow" in first) == (rule.tolerate is not None)
+            case "out_of_order" | "skipped_step":
+                assert "has not come since the start" in first
+                assert ("nor follows" in first) == (rule.tolerate is not None)
+                assert shape_of(rule).kind == "out_of_order" or f"`{definition.outcome.success}`, is reached" in first
+            case "abandoned":
+                assert f"before `{definition.outcome.success}` is reached" in first
+            case "forbidden":
+                assert ("whichever came first" in first) == (rule.never_with is not None)
+                number = {0: "any ", 1: "more than once "}.get(rule.at_most or 0, f"more than {rule.at_most} times ")
+                assert rule.at_most is None or first.startswith(f"{number}`{rule.touchpoint}`")
+                assert " after the start" in first or " after its start" in first
+
+
+def test_the_cases_have_breaks_of_every_shape() -> None:
+    """Else the laws above would say nothing of some."""
+    seen: set[tuple[str, bool]] = set()
+
+    @settings(LAW, max_examples=100)
+    @given(cases())
+    def look(case: tuple[Definition, Catalogue]) -> None:
+        rules = case[0].breaks.values()
+        seen.update((shape_of(rule).kind, bool(rule.tolerate or rule.never_with)) for rule in rules)
+
+    look()
+    both = {"failure_event", "out_of_order", "skipped_step", "forbidden"}
+    alone = {shape.kind for shape in SHAPES}
+    assert seen == {(kind, False) for kind in alone} | {(kind, True) for kind in both}
 
 
 @LAW
@@ -126,6 +219,7 @@ def test_the_rest_is_said_too(case: tuple[Definition, Catalogue]) -> None:
     mentioned = {definition.start.touchpoint, *definition.outcome.failure}
     mentioned.update(name for step in definition.steps.values() for name in touchpoints_of(step))
     mentioned.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint)
+    mentioned.update(rule.never_with for rule in definition.breaks.values() if rule.never_with)
     assert set(told) == set(late) & mentioned
     assert all(milliseconds(told[name]) == int(late[name][:-1]) * UNIT_MS[late[name][-1]] for name in told)
     assert all(letter.isprintable() for line in text.split("\n") for letter in line)
@@ -145,7 +239,10 @@ def test_the_solid_arrows_are_exactly_what_follows_what(case: tuple[Definition, 
         (f"step_{definition.outcome.success}", "success")
     ]
     dotted = {(source, target) for source, arrow, target, _ in drawing.edges if arrow == "-.->"}
-    breaks = {(f"break_{name}", f"step_{rule.about or rule.cleared_by}") for name, rule in definition.breaks.items()}
+    breaks = set()
+    for name, rule in definition.breaks.items():
+        step = rule.about or rule.cleared_by or rule.requires or rule.without
+        breaks.add((f"break_{name}", f"step_{step}") if step else ("start", f"break_{name}"))
     assert dotted == breaks | ({("start", "failure")} if definition.outcome.failure else set())
 
 
@@ -173,12 +270,27 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
     for name, rule in definition.breaks.items():
         label = drawing.nodes[f"break_{name}"]
         assert label[0] == f"{name} ({rule.severity})"
-        wanted = (
-            f"{rule.score} below {rule.below:g}"
-            if rule.score
-            else f"{rule.at_least} x {rule.touchpoint} in {rule.in_window}"
-        )
-        assert label[1] == wanted
+        assert label[1] == threshold(rule, definition)
+        where = [f"{word} = {visible(fact_text(fact))}".rstrip() for word, fact in rule.where.items()]
+        rest = [f"tolerated for {rule.tolerate}"] * bool(rule.tolerate)
+        rest += [f"together with {rule.never_with}"] * bool(rule.never_with)
+        assert label[2:] == where + rest
+
+
+def threshold(rule: Break, definition: Definition) -> str:
+    match shape_of(rule).kind:
+        case "low_score":
+            return f"{rule.score} below {rule.below:g}"
+        case "repeated":
+            return f"{rule.at_least} x {rule.touchpoint} in {rule.in_window}"
+        case "skipped_step":
+            return definition.outcome.success
+        case "abandoned":
+            return f"nothing for {rule.idle}"
+        case "forbidden" if rule.at_most is not None:
+            return f"more than {rule.at_most} x {rule.touchpoint}" if rule.at_most else f"any {rule.touchpoint}"
+        case _:
+            return rule.touchpoint or ""
 
 
 def test_what_only_a_break_counts_may_arrive_late_too() -> None:
