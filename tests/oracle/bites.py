@@ -1,7 +1,8 @@
-"""`make oracle-bites`: does the oracle find what is wrong? Runs without a defect, then one for each of the twelve.
+"""`make oracle-bites`: does the oracle find what is wrong? Runs without a defect, then one for each defect.
 
 The unharmed runs must be green, the one whose worker is killed three times, too; every other one must be red, with a
 difference of the right sort. A defect that turns out to change nothing, or a run that does not come to its end, fails.
+Defects of identity are planted into simulated histories, the others into a demo.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from pathlib import Path
 from typing import Final
 
 from tests.oracle.compare import compare
-from tests.oracle.defects import DEFECTS, Defect
+from tests.oracle.defects import RUN_DEFECTS
+from tests.oracle.identity_defects import IDENTITY_DEFECTS, breaks_a_law, command
+from tests.oracle.planting import Defect
 from tests.oracle.report import Report
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOUCHPOINTS: Final = 6_000
+HISTORIES: Final = 400
 SEEDS: Final = (11, 12, 13)
 """Runs without a defect take the first one. What a hasty deadline does shows only where a tick falls into the gap, and
 ticks follow the machine's pace: a defect that a run did not show gets another run.
@@ -36,17 +40,20 @@ RESULTS: Final = ("touchpoints", "journeys", "broken_now", "dead_letters", "aler
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run: with which defect, and which part is killed."""
+    """One run: with which defect, and which part is killed. `histories`: simulated ones instead of a demo."""
 
     name: str
     defect: Defect | None = None
     kill: str | None = None
+    histories: bool = False
 
 
 TRIALS: Final = (
     Trial("no defect"),
     Trial("no defect, but kills", kill="worker"),
-    *(Trial(defect.name, defect, defect.kill) for defect in DEFECTS.values()),
+    *(Trial(defect.name, defect, defect.kill) for defect in RUN_DEFECTS.values()),
+    Trial("no defect, histories", histories=True),
+    *(Trial(defect.name, defect, histories=True) for defect in IDENTITY_DEFECTS.values()),
 )
 
 
@@ -65,17 +72,14 @@ class Bite:
 
 def run_demo(directory: Path, trial: Trial, seed: int) -> str | None:
     """Fills the directory. What went wrong, or None; a run that its own judge finds wrong is a run all the same."""
-    command = [str(Path(sys.executable).with_name("touchline")), "demo", "--once"]
-    command += ["--seed", str(seed), "--touchpoints", str(TOUCHPOINTS), "--export", str(directory)]
-    environment = dict(os.environ)
-    command += ["--kill", trial.kill] if trial.kill is not None else []
-    if trial.defect is not None:
-        paths = [str(Path(__file__).with_name("planted")), str(ROOT)]
-        environment |= {"TOUCHLINE_TEST_DEFECT": trial.defect.name, "PYTHONPATH": os.pathsep.join(paths)}
+    words = [str(Path(sys.executable).with_name("touchline")), "demo", "--once"]
+    words += ["--seed", str(seed), "--touchpoints", str(TOUCHPOINTS), "--export", str(directory)]
+    words += ["--kill", trial.kill] if trial.kill is not None else []
+    environment = environment_of(trial)
     with (directory / "log").open("w") as log:
         try:
             done = subprocess.run(
-                command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, timeout=RUN_SECONDS
+                words, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, timeout=RUN_SECONDS
             )
         except subprocess.TimeoutExpired:
             return f"did not end within {RUN_SECONDS} s"
@@ -84,7 +88,26 @@ def run_demo(directory: Path, trial: Trial, seed: int) -> str | None:
     return None
 
 
+def environment_of(trial: Trial) -> dict[str, str]:
+    if trial.defect is None:
+        return dict(os.environ)
+    paths = [str(Path(__file__).with_name("planted")), str(ROOT)]
+    return os.environ | {"TOUCHLINE_TEST_DEFECT": trial.defect.name, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def bite_histories(trial: Trial) -> Bite:
+    began = time.monotonic()
+    done = subprocess.run(
+        command(HISTORIES), cwd=ROOT, env=environment_of(trial), capture_output=True, text=True, timeout=RUN_SECONDS
+    )
+    said = [line for line in done.stdout.splitlines() if line.strip()]
+    right = breaks_a_law(trial.defect, done.stdout)
+    return Bite(trial.name, right, said[-1] if said else done.stderr[-200:], time.monotonic() - began)
+
+
 def bite(trial: Trial) -> Bite:
+    if trial.histories:
+        return bite_histories(trial)
     for seed in SEEDS if trial.defect is not None else SEEDS[:1]:
         found = _bite(trial, seed)
         if found.right:

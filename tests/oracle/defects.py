@@ -1,34 +1,24 @@
-"""Twelve defects, planted into the product while it starts. Each is what a plausible mistake would look like.
+"""Twelve defects of worker and loader and those of `identity_defects`, planted into a program while it starts. Each is
+what a plausible mistake would look like.
 
-A defect replaces one function of a worker or of the loader; other processes stay as they are. If the product no longer
-has what a defect replaces, planting fails and the process does not start: a defect that changes nothing would prove
-nothing.
+A defect replaces one function of one program; other processes stay as they are.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
+
+from tests.oracle.identity_defects import IDENTITY_DEFECTS
+from tests.oracle.planting import Defect, swap
 
 WORKER: Final = "streams.main"
 LOADER: Final = "sinks.clickhouse"
 THE_ROW: Final = 1_000
 """The touchpoint of the loader, by number, that is dropped or stored twice."""
 EVERY_MOVE: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """`found_as`: sorts of differences, one of which the oracle must report. `kill`: the part that is killed."""
-
-    name: str
-    program: str
-    plant: Callable[[], None]
-    found_as: frozenset[str]
-    kill: str | None = None
 
 
 def plant(name: str) -> None:
@@ -43,15 +33,6 @@ def _program() -> str | None:
     """The module behind `-m`; sys.argv does not have it yet."""
     words = sys.orig_argv
     return words[words.index("-m") + 1] if "-m" in words[:-1] else None
-
-
-def _swap(module: str, path: str, make: Callable[[Any], Any]) -> None:
-    """Put `make(former)` where `module.path` was."""
-    owner: Any = importlib.import_module(module)
-    *way, last = path.split(".")
-    for part in way:
-        owner = getattr(owner, part)
-    setattr(owner, last, make(getattr(owner, last)))
 
 
 # -- the loader -------------------------------------------------------------------------------------------------------
@@ -69,7 +50,7 @@ def _of_the_row(change: Callable[[list[Any]], list[Any]]) -> None:
 
         return changed
 
-    _swap("sinks.clickhouse.batch", "rows_of", make)
+    swap("sinks.clickhouse.batch", "rows_of", make)
 
 
 def drop_one() -> None:
@@ -95,7 +76,7 @@ def join_a_shared_tablet() -> None:
             (marker.user_id for marker in (before, after) if marker is not None and not marker.ends), None
         )
 
-    _swap("streams.identity.device", "user_between", make)
+    swap("streams.identity.device", "user_between", make)
 
 
 def lose_a_move() -> None:
@@ -111,7 +92,7 @@ def lose_a_move() -> None:
 
         return changed
 
-    _swap("streams.identity.effects", "Emission.move", make)
+    swap("streams.identity.effects", "Emission.move", make)
 
 
 def count_a_duplicate_as_new() -> None:
@@ -126,17 +107,17 @@ def count_a_duplicate_as_new() -> None:
 
         return changed
 
-    _swap("streams.identity.state", "State.__init__", make)
+    swap("streams.identity.state", "State.__init__", make)
 
 
 def keep_the_first_owner() -> None:
     """Who claimed a key first keeps it, whoever's claim turns out to be the earliest."""
-    _swap("streams.identity.keys", "owner_of", lambda owner_of: lambda key: key.owner or owner_of(key))
+    swap("streams.identity.keys", "owner_of", lambda owner_of: lambda key: key.owner or owner_of(key))
 
 
 def logout_as_login() -> None:
     """What ends a session is a touchpoint like any other: it hides nothing, and with a user it is a login."""
-    _swap("streams.identity.owner", "Known", lambda known: lambda channel, _ends: known(channel, False))
+    swap("streams.identity.owner", "Known", lambda known: lambda channel, _ends: known(channel, False))
 
 
 # -- journeys ---------------------------------------------------------------------------------------------------------
@@ -146,7 +127,7 @@ def _recompiled(change: Callable[[Any, Any], tuple[Any, Any]]) -> None:
     def make(compile_one: Any) -> Any:
         return lambda definition, catalogue: compile_one(*change(definition, catalogue))
 
-    _swap("streams.journey.compile", "_compile", make)
+    swap("streams.journey.compile", "_compile", make)
 
 
 def ignore_grace() -> None:
@@ -168,14 +149,14 @@ def lose_a_withdrawal() -> None:
         del transitions["absent", "firing"], transitions["absent", "resolved"]
         return transitions
 
-    _swap("streams.journey.alerting", "TRANSITIONS", make)
+    swap("streams.journey.alerting", "TRANSITIONS", make)
 
 
 def ignore_cleared_by() -> None:
     def make(count: Any) -> Any:
         return lambda run, plan, kept: count(run, replace(plan, clears=()), kept)
 
-    _swap("streams.journey.fold", "_count", make)
+    swap("streams.journey.fold", "_count", make)
 
 
 def forget_a_checkpoint() -> None:
@@ -188,7 +169,7 @@ def forget_a_checkpoint() -> None:
 
         return changed
 
-    _swap("streams.checkpoint", "Checkpoint.restore", make)
+    swap("streams.checkpoint", "Checkpoint.restore", make)
 
 
 def _defects() -> list[Defect]:
@@ -215,4 +196,6 @@ def _defects() -> list[Defect]:
     ]
 
 
-DEFECTS: Final = {defect.name: defect for defect in _defects()}
+RUN_DEFECTS: Final = {defect.name: defect for defect in _defects()}
+"""Of a whole run; the others of `identity_defects` are of the simulated histories."""
+DEFECTS: Final = RUN_DEFECTS | IDENTITY_DEFECTS

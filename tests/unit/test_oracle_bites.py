@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from tests.oracle.bites import is_right, said
 from tests.oracle.defects import DEFECTS, LOADER, WORKER
+from tests.oracle.identity_defects import HISTORIES, IDENTITY_DEFECTS, breaks_a_law
 from tests.oracle.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,9 +22,18 @@ def test_every_defect_can_be_planted() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_there_are_twelve_in_two_programs() -> None:
-    assert len(DEFECTS) == 12
-    assert {one.program for one in DEFECTS.values()} == {WORKER, LOADER}
+def test_there_are_twenty_in_three_programs() -> None:
+    assert Counter(one.program for one in DEFECTS.values()) == {WORKER: 10, LOADER: 2, HISTORIES: 8}
+
+
+def test_a_history_must_break_the_right_law() -> None:
+    held, broken = "400 of 400 histories hold every law", "history 3 breaks a law\nin check_names\nMisnamed: a contact"
+    assert breaks_a_law(None, held)
+    assert not breaks_a_law(None, broken)
+    for defect in IDENTITY_DEFECTS.values():
+        assert not breaks_a_law(defect, held)
+        assert breaks_a_law(defect, broken) == ("Misnamed" in defect.found_as)
+        assert not breaks_a_law(defect, "history 3 breaks a law\nKeyError: 'a bug'")
 
 
 def test_a_green_run_is_right_only_without_a_defect() -> None:
