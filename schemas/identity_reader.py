@@ -130,10 +130,10 @@ class IdentityReader:
     def proves(self, user_id: str, context: Mapping[str, Any]) -> bool:
         """Whether the context of a browser's touchpoint shows that the user_id is its own."""
         proof = context.get(USER_PROOF)
-        right = self.proof_of(user_id)
-        if right is None or not isinstance(proof, str) or PROOF.fullmatch(proof) is None:
+        if not isinstance(proof, str) or PROOF.fullmatch(proof) is None:
             return False
-        return hmac.compare_digest(right, proof.lower())
+        right = self.proof_of(user_id)
+        return right is not None and hmac.compare_digest(right, proof.lower())
 
     def proof_of(self, user_id: str) -> str | None:
         """As the shop's server makes it; None without a proof secret."""
