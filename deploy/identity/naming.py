@@ -26,7 +26,8 @@ Fault = Literal["crowded", "blocked", "unlinked"]
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """`user_id` None: it names nobody. `path`: from the contact to the user. `users`: those near it.
+    """`user_id` None: it names nobody. `path`: from the contact to the user. `near`: what valid links join it with;
+    `users`: those among them.
 
     `faults`: its links that do not count, each with what is wrong; `is_whole` False: more is around it than was read.
     """
@@ -37,7 +38,7 @@ class Naming:
     users: tuple[str, ...]
     path: tuple[Link, ...]
     faults: tuple[tuple[Link, Fault, str], ...]
-    size: int
+    near: tuple[str, ...]
     is_too_large: bool
     is_whole: bool
 
@@ -45,33 +46,31 @@ class Naming:
 def naming_of(contact: str, graph: Graph, links: Links, decisions: Decisions) -> Naming:
     component = graph.component(contact)
     user = graph.judge(contact, component)
-    near = sorted(component.users)
+    users = sorted(component.users)
     path = tuple(path_to(contact, f"{UNIQUE_KIND}:{user}", graph, links, decisions)) if user is not None else ()
     return Naming(
         contact,
         user,
-        _how(contact, user, len(path), len(near), component.is_whole, decisions, near),
-        tuple(near),
+        _how(contact, user, len(path), component.is_whole, decisions, users),
+        tuple(users),
         path,
         tuple(faults_of(contact, graph, links, decisions)),
-        len(component.members),
+        tuple(sorted(component.members - {contact})),
         not component.is_whole,
         links.is_whole,
     )
 
 
-def _how(
-    contact: str, user: str | None, steps: int, users: int, is_whole: bool, decisions: Decisions, near: list[str]
-) -> How:
+def _how(contact: str, user: str | None, steps: int, is_whole: bool, decisions: Decisions, users: list[str]) -> How:
     if decisions.is_blocked(contact):
         return "blocked"
     if user is not None:
         if decisions.linked(contact) == user:
             return "by_hand"
-        if users > 1 or not is_whole:
+        if len(users) > 1 or not is_whole:
             return "own_links"
         return "link" if steps == 1 else "chain"
-    if users == 1 and is_whole and decisions.is_unlinked(contact, near[0]):
+    if len(users) == 1 and is_whole and decisions.is_unlinked(contact, users[0]):
         return "unlinked"
     return "several" if users or not is_whole else "nobody"
 

@@ -39,7 +39,7 @@ class Setting:
 
 
 def setting_of(stack: Stack) -> Setting:
-    """Raises DefinitionError for a file that cannot be read (without the catalogue nobody knows what ends a session), and
+    """Raises DefinitionError for a file that cannot be read (only the catalogue knows what ends a session), and
     SettingsError where secrets are missing.
     """
     settings = stack.settings

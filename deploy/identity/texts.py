@@ -104,7 +104,7 @@ def naming(one: Naming) -> str:
         return f"{contact} names user_id:{user}: {path(one)}."
     if one.how == "several":
         if one.is_too_large:
-            return f"{contact} names nobody: more than {one.size - 1} identifiers hang together around it."
+            return f"{contact} names nobody: {len(one.near)} identifiers or more hang together with it."
         return f"{contact} names nobody: it hangs together with {listed([f'user_id:{name}' for name in one.users])}."
     return f"{contact} names nobody: {lonely(one)}."
 

@@ -96,10 +96,9 @@ def _contacts(view: View, user: str, asked: str, links: Links, graph: Graph) -> 
     extra = tuple(Leaf(one, None, (), (), one == asked) for one in by_hand if one not in seen)
     whole_set = (*extra, *leaves)
     whole_apart = tuple(one for one in apart if one.identifier not in seen)
-    more = max(0, len(whole_set) - SHOWN_MAX) + unread(links, user)
     return (
-        Branch("contacts", whole_set[:SHOWN_MAX], more),
-        Branch("apart", whole_apart[:SHOWN_MAX], max(0, len(whole_apart) - SHOWN_MAX)),
+        Branch("contacts", whole_set[:SHOWN_MAX], max(0, len(whole_set) - SHOWN_MAX)),
+        Branch("apart", whole_apart[:SHOWN_MAX], max(0, len(whole_apart) - SHOWN_MAX) + unread(links, user)),
     )
 
 

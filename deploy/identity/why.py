@@ -142,7 +142,7 @@ def why(source: Source, touch: Touch, rules: Rules, now: int) -> Why:
         kiosk=kiosk,
         namings=namings,
         claims=claims,
-        decisions=about(decisions, standing, _named(touch, before, after)),
+        decisions=about(decisions, standing, _named(touch, before, after, namings)),
         **_consequences(source, touch),
         remembered=is_remembered(touch, rules, now),
     )
@@ -167,9 +167,10 @@ def about(decisions: Sequence[Decision], standing: Decisions, identifiers: set[s
     )
 
 
-def _named(touch: Touch, before: Marker | None, after: Marker | None) -> set[str]:
+def _named(touch: Touch, before: Marker | None, after: Marker | None, namings: Sequence[Naming]) -> set[str]:
     users = {marker.user_id for marker in (before, after) if marker is not None and marker.user_id}
-    return {touch.origin, *touch.contacts, *touch.keys, *(f"{UNIQUE_KIND}:{user}" for user in users)}
+    near = {name for one in namings for name in (*one.near, *(link.other for link, _, _ in one.faults))}
+    return {touch.origin, *touch.contacts, *touch.keys, *near, *(f"{UNIQUE_KIND}:{user}" for user in users)}
 
 
 def _near(source: Source, touch: Touch, rules: Rules) -> list[Touch]:
