@@ -124,8 +124,8 @@ class Outcome(Contract):
     success: Word = Field(description="The step that makes the journey a success.")
     failure: Annotated[list[Word], Field(max_length=20)] = Field(
         [],
-        description="Touchpoints that end the journey as failed and clear its alerts, low scores excepted. They reach "
-        "no step.",
+        description="Touchpoints that end the journey as failed and clear its alerts, low scores and bans excepted. "
+        "They reach no step.",
     )
 
 

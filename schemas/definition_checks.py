@@ -127,11 +127,8 @@ def _break_flaws(definition: Definition) -> Found:
                 (*path, "requires"),
                 f"every such {rule.touchpoint!r} is itself what the step requires, so it never begins.",
             )
-        if rule.without is not None and rule.without == definition.outcome.success:
-            yield (
-                (*path, "without"),
-                f"{rule.without!r} is the success itself, so the journey never succeeds without it.",
-            )
+        if rule.without is not None:
+            yield from (((*path, "without"), text) for text in _always_with(rule.without, definition))
         if rule.never_with is not None and rule.never_with == rule.touchpoint:
             yield (*path, "never_with"), f"{rule.touchpoint!r} is always with itself. For its number take at_most."
         yield from _time_flaws(path, rule, definition)
@@ -164,6 +161,17 @@ def _always_clears(rule: Break, step: Step) -> bool:
     return rule.touchpoint in touchpoints_of(step) and all(
         word in rule.where and equal(rule.where[word], fact) for word, fact in step.where.items()
     )
+
+
+def _always_with(without: str, definition: Definition) -> Iterator[str]:
+    """Why no journey can succeed without the step."""
+    steps, success = definition.steps, definition.outcome.success
+    if without == success:
+        yield f"{without!r} is the success itself, so the journey never succeeds without it."
+    elif without in steps and success in steps:
+        ends = [Break(touchpoint=name, where=steps[success].where) for name in touchpoints_of(steps[success])]
+        if ends and all(_always_clears(each, steps[without]) for each in ends):
+            yield f"whatever reaches the success {success!r} is itself what {without!r} awaits, so it never begins."
 
 
 def equal(one: Fact, other: Fact) -> bool:

@@ -50,6 +50,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
 
 
 def _each(shape: Shape) -> list[tuple[str, ...]]:
+    """Of the fields of which a shape needs one, each alone."""
     return [(field,) for field in shape.needs_one] or [()]
 
 
@@ -57,7 +58,8 @@ def _shape(shape: Shape, *one: str) -> Schema:
     """`one`: of the fields of which one is needed, this."""
     allowed = {*shape.needs, *shape.may, *one, "severity"}
     others = [field for field in Break.model_fields if field not in allowed]
-    return {"required": [*shape.needs, *one], "properties": dict.fromkeys(others, False)}
+    counted = {"dependentRequired": {"counting": ["tolerate"]}} if "tolerate" in shape.may else {}
+    return {"required": [*shape.needs, *one], "properties": dict.fromkeys(others, False)} | counted
 
 
 def catalogue_schema() -> Schema:

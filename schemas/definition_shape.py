@@ -14,7 +14,10 @@ from pydantic import BaseModel
 
 from schemas.yaml_file import Path_, nearest
 
-DURATIONS: Final = {"within", "in_window", "grace", "lifetime", "arrives_within", "login_before", "link"}
+DURATIONS: Final = {
+    *("within", "in_window", "tolerate", "idle", "grace", "lifetime"),
+    *("arrives_within", "login_before", "link"),
+}
 DURATION: Final = "a duration such as 90s, 10m, 8h or 7d"
 WORD: Final = "a word of small letters, digits and _, beginning with a letter"
 FACT_TYPES: Final = {"str", "int", "float", "bool"}

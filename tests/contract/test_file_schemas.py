@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from schemas.definition import Catalogue, Definition
+from schemas.definition import Break, Catalogue, Definition
+from schemas.definition_checks import flaws_of
 from schemas.definition_files import DefinitionError, load_catalogue
 from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
 from schemas.export import export_schemas
 from schemas.identity_rules import IdentityRules
 from schemas.yaml_file import plain, read_mapping
 from tests.contract.json_schema import fits
-from tests.unit.definition_cases import BROKEN, CLEARS_WHAT_IT_COUNTS, GOOD
+from tests.unit.definition_cases import BROKEN, CLEARS_WHAT_IT_COUNTS, GOOD, MISSHAPED, SHAPED, with_break
 from tests.unit.explain_cases import cases
 
 CATALOGUE_FILE = Path("touchpoints.yaml")
@@ -71,6 +73,64 @@ def test_a_broken_definition_is_refused(tmp_path: Path, old: str, new: str) -> N
     except DefinitionError:
         return  # No YAML that an editor would check against a schema.
     assert fits(STRICT, document, STRICT) == (new in BEYOND_JSON_SCHEMA)
+
+
+@pytest.mark.parametrize(("rule", "beyond"), [(rule, beyond) for rule, _, _, beyond in MISSHAPED])
+def test_a_break_out_of_shape_is_refused(tmp_path: Path, rule: str, beyond: bool) -> None:
+    file = tmp_path / "spoilt.yaml"
+    file.write_text(with_break(rule))
+    assert fits(STRICT, plain(read_mapping(file)), STRICT) == beyond
+
+
+@pytest.mark.parametrize("rule", [rule for _, rule in SHAPED])
+def test_a_break_of_each_shape_fits(tmp_path: Path, rule: str) -> None:
+    file = tmp_path / "fine.yaml"
+    file.write_text(with_break(rule))
+    document = plain(read_mapping(file))
+    assert fits(OPEN, document, OPEN)
+    assert fits(STRICT, document, STRICT)
+
+
+SHOP = {"zone": "Europe/Berlin", "open": {"mon-fri": "09:00-20:00"}}
+CHOICES = 1 + 2 + 2 * 3 + 2 * 3 + 3 + 2 * 2 + 2
+"""Low score; repetition with and without `where`; failure and wrong order, each also with and without `tolerate`, and
+that with and without `counting`; skipped step; both bans; abandonment.
+"""
+FIELDS: dict[str, Any] = {
+    "touchpoint": "page_viewed",
+    "where": {"channel": "web"},
+    "at_least": 2,
+    "in_window": "1h",
+    "cleared_by": "ready",
+    "requires": "ready",
+    "without": "ready",
+    "tolerate": "1h",
+    "counting": "shop",
+    "at_most": 1,
+    "never_with": "search_performed",
+    "idle": "1h",
+    "score": "csat",
+    "below": 3,
+    "about": "ready",
+}
+
+
+def test_every_choice_of_fields_is_judged_alike_by_schema_and_checks() -> None:
+    """All that can be put together of up to five fields of a break, as many as the longest shape has; so a field
+    out of place is refused in every shape.
+    """
+    assert set(FIELDS) == set(Break.model_fields) - {"severity"}
+    base = Definition.model_validate(plain(read_mapping(GOOD)) | {"breaks": {}})
+    shop = Definition.model_validate(base.model_dump(by_alias=True, exclude_unset=True) | {"calendars": {"shop": SHOP}})
+    part, right = OPEN["$defs"]["Break"], 0
+    for size in range(6):
+        for chosen in combinations(FIELDS, size):
+            rule = {field: FIELDS[field] for field in chosen}
+            definition = shop.model_copy(update={"breaks": {"trouble": Break.model_validate(rule)}})
+            flaws = [text for path, text in flaws_of(definition, CATALOGUE) if path[0] != "calendars"]
+            assert fits(part, rule, OPEN) == (not flaws), (chosen, flaws)
+            right += not flaws
+    assert right == CHOICES
 
 
 @LAW
@@ -177,3 +237,4 @@ def test_editors_know_the_touchpoints_of_the_catalogue(tmp_path: Path) -> None:
     names = list(CATALOGUE.touchpoints)
     for part in ("Pattern", "Step", "Break"):
         assert parts[part]["properties"]["touchpoint"]["enum"] == names
+    assert parts["Break"]["properties"]["never_with"]["enum"] == names

@@ -94,7 +94,7 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
         "bad_pickup:",
         "where has no place",
     ),
-    ("touchpoint: payment_declined", "touchpoint: order_refunded", "touchpoint: order_r", "never repeats"),
+    ("touchpoint: payment_declined", "touchpoint: order_refunded", "touchpoint: order_r", "can only be banned"),
     ("touchpoint: payment_declined", "touchpoint: payment_captured", "cleared_by: paid", "never begins"),
     (
         "touchpoint: payment_declined\n    at_least: 3\n    in_window: 10m\n    cleared_by: paid",
@@ -124,3 +124,90 @@ FINE: Final = [
     "where: {gift: '1'}\n    cleared_by: gifted",
 ]
 """Of a repetition of `picked_up`: touchpoints that count and do not clear."""
+
+
+def with_break(rule: str) -> str:
+    """The good definition with this break, named `trouble`, and no other."""
+    text = GOOD.read_text()
+    lines = "".join(f"    {line}\n" for line in rule.splitlines())
+    return f"{text[: text.index('breaks:')]}breaks:\n  trouble:\n{lines}{text[text.index('grace:') :]}"
+
+
+SHAPED: Final[list[tuple[str, str]]] = [
+    ("low_score", "score: csat\nbelow: 3\nabout: collected"),
+    ("repeated", "touchpoint: payment_declined\nat_least: 3\nin_window: 10m\ncleared_by: paid"),
+    ("repeated", "touchpoint: payment_declined\nwhere: {channel: web}\nat_least: 3\nin_window: 10m\ncleared_by: paid"),
+    ("failure_event", "touchpoint: payment_declined\ncleared_by: paid"),
+    ("failure_event", "touchpoint: payment_declined\nwhere: {channel: web}\ncleared_by: paid\ntolerate: 5m"),
+    ("failure_event", "touchpoint: picked_up\ncleared_by: collected"),
+    ("out_of_order", "touchpoint: picked_up\nrequires: paid"),
+    ("out_of_order", "touchpoint: picked_up\nwhere: {channel: store}\nrequires: paid\ntolerate: 14d"),
+    ("out_of_order", "touchpoint: picked_up\nwhere: {channel: web}\nrequires: collected"),
+    ("skipped_step", "without: ready"),
+    ("skipped_step", "without: paid\ntolerate: 1h"),
+    ("abandoned", "idle: 14d"),
+    ("forbidden", "touchpoint: order_refunded\nat_most: 0"),
+    ("forbidden", "touchpoint: order_refunded\nwhere: {reason: fraud}\nat_most: 1"),
+    ("forbidden", "touchpoint: order_refunded\nnever_with: picked_up"),
+    ("forbidden", "touchpoint: picked_up\nnever_with: order_cancelled"),
+]
+"""Breaks of every shape, all right, and the kind of their alerts."""
+MISSHAPED: Final[list[tuple[str, str, str, bool]]] = [
+    # What is missing.
+    ("touchpoint: payment_declined", "trouble:", "lacks cleared_by. It needs touchpoint, cleared_by.", False),
+    ("cleared_by: paid", "trouble:", "lacks touchpoint, at_least, in_window.", False),
+    ("severity: info", "trouble:", "lacks touchpoint, at_least, in_window, cleared_by.", False),
+    ("touchpoint: payment_declined\nat_least: 3\ncleared_by: paid", "trouble:", "lacks in_window.", False),
+    ("requires: paid", "trouble:", "lacks touchpoint. It needs touchpoint, requires.", False),
+    ("at_most: 1", "trouble:", "lacks touchpoint. It needs touchpoint, at_most or never_with.", False),
+    ("score: csat\nabout: collected", "trouble:", "lacks below.", False),
+    # What has no place.
+    ("idle: 1d\ntouchpoint: picked_up", "trouble:", "abandonment; touchpoint has no place", False),
+    ("idle: 1d\ntolerate: 1h", "trouble:", "tolerate has no place in it.", False),
+    ("without: ready\ntouchpoint: picked_up", "trouble:", "skipped step; touchpoint has no place in it.", False),
+    ("without: ready\nwhere: {channel: store}", "trouble:", "where has no place in it.", False),
+    ("touchpoint: picked_up\nrequires: paid\ncleared_by: paid", "trouble:", "wrong order; cleared_by has no pl", False),
+    ("touchpoint: picked_up\nat_most: 1\ntolerate: 1h", "trouble:", "is a ban; tolerate has no place in it.", False),
+    ("touchpoint: picked_up\nat_most: 1\nin_window: 1h", "trouble:", "is a ban; in_window has no place in it.", False),
+    ("touchpoint: payment_declined\ncleared_by: paid\nabout: paid", "trouble:", "failure; about has no place", False),
+    (
+        "touchpoint: payment_declined\nat_least: 3\nin_window: 1h\ncleared_by: paid\ntolerate: 1h",
+        "trouble:",
+        "repetition; tolerate has no place in it.",
+        False,
+    ),
+    ("touchpoint: picked_up\nat_most: 1\nnever_with: page_viewed", "trouble:", "are two bans. Make two breaks", False),
+    # Values.
+    ("idle: 2 weeks", "idle: 2 weeks", "Did you mean '14d'?", False),
+    ("without: ready\ntolerate: 60", "tolerate: 60", "Add the unit: 60s", False),
+    ("touchpoint: picked_up\nat_most: -1", "at_most: -1", "expected 0 or more", False),
+    ("touchpoint: picked_up\nat_most: 51", "at_most: 51", "expected 50 or less", False),
+    ("touchpoint: picked_up\nat_most: one", "at_most: one", "expected a whole number", False),
+    ("touchpoint: picked_up\nrequire: paid", "require: paid", "Did you mean 'requires'?", False),
+    # Steps and touchpoints that are not there. Of touchpoints the schema knows, of steps not.
+    ("touchpoint: picked_up\nrequires: payed", "requires: payed", "Did you mean 'paid'?", True),
+    ("touchpoint: picked_up\nrequires: start", "requires: start", "there is no step 'start'", False),
+    ("touchpoint: picked_up\nrequires: invoice_accepted", "requires: inv", "Did you mean 'paid'?", True),
+    ("without: redy", "without: redy", "Did you mean 'ready'?", True),
+    ("without: start", "without: start", "there is no step 'start'", False),
+    (
+        "touchpoint: picked_up\nnever_with: order_refundd",
+        "never_with: order_r",
+        "Did you mean 'order_refunded'?",
+        False,
+    ),
+    ("touchpoint: picked_up\nnever_with: ready", "never_with: ready", "Did you mean 'ready_for_pickup'?", False),
+    ("touchpoint: pickd_up\nat_most: 1", "touchpoint: pickd_up", "Did you mean 'picked_up'?", False),
+    ("touchpoint: picked_up\nwhere: {channel: 7}\nrequires: paid", "channel: 7", "never equals one", False),
+    # What could never take effect.
+    ("idle: 15d", "idle: 15d", "longer than the lifetime (14d)", True),
+    ("without: ready\ntolerate: 15d", "tolerate: 15d", "longer than the lifetime (14d)", True),
+    ("touchpoint: payment_declined\ncleared_by: paid\ntolerate: 337h", "tolerate: 337h", "longer than the l", True),
+    ("touchpoint: payment_captured\ncleared_by: paid", "cleared_by: paid", "also clears the break", True),
+    ("touchpoint: payment_captured\nrequires: paid", "requires: paid", "is itself what the step requires", True),
+    ("without: collected", "without: collected", "is the success itself", True),
+    ("touchpoint: picked_up\nnever_with: picked_up", "never_with: picked_up", "For its number take at_most.", True),
+    ("touchpoint: order_cancelled\ncleared_by: paid", "touchpoint: order_c", "can only be banned", True),
+    ("touchpoint: order_cancelled\nrequires: paid", "touchpoint: order_c", "can only be banned", True),
+]
+"""A break, where its one flaw stands, what that says, and whether JSON Schema has no words for it."""

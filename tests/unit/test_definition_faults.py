@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from schemas.definition import Catalogue, Definition
+from schemas.definition import Catalogue, Definition, shape_of
 from schemas.definition_files import DefinitionError, find_definition, load_catalogue, load_definition, load_definitions
 from schemas.yaml_file import DEPTH_MAX, read_mapping
+from tests.unit.definition_cases import MISSHAPED, SHAPED, with_break
 
 CATALOGUE_FILE = Path("touchpoints.yaml")
 CATALOGUE = load_catalogue(CATALOGUE_FILE)
@@ -197,6 +198,55 @@ def test_a_fault_of_the_catalogue_is_named_with_its_place(
     line = text[: text.index(found_at)].count("\n") + 1
     assert (flaw.line, says in flaw.text) == (line, True), flaw
     assert text.split("\n")[line - 1][flaw.column - 1 :].startswith(found_at.split("\n")[0])
+
+
+@pytest.mark.parametrize(("rule", "found_at", "says", "_"), MISSHAPED)
+def test_a_fault_of_a_break_is_named_with_its_place(
+    tmp_path: Path, rule: str, found_at: str, says: str, _: bool
+) -> None:
+    text, file = with_break(rule), tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, CATALOGUE)
+    (flaw,) = caught.value.flaws
+    stands = text.index(found_at, text.index("  trouble:"))
+    line, column = text[:stands].count("\n") + 1, stands - text.rindex("\n", 0, stands)
+    assert (flaw.line, flaw.column, says in flaw.text) == (line, column, True), flaw
+
+
+@pytest.mark.parametrize(("kind", "rule"), SHAPED)
+def test_a_break_of_each_shape_is_told_by_its_fields(tmp_path: Path, kind: str, rule: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(with_break(rule))
+    assert shape_of(load_definition(file, CATALOGUE).breaks["trouble"]).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("collected", "ready", "begins"),
+    [
+        ("touchpoint: picked_up", "touchpoint: picked_up", False),
+        ("touchpoint: picked_up, where: {channel: store}", "touchpoint: picked_up", False),
+        ("touchpoint: picked_up", "touchpoint: picked_up, where: {channel: store}", True),
+        ("touchpoint: picked_up", "any_of: [picked_up, ready_for_pickup]", False),
+        ("any_of: [picked_up, page_viewed]", "any_of: [picked_up, ready_for_pickup]", True),
+    ],
+)
+def test_a_step_that_the_success_itself_brings_is_never_skipped(
+    tmp_path: Path, collected: str, ready: str, begins: bool
+) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "journey: x\nversion: 1\nowner: a\ninstance: {key: order_id}\nstart: {touchpoint: order_placed}\n"
+        f"steps:\n  ready: {{{ready}}}\n  collected: {{{collected}}}\n"
+        "outcome: {success: collected}\nbreaks: {trouble: {without: ready}}\n"
+    )
+    if begins:
+        assert load_definition(file, CATALOGUE).breaks["trouble"].without == "ready"
+        return
+    with pytest.raises(DefinitionError, match="so it never begins") as caught:
+        load_definition(file, CATALOGUE)
+    (flaw,) = caught.value.flaws
+    assert (flaw.line, flaw.column) == (10, 20)
 
 
 def test_no_journey_waits_for_what_is_ignored(tmp_path: Path) -> None:
