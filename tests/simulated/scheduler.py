@@ -103,6 +103,8 @@ class Worker:
                     del self._queues[target]
             elif self._last:
                 self._world.logs.carry_out(self._last.popleft())
+            else:
+                break
 
     def checkpoint(self) -> bool:
         """False: fenced, a newer worker took over."""
