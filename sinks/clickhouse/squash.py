@@ -27,8 +27,6 @@ from sinks.clickhouse.rows import COLUMNS
 from sinks.clickhouse.store import connect
 
 DAY_MS: Final = 86_400_000
-REMOVED_AT_ONCE: Final = 4_000
-"""Pairs in one DELETE: at most 240 KB of text, under ClickHouse's 256 KB of a statement."""
 STATEMENT_SECONDS: Final = 600
 
 _NEWEST: Final = Template("SELECT toUnixTimestamp64Milli(max(log_time)) FROM ${database}.touchpoints")
@@ -57,10 +55,12 @@ Pair = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """`keep_ms`: attributions of touchpoints younger than this stay, by log time, counted back from the newest
-    touchpoint. `rows`: at most so many are removed in a pass, and at most so many written."""
+    touchpoint. `rows`: at most so many are removed in a pass, and at most so many written. `at_once`: removed by one
+    DELETE, whose text stays under ClickHouse's 256 KB."""
 
     keep_ms: int = 2 * DAY_MS
     rows: int = 50_000
+    at_once: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Squash:
         found: list[Pair] = [(str(name), int(rev)) for name, rev in self._tables.ask(self._of(_FIND, _SAID, before))]
         removed = 0
         while removed < len(found) and not self._stopped():
-            some = found[removed : removed + REMOVED_AT_ONCE]
+            some = found[removed : removed + self._bounds.at_once]
             self._tables.do(removal(self._database, some))
             removed += len(some)
         return removed

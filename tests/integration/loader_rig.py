@@ -97,7 +97,7 @@ class Rig:
         """What is left of a killed loader: its static membership, which the heir takes over."""
         self.loaders.remove(loader)
 
-    def process(self, health_port: int = 0) -> subprocess.Popen[bytes]:
+    def process(self, health_port: int = 0, **settings: str) -> subprocess.Popen[bytes]:
         address = self.address
         url = f"http://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"
         environment = os.environ | {
@@ -106,6 +106,7 @@ class Rig:
             "TOUCHLINE_TOPIC_PREFIX": self.prefix,
             "TOUCHLINE_INSTANCE": "one",
             "TOUCHLINE_LOADER_HEALTH_PORT": str(health_port),
+            **settings,
         }
         return subprocess.Popen(
             [sys.executable, "-m", "sinks.clickhouse", "load"],
