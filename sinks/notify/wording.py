@@ -16,10 +16,10 @@ _WHAT: Final[dict[BreakKind, str]] = {
     "handoff_lost": "the handoff to {} {} lost",
     "repeated": "{} {} repeated",
     "low_score": "{} {} a low score",
-    "failure_event": "{} {} not put right",
-    "out_of_order": "{} {} out of order",
-    "skipped_step": "{}: a step {} skipped",
-    "abandoned": "{}: the journey {} abandoned",
+    "failure_event": "{} {} a failure not put right",
+    "out_of_order": "{} {} a wrong order",
+    "skipped_step": "{} {} a skipped step",
+    "abandoned": "{} {} an abandonment",
     "forbidden": "{} {} forbidden",
 }
 

@@ -6,18 +6,19 @@ import json
 import re
 from html import unescape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schemas.records import BreakKind
 from schemas.routes import TEMPLATE_FIELDS
 from sinks.notify import alertmanager, slack
 from sinks.notify.alertmanager import Pace, Report, alertmanager_alert, alertmanager_body
 from sinks.notify.incident import Incident, IncidentNews, Labels, News
 from sinks.notify.slack import TEXT_MAX, escaped, slack_body, slack_text
-from sinks.notify.wording import fields_of, fill, shortened
+from sinks.notify.wording import fields_of, fill, shortened, what
 from tests.sink_records import customer
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "notifications.md"
@@ -106,12 +107,51 @@ def test_a_line_without_anything_in_it_is_left_out() -> None:
     assert fill("always\n{runbook}\n{state}", fields_of(incident(), "fired", None)) == "always\nFIRING"
 
 
-def test_every_field_has_a_value() -> None:
-    for kind in ("missing_step", "handoff_lost", "repeated", "low_score"):
-        labels = incident().labels.model_copy(update={"kind": kind})
-        fields = fields_of(incident(labels=labels), "grew", None)
-        assert set(fields) == set(TEMPLATE_FIELDS)
-        assert "ready" in fields["what"]
+@pytest.mark.parametrize("kind", get_args(BreakKind))
+def test_every_field_has_a_value(kind: BreakKind) -> None:
+    labels = incident().labels.model_copy(update={"kind": kind})
+    fields = fields_of(incident(labels=labels), "grew", None)
+    assert set(fields) == set(TEMPLATE_FIELDS)
+    assert "ready" in fields["what"]
+
+
+def of_kind(kind: BreakKind, name: str, **changes: Any) -> Incident:
+    labels = incident().labels.model_copy(update={"kind": kind, "break_name": name})
+    return incident(labels=labels, **changes)
+
+
+def test_the_page_says_of_every_kind_what_is_said_of_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    shown = {kind: said for kind, said, _ in rows if kind in get_args(BreakKind)}
+    assert list(shown) == list(get_args(BreakKind))
+    assert shown == {kind: what(of_kind(kind, "x")) for kind in get_args(BreakKind)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "is_open", "is_over"),
+    [
+        ("failure_event", "declined", "declined is a failure not put right", "declined was a failure not put right"),
+        ("out_of_order", "unpaid", "unpaid is a wrong order", "unpaid was a wrong order"),
+        ("skipped_step", "unready", "unready is a skipped step", "unready was a skipped step"),
+        ("abandoned", "quiet", "quiet is an abandonment", "quiet was an abandonment"),
+        ("forbidden", "refunded_twice", "refunded_twice is forbidden", "refunded_twice was forbidden"),
+    ],
+)
+def test_the_first_line_of_each_kind_reads_as_a_sentence(
+    kind: BreakKind, name: str, is_open: str, is_over: str
+) -> None:
+    fired = slack_text([IncidentNews(key="k", news="fired", incident=of_kind(kind, name))], slack.TEMPLATE, no_runbook)
+    assert fired.splitlines()[0] == f"*FIRING* error: click_and_collect, {is_open}: 12 alerts open"
+    ended = IncidentNews(key="k", news="resolved", incident=of_kind(kind, name, **OVER))
+    first = slack_text([ended], slack.TEMPLATE, no_runbook).splitlines()[0]
+    assert first == f"*RESOLVED* error: click_and_collect, {is_over}: none open, 12 at most"
+
+
+def test_alertmanager_has_the_kind_as_a_label_and_no_step_of_what_names_none() -> None:
+    found = parsed(Report(of_kind("abandoned", "quiet", step=None), True))
+    assert (found["labels"]["kind"], found["labels"]["break"]) == ("abandoned", "quiet")
+    assert found["annotations"]["summary"] == "click_and_collect, quiet is an abandonment: 12 alerts open"
+    assert "step" not in found["annotations"]
 
 
 @example("<!channel> & <https://b.example|b>")
