@@ -170,6 +170,9 @@ def place(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> tuple[Kep
         if tail.marker is None or tail.marker < kept:
             tail.marker = kept
         low, high = _neighbourhood(entries, index, tail.kiosk)
+    elif day in tail.kiosk:  # No marker matters there, and looking for one could be long.
+        entries[index] = _owned(kept, owner_between(kept, None, None, tail, limits, hearsay))
+        return entries[index], ()
     moved = attribute(tail, low, high, limits, hearsay)
     return entries[index], [pair for pair in moved if pair[1].touchpoint_id != kept.touchpoint_id]
 

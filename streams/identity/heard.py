@@ -7,14 +7,14 @@ together, `d|<identifier>` decisions, `g|<identifier>` a node of the contact gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from schemas.records import Decision
 from streams.identity.contacts import Graph, Node
 from streams.identity.decisions import Standing
-from streams.identity.device import Kept, Tail
+from streams.identity.device import Kept
 from streams.identity.hearsay import Hearsay, Told
 from streams.identity.limits import DAY_MS, Limits
 
@@ -36,7 +36,7 @@ class Heard:
         self._told_by_day: dict[int, set[str]] = {}
         self._day = 0
 
-    def hears_of(self, contact: str, user_id: str | None) -> set[str]:
+    def hears_of(self, contact: str, user_id: str | None) -> Iterable[str]:
         """Whom a contact names from now on. Returns the identifiers here that depend on it."""
         told = self.hearsay.contacts.get(contact)
         if told is None:
@@ -79,15 +79,14 @@ class Heard:
             node = self.graph.nodes.get(name)
             self._changed[b"g|" + name.encode()] = None if node is None else (node.links, node.names, node.askers)
 
-    def leave(self, tail: Tail, gone: Sequence[Kept]) -> None:
-        """These touchpoints of the tail are forgotten: it may depend on fewer contacts."""
-        contacts = {contact for kept in gone for contact in kept.contacts}
-        if contacts:
-            contacts.difference_update(contact for kept in tail.entries for contact in kept.contacts)
-            for contact in sorted(contacts):
-                told = self.hearsay.contacts.get(contact)
-                if told is not None:
-                    told.routings.discard(tail.name)
+    def leave(self, routing: str, kept: Kept) -> None:
+        """This touchpoint on `routing` is forgotten: one less depends on its contacts."""
+        for contact in kept.contacts:
+            told = self.hearsay.contacts.get(contact)
+            if told is not None and routing in told.routings:
+                told.routings[routing] -= 1
+                if told.routings[routing] == 0:
+                    del told.routings[routing]
                     self._forget_contact(contact, told)
 
     def _forget_contact(self, contact: str, told: Told) -> None:

@@ -12,13 +12,13 @@ from streams.identity.decisions import Decisions
 
 
 class Told:
-    """`user_id`: whom the contact names; None: nobody, as far as was heard."""
+    """`user_id`: whom the contact names; None: nobody, as far as was heard. `routings`: with how many touchpoints."""
 
     __slots__ = ("routings", "user_id")
 
     def __init__(self, user_id: str | None = None) -> None:
         self.user_id = user_id
-        self.routings: set[str] = set()
+        self.routings: dict[str, int] = {}
 
 
 class Hearsay:
@@ -47,5 +47,5 @@ class Hearsay:
             if told is None:
                 told = self.contacts[contact] = Told()
                 new.append(contact)
-            told.routings.add(routing)
+            told.routings[routing] = told.routings.get(routing, 0) + 1
         return new

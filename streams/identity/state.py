@@ -92,13 +92,13 @@ class State:
     def _drop(self, routing: str, tail: Tail, dropped: Kept) -> None:
         self.totals.dropped += 1
         self._forget(routing, dropped)
-        if dropped.contacts:
-            self.heard.leave(tail, [dropped])
         if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
             tail.marker = None
 
     def _forget(self, routing: str, kept: Kept) -> None:
         self.seen.discard(kept.touchpoint_id)
+        if kept.contacts and not kept.too_late:
+            self.heard.leave(routing, kept)
         self._changed[_tail_key(routing, kept.touchpoint_id)] = None
 
     def _ends_at(self, kept: Kept) -> int:
@@ -159,7 +159,6 @@ class State:
                 kepts[:] = [kept for kept in kepts if self._ends_at(kept) > now]
             for kept in over:
                 self._forget(routing, kept)
-            self.heard.leave(tail, over)
         if not tail.entries and not tail.late:
             if tail.offset_ms or tail.kiosk:
                 self._changed[b"h|" + routing.encode()] = None
@@ -260,8 +259,8 @@ class State:
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
             tail.earliest = min(self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts)
             self._schedule_tail(routing, tail)
-            for contact in {contact for kept in tail.entries for contact in kept.contacts}:
-                self.heard.hearsay.join((contact,), routing)
+            for kept in tail.entries:
+                self.heard.hearsay.join(kept.contacts, routing)
         for name, key in self.keys.items():
             key.is_blocked = self.heard.hearsay.decisions.is_blocked(name)
             key.claims.sort()

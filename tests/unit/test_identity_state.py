@@ -4,18 +4,18 @@ every life, bounded.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from streams.identity.limits import DAY_MS, HOUR_MS, Limits
-from streams.identity.resolve import Resolve, ResolveConfig
+from streams.identity.resolve import Resolve
 from streams.stage import Effect
 from tests.simulated.generate import history, shape
-from tests.simulated.journeys import catalogue
 from tests.simulated.log import Record
 from tests.simulated.scheduler import SECRET, World
-from tests.simulated.worlds import PARTITIONS, build
+from tests.simulated.worlds import CONFIG, PARTITIONS, RULES, build
 from tests.unit.identity_bench import START, Bench, page
 
 SMALL = Limits(kept=5)
@@ -30,7 +30,7 @@ def raw_of(seed: int) -> World:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_from_any_cut_the_effects_are_the_same(seed: int) -> None:
-    config = ResolveConfig(catalogue(), SECRET, limits=Limits(kiosk_touchpoints=6, kept=8))
+    config = replace(CONFIG, limits=replace(CONFIG.limits, kiosk_touchpoints=6, kept=8))
     for partition, log in enumerate(raw_of(seed).logs.read("touchpoints.raw", each) for each in range(PARTITIONS)):
         whole = Resolve(partition, PARTITIONS, config)
         effects = [apply(whole, record) for record in log]
@@ -108,5 +108,5 @@ def test_the_cap_keeps_what_occurred_last_whatever_arrived_last() -> None:
 def test_histories_have_everything_in_them() -> None:
     """The random histories would prove little if they never got to the interesting places."""
     rng = Random(1)
-    values = b"".join(arrival.value for _ in range(50) for arrival in history(rng, 3, shape(rng)))
+    values = b"".join(arrival.value for _ in range(50) for arrival in history(rng, 3, shape(rng), RULES, SECRET))
     assert all(word in values for word in (b"signed_out", b"user_id", b"device_id", b"email", b"ticket_id", b"subject"))
