@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from deploy.cli.main import app
 from schemas.definition_files import DefinitionError
+from schemas.definition_schema import identity_schema
 from schemas.identifiers import ROUTING_ORDER
 from schemas.identity_checks import pattern_flaw
 from schemas.identity_files import identity_reader_of, identity_rules_of, load_identity_rules
 from schemas.identity_reader import IdentityReader
+from schemas.identity_reference import PARTS, reference
 from schemas.identity_rules import BUILT_IN, IdentityRules
 from schemas.normalise import LENGTH_MAX
 from schemas.settings import Settings, SettingsError
@@ -162,3 +164,17 @@ def test_validate_checks_the_rules_too(tmp_path: Path, monkeypatch: pytest.Monke
         told = CliRunner().invoke(app, command)
         assert told.exit_code == 1
         assert f"{file}:2:3: identifiers.emial: unknown field. Did you mean 'email'?" in told.stdout
+
+
+def test_the_page_has_the_tables_of_the_schema_and_an_example_that_is_taken(tmp_path: Path) -> None:
+    page = Path("docs/identity-rules.md").read_text()
+    assert f"\n## Reference\n\n{reference()}" in page, "write schemas.identity_reference.reference() into the page"
+    example = page.split("```yaml\n")[1].split("```")[0]
+    rules = load(tmp_path, example)
+    reader = IdentityReader(rules)
+    assert reader.read("phone", "0151 23456789") == "+4915123456789"
+    assert [reader.read("email", text) for text in ("Info@Shop.example", "noreply@a.de")] == [None, None]
+    assert reader.read("loyalty_card", "AB-1") == "ab-1"
+    parts = identity_schema()["$defs"]
+    fields = {frozenset(parts[name]["properties"]) for name in PARTS if name}
+    assert {frozenset(part["properties"]) for name, part in parts.items() if name != "Kinds"} == fields
