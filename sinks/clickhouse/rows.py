@@ -127,7 +127,7 @@ def _touchpoint(record: Resolved) -> Row:
         subject.id if subject is not None else "",
         *[getattr(names, kind) or "" for kind in _PERSON_KINDS],
         *[record.keys.get(kind) or getattr(names, kind) or "" for kind in BUSINESS_KINDS],
-        getattr(names, "account_id", None) or "",
+        names.account_id or "",
         record.contacts,
         _json(properties).decode(),
         _json(context).decode(),

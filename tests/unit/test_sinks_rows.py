@@ -9,10 +9,22 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.fast import encode
+from schemas.identifiers import customer_of
 from sinks.clickhouse.batch import DECODERS, Unreadable, build
 from sinks.clickhouse.protocol import Seen
 from sinks.clickhouse.rows import COLUMNS, EARLIEST_AT, LATEST_AT, TEXT_MAX, Row, order_of, rows_of
-from tests.sink_records import alert, attach, customer, dead_letter, detach, journey, resolved, tick
+from tests.sink_records import (
+    alert,
+    attach,
+    customer,
+    dead_letter,
+    decision,
+    detach,
+    journey,
+    naming,
+    resolved,
+    tick,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,11 @@ def touchpoint(**changes: object) -> dict[str, object]:
 
 
 def test_every_record_has_as_many_cells_as_its_table_has_columns() -> None:
-    for record in (resolved(1), attach([1], 2, offset=1), journey(1, offset=1), alert(1, offset=1), dead_letter(1)):
+    tracked = (journey(1, offset=1), alert(1, offset=1), dead_letter(1))
+    for record in (
+        *(resolved(1), attach([1], 2, offset=1), *tracked),
+        *(naming("email:x", "u1", offset=1), decision(1, "block", "email:x")),
+    ):
         for table, row in rows_of(record):
             assert len(row) == len(COLUMNS[table])
 
@@ -52,6 +68,32 @@ def test_labels_come_from_properties_context_and_subject() -> None:
     )
     assert (odd["store_id"], odd["country"], odd["app_version"]) == ("", "IT", "")
     assert touchpoint(properties={"store_id": "x" * 5_000})["store_id"] == "x" * TEXT_MAX
+
+
+def test_account_and_usable_contacts_stand_with_the_touchpoint() -> None:
+    found = touchpoint(identifiers={"email": "X@Y", "account_id": "firm"}, contacts=["email:hmac:aa", "phone:hmac:bb"])
+    assert (found["account_id"], found["contacts"]) == ("firm", ["email:hmac:aa", "phone:hmac:bb"])
+    assert (touchpoint()["account_id"], touchpoint()["contacts"]) == ("", [])
+
+
+def test_namings_and_decisions_say_nobody_with_an_empty_text() -> None:
+    ((table, row),) = rows_of(naming("email:x", None, offset=7))
+    assert (table, row) == ("contact_namings", ("email:x", "", customer_of("email", "x"), 7, "live"))
+    ((table, row),) = rows_of(naming("email:x", "u1", offset=8))
+    assert (row[1:4]) == ("u1", customer_of("user_id", "u1"), 8)
+    ((table, row),) = rows_of(decision(3, "block", "email:x"))
+    assert (table, cell(table, row, "user_id"), cell(table, row, "kind")) == ("identity_decisions", "", "block")
+    ((_, later),) = rows_of(decision(4, "lift", "email:x"))
+    assert later[-1] > row[-1]  # type: ignore[operator]  # Positions are integers.
+
+
+def test_the_topic_identities_has_namings_and_decisions() -> None:
+    found = build(
+        DECODERS["identities"], records(naming("email:x", "u1", offset=1), decision(2, "block", "email:x")), {}
+    )
+    assert {table: len(rows) for table, rows in found.rows.items()} == {"contact_namings": 1, "identity_decisions": 1}
+    again = build(DECODERS["identities"], records(naming("email:x", "u1", offset=1)), found.seen_after)
+    assert (again.count, again.repeated) == (0, 1)
 
 
 def test_times_beyond_what_clickhouse_holds_are_moved_to_its_borders() -> None:
