@@ -13,6 +13,7 @@ from schemas.definition_schema import Schema, catalogue_schema, definition_schem
 DEFINITION_PARTS: Final = {
     "Definition": "A definition",
     "Instance": "`instance`",
+    "Calendar": "Each of `calendars`",
     "Pattern": "`start`",
     "Step": "Each of `steps`",
     "Handoff": "`handoff` of a step",

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from deploy.cli.explain import explained
 from deploy.cli.main import app
+from schemas.definition import SHAPES, Definition, shape_of
 from schemas.definition_files import load_catalogue, load_definition
 from schemas.definition_reference import CATALOGUE_PARTS, DEFINITION_PARTS, reference
 from schemas.definition_schema import catalogue_schema, definition_schema
+from schemas.records import Entry
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, placed, play, touch
@@ -90,3 +92,73 @@ def test_the_alerts_on_a_page_are_those_that_fire(journey: str, log: Log) -> Non
     fired = [alert["first_line"] for alert in play(log, stage, range(len(log.records))).alerts]
     blocks = re.findall(r"```text\n(.*?)```", Path(f"docs/journeys/{journey}.md").read_text(), re.DOTALL)
     assert [line for block in blocks for line in block.splitlines()] == fired
+
+
+CHOICE = PAGE.split("\n## Which break for which trouble\n")[1].split("\n## ")[0]
+SHAPE_OF_HEADING = {
+    "Repetition": "repeated",
+    "Failure": "failure_event",
+    "Wrong order": "out_of_order",
+    "Skipped step": "skipped_step",
+    "Ban": "forbidden",
+    "Abandonment": "abandoned",
+    "Low score": "low_score",
+}
+HISTORIES: dict[str, tuple[Entry | int, ...]] = {
+    "Repetition": tuple(touch("payment_declined", NOON + minute * MINUTE) for minute in (2, 3, 4)),
+    "Failure": (touch("payment_declined", NOON + 2 * MINUTE), NOON + 8 * MINUTE),
+    "Wrong order": (touch("picked_up", NOON + HOUR, channel="store"), NOON + 2 * HOUR + MINUTE),
+    "Skipped step": (touch("picked_up", NOON + HOUR, channel="store"), NOON + 91 * MINUTE),
+    "Ban": (
+        touch("order_refunded", NOON + HOUR),
+        touch("order_refunded", NOON + 2 * HOUR),
+        touch("picked_up", NOON + 150 * MINUTE, channel="store"),
+    ),
+    "Abandonment": (NOON + 3 * DAY + 21 * MINUTE,),
+    "Low score": (touch("feedback_given", NOON + 5 * HOUR, csat=1),),
+}
+
+
+def sections() -> dict[str, str]:
+    found = re.split(r"^### (.*)$", CHOICE, flags=re.MULTILINE)[1:]
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def with_breaks(tmp_path: Path, title: str) -> Definition:
+    """Click and collect with the example's breaks, and no deadline that would alarm beside them."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", sections()[title], re.DOTALL)
+    text = Path("journeys/click_and_collect.yaml").read_text()
+    lines = "".join(f"  {line}\n" for line in example.splitlines())
+    file = tmp_path / "example.yaml"
+    file.write_text(f"{text[: text.index('breaks:')]}breaks:\n{lines}{text[text.index('grace:') :]}")
+    whole = load_definition(file, CATALOGUE)
+    steps = {name: step.model_copy(update={"within": None}) for name, step in whole.steps.items()}
+    return whole.model_copy(update={"steps": steps})
+
+
+def test_there_is_an_example_and_a_trap_for_every_shape() -> None:
+    assert [SHAPE_OF_HEADING[title] for title in sections()] == list(SHAPE_OF_HEADING.values())
+    assert set(SHAPE_OF_HEADING.values()) == {shape.kind for shape in SHAPES}
+    assert all("The trap: " in text for text in sections().values())
+    rows = re.findall(r"^\| .*? \| (.*?) \| `(\w+)` \| .* \|$", CHOICE, re.MULTILINE)
+    assert [kind for _, kind in rows] == list(SHAPE_OF_HEADING.values())
+    shapes = {shape.kind: {*shape.needs, *shape.needs_one} for shape in SHAPES}
+    assert {kind: set(re.findall(r"`(\w+)`", said)) for said, kind in rows} == shapes
+
+
+@pytest.mark.parametrize("title", SHAPE_OF_HEADING)
+def test_the_example_of_a_shape_is_right_and_its_alert_says_what_the_page_says(tmp_path: Path, title: str) -> None:
+    definition = with_breaks(tmp_path, title)
+    assert {shape_of(rule).kind for rule in definition.breaks.values()} == {SHAPE_OF_HEADING[title]}
+    log = Log()
+    log.attach(placed())
+    for item in HISTORIES[title]:
+        if isinstance(item, int):
+            log.tick(item)
+        else:
+            log.attach(item)
+    alerts = play(log, Track(0, compile_definitions([definition], CATALOGUE), "live"), range(len(log.records))).alerts
+    assert {alert["state"] for alert in alerts} == {"firing"}
+    said = [alert["first_line"].split("click_and_collect, ")[1].split(". Last: ")[0] for alert in alerts]
+    (shown,) = re.findall(r"```text\n(.*?)```", sections()[title], re.DOTALL)
+    assert said == shown.splitlines()
