@@ -56,6 +56,7 @@ class Histories:
     def __init__(self, kafka: str, prefix: str, logs: Path) -> None:
         self.kafka, self.prefix, self._logs = {"bootstrap_servers": kafka}, prefix, logs
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._opened: dict[str, int] = {}
         ensure(self.kafka, prefix)
         self._producer = KafkaProducer(**self.kafka, acks="all", linger_ms=5)
         self._lag = Lag(self.kafka, prefix)
@@ -70,6 +71,7 @@ class Histories:
     # -- workers
 
     def start(self, instance: str) -> None:
+        self._opened[instance] = self._opens(instance)
         with (self._logs / f"{instance}.log").open("ab") as log:
             self._children[instance] = subprocess.Popen(
                 [
@@ -94,6 +96,10 @@ class Histories:
 
     def log(self, instance: str) -> str:
         return (self._logs / f"{instance}.log").read_text()
+
+    def _opens(self, instance: str) -> int:
+        """How often it took over a partition, in all of its lives."""
+        return self.log(instance).count("opened at") if (self._logs / f"{instance}.log").exists() else 0
 
     def _last_words(self) -> str:
         return "\n".join(f"{name}: {self.log(name)[-2000:]}" for name in self._children)
@@ -132,6 +138,10 @@ class Histories:
             assert not ended, f"workers ended: {ended}\n{self._last_words()}"
             assert time.monotonic() < deadline, f"after {seconds} s not yet: {what}\n{self._last_words()}"
             time.sleep(0.05)
+
+    def until_working(self, instance: str) -> None:
+        """It has partitions in this life."""
+        self.until(lambda: self._opens(instance) > self._opened[instance], f"worker {instance} at work")
 
     def until_ticked(self, log_time: int, seconds: float = 120) -> None:
         self.until(lambda: self._lag.ticked() >= log_time, f"a tick of {log_time}", seconds)
