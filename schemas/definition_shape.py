@@ -69,6 +69,8 @@ def sentence(problem: Any, path: Path_, fields: dict[str, str]) -> str:
         return f"{where}: unknown field.{nearest(last, fields) or ' Fields here: ' + ', '.join(fields) + '.'}"
     if problem["type"] == "missing":
         return f"{where} is missing: {fields.get(last, 'it is required.')}"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}."
     given = problem.get("ctx", {}).get("actual_length", problem["input"])
     return f"{where}: expected {_expected(problem, path)}{_given(given)}.{_near(problem, path)}"
 

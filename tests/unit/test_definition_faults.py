@@ -249,6 +249,31 @@ def test_a_step_that_the_success_itself_brings_is_never_skipped(
     assert (flaw.line, flaw.column) == (10, 20)
 
 
+@pytest.mark.parametrize(
+    ("calendar", "step", "found_at", "says"),
+    [
+        ('zone: Europe/Berln, open: {mon: "09:00-20:00"}', "shop", "zone:", "zone: no time zone of this name"),
+        ('zone: Europe/Berlin, open: {mon: "9-20"}', "shop", "open:", "write them in quotes"),
+        ('zone: Europe/Berlin, open: {mo: "09:00-20:00"}', "shop", "open:", "no day and no range of days"),
+        ('zone: UTC, open: {mon: "20:00-09:00"}', "shop", "open:", "ends before it begins"),
+        ('zone: UTC, open: {mon: "09:00-20:00"}, holidays: XX', "shop", "holidays:", "no country of this code"),
+        ('zone: UTC, open: {mon: "09:00-20:00"}', "shp", "counting:", "Did you mean 'shop'?"),
+    ],
+)
+def test_a_fault_of_a_calendar_is_named_with_its_place(
+    tmp_path: Path, calendar: str, step: str, found_at: str, says: str
+) -> None:
+    text = TEXT.replace("grace:", f"calendars:\n  shop: {{{calendar}}}\ngrace:", 1)
+    text = text.replace("    within: 8h\n", f"    within: 8h\n    counting: {step}\n", 1)
+    file = tmp_path / "x.yaml"
+    file.write_text(text)
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, CATALOGUE)
+    flaw = caught.value.flaws[0]
+    assert text.split("\n")[flaw.line - 1][flaw.column - 1 :].startswith(found_at)
+    assert says in flaw.text
+
+
 def test_no_journey_waits_for_what_is_ignored(tmp_path: Path) -> None:
     text = CATALOGUE_FILE.read_text()
     ignored = text.replace("mode: activate, criticality: low}", "mode: ignore, criticality: low}", 1)
