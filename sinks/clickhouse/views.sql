@@ -91,28 +91,33 @@ FROM
 (
     SELECT
         t.touchpoint_id AS touchpoint_id,
-        a.touchpoint_id != '' AND a.rev >= t.rev AS moved,
-        if(moved, a.customer_id, t.customer_id) AS stored_customer,
-        if(moved, a.attributed_by, t.attributed_by) AS stored_rule,
-        d.linked AS linked,
+        -- ifNull: a client may have set join_use_nulls.
+        ifNull(a.touchpoint_id != '' AND a.rev >= t.rev, false) AS moved,
+        ifNull(if(moved, a.customer_id, t.customer_id), '') AS stored_customer,
+        ifNull(if(moved, a.attributed_by, t.attributed_by), '') AS stored_rule,
+        ifNull(d.linked, '') AS linked,
+        ifNull(d.blocked, false) AS blocked,
         startsWith(t.origin, 'anonymous_id:') OR startsWith(t.origin, 'device_id:') AS on_device,
         -- The one user whom its contacts name: all of them that name somebody name the greatest.
-        greatest(e.customer_id, p.customer_id, l.customer_id) AS greatest_named,
+        ifNull(e.customer_id, '') AS by_email,
+        ifNull(p.customer_id, '') AS by_phone,
+        ifNull(l.customer_id, '') AS by_card,
+        greatest(by_email, by_phone, by_card) AS greatest_named,
         if(
-            (e.customer_id = '' OR e.customer_id = greatest_named) AND (p.customer_id = '' OR p.customer_id = greatest_named)
-                AND (l.customer_id = '' OR l.customer_id = greatest_named),
+            (by_email = '' OR by_email = greatest_named) AND (by_phone = '' OR by_phone = greatest_named)
+                AND (by_card = '' OR by_card = greatest_named),
             greatest_named, ''
         ) AS named,
         multiIf(
             t.too_late OR stored_rule NOT IN ('login', 'manual', 'contact', 'device', 'business_key'), 'stored',
-            stored_rule = 'business_key', if(d.blocked, 'waiting', 'stored'),
-            on_device AND linked != '' AND NOT d.blocked, 'manual',
-            stored_rule = 'login' AND NOT d.blocked AND NOT has(d.unlinked, stored_customer) AND stored_customer NOT IN (
+            stored_rule = 'business_key', if(blocked, 'waiting', 'stored'),
+            on_device AND linked != '' AND NOT blocked, 'manual',
+            stored_rule = 'login' AND NOT blocked AND NOT has(d.unlinked, stored_customer) AND stored_customer NOT IN (
                 SELECT customer_id FROM ${database}.v_identity_decisions
                 WHERE kind = 'block' AND startsWith(identifier, 'user_id:')
             ), 'stored',
             -- The decision itself may come a moment later than what follows from it.
-            stored_rule = 'manual' AND d.identifier = '', 'stored',
+            stored_rule = 'manual' AND ifNull(d.identifier, '') = '', 'stored',
             stored_rule IN ('contact', 'device') AND empty(t.contacts), 'stored',
             named != '', 'contact',
             on_device, 'device',
@@ -220,7 +225,7 @@ CREATE OR REPLACE VIEW ${database}.v_alerts ${on_cluster}
     incident    String COMMENT 'definition/break: what is grouped',
     definition  String COMMENT 'Name of the journey definition',
     definition_version UInt32 COMMENT 'Version of the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, repeated or low_score',
+    kind        String COMMENT 'missing_step, handoff_lost, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned or forbidden',
     break_name  String COMMENT 'Name of the break in the definition',
     step        String COMMENT 'Step that it is about; empty: none',
     occurrence  UInt32 COMMENT 'Counts the occurrences of this break in this journey',
@@ -258,7 +263,7 @@ CREATE OR REPLACE VIEW ${database}.v_broken_journeys_now ${on_cluster}
     owner       String COMMENT 'Team that owns the journey',
     definition  String COMMENT 'Name of the journey definition',
     break_name  String COMMENT 'Name of the break in the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, repeated or low_score',
+    kind        String COMMENT 'missing_step, handoff_lost, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned or forbidden',
     step        String COMMENT 'Step that it is about; empty: none',
     journey_id  String COMMENT 'The broken journey',
     customer_id String COMMENT 'Whose journey it is',
