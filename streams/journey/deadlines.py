@@ -56,10 +56,12 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
             tally = run.tallies.get(rule.index)
             if tally is None or tally.pending is None:
                 continue
-            fire = tally.pending.due_at + rule.delay_ms
-            if w >= fire and (w >= run.max_log or run.missed >> rule.bit & 1):
+            fire, cause_at = tally.pending.due_at + rule.delay_ms, tally.pending.cause_at
+            if w >= fire and (w >= run.max_log or tally.judged == cause_at):
                 missed |= 1 << rule.bit
+                tally.judged = cause_at
                 continue
+            tally.judged = None
             fire = max(fire, run.max_log)
             if first is None or fire < first:
                 first = fire

@@ -50,15 +50,17 @@ class Suspicion(NamedTuple):
 
 class Tally:
     """Of one break: the matching touchpoints that count, the running episode, and how many there were. `pending`: what
-    is being waited out. `has_seen`: the touchpoint was there that settles it, or the other one of a ban.
+    is being waited out; `judged`: the cause of what was found by W to have come to something. `has_seen`: the
+    touchpoint was there that settles it, or the other one of a ban.
     """
 
-    __slots__ = ("episodes", "has_seen", "pending", "running", "times")
+    __slots__ = ("episodes", "has_seen", "judged", "pending", "running", "times")
 
     def __init__(self) -> None:
         self.times: deque[int] = deque()
         self.running: Episode | None = None
         self.pending: Suspicion | None = None
+        self.judged: int | None = None
         self.has_seen = False
         self.episodes = 0
 
@@ -138,6 +140,9 @@ class Run:
         )
         if self.ticket is not None:
             self.ticket.run = self
+        for index, tally in (self.tallies or {}).items():
+            if former.tallies is not None and index in former.tallies:
+                tally.judged = former.tallies[index].judged
 
 
 def matches(where: tuple[Condition, ...], kept: Kept) -> bool:

@@ -284,6 +284,10 @@ class Track:
             missed = set(stored.missed)
             run.alerts = book_of(stored) or None
             run.missed = unit.definition.bits_of(missed)
+            for rule in unit.definition.waited:
+                tally = run.tallies.get(rule.index) if run.tallies is not None else None
+                if rule.name in missed and tally is not None and tally.pending is not None:
+                    tally.judged = tally.pending.cause_at
         _, deadline = judge(unit.definition, run, self._w)
         self._schedule(unit, run, deadline)
 

@@ -68,25 +68,28 @@ def world(rng: Random, shapes: tuple[str, ...] = SHAPES) -> World:
         definition = Definition.model_validate(_definition(rng, shapes))
         if not any(flaws_of(definition, known)):
             break
-    count = rng.randint(2, 14)
+    count = rng.randint(2, 18)
+    named = sorted(restated(definition, known).names() - {START})
     arrivals, log = [], 0
     for index in range(count):
         log += rng.choice((1, SECOND, 2 * SECOND, 3 * SECOND, 5 * SECOND))
-        arrivals.append(_entry(rng, index, NOON + log))
+        arrivals.append(_entry(rng, named, index, NOON + log))
     limit = duration_ms(definition.lifetime)
     ends = (log, log + rng.randint(0, 30) * SECOND + rng.choice((-1, 0, 0, 1)), limit + 2 * SPAN * SECOND)
     ticks = frozenset(index for index in range(count) if rng.random() < 0.4)
     return World(definition, known, tuple(arrivals), ticks, NOON + max(log, rng.choice(ends)))
 
 
-def _entry(rng: Random, index: int, log: int) -> Entry:
-    names = (START,) if index == 0 else (START, *NAMES * 3, *FAILURES)
+def _entry(rng: Random, named: list[str], index: int, log: int) -> Entry:
+    # A journey that fails at once shows nothing: failures are rare.
+    going_on = [name for name in named if name not in FAILURES]
+    names = [START] if index == 0 else [START, *NAMES, *named, *going_on * 2]
     # Half of it occurs when it arrives, the rest whenever; both in and out of order.
     at = log if rng.random() < 0.5 else NOON + rng.randint(0, SPAN) * SECOND + rng.choice((-1, 0, 0, 0, 1))
     if index == 0:
         at = NOON + rng.choice((0, 0, 0, 5 * SECOND))
     facts: Json = {"score": rng.choice((1, 3, 5))} if rng.random() < 0.2 else {}
-    more: Json = {"order": rng.choice(("7", "7", "7", "8", None)), "sequence": rng.randint(0, 1)}
+    more: Json = {"order": rng.choice((*["7"] * 6, "8", None)), "sequence": rng.randint(0, 1)}
     channel = rng.choice(("web", "web", "store"))
     return touch(rng.choice(names), at, tid=f"t{index:02d}", log=log, channel=channel, **more, **facts)
 
@@ -98,13 +101,13 @@ def _definition(rng: Random, shapes: tuple[str, ...]) -> Json:
     steps = _steps(rng)
     failures = list(FAILURES[: rng.randint(0, 2)])
     kinds = [rng.choice(shapes) for _ in range(rng.randint(1, 4))]
-    keyed = {"key": "order_id", "if_absent": rng.choice(("ignore", "only_open_one"))}
+    keyed: Json = {"key": "order_id", "if_absent": rng.choice(("ignore", "only_open_one"))}
     return {
         "journey": "random",
         "version": 1,
         "mode": "live",
         "owner": "team",
-        "instance": rng.choice((keyed, keyed, {"key": "customer"})),
+        "instance": keyed if rng.random() < 0.7 else {"key": "customer"},
         "start": {"touchpoint": START},
         "steps": steps,
         "outcome": {"success": rng.choice(list(steps)), "failure": failures},
@@ -141,15 +144,15 @@ def _break(rng: Random, kind: str, steps: Json, failures: list[str]) -> Json:
             touchpoint["touchpoint"] = rng.choice(failures)
         other = {"never_with": rng.choice((*NAMES, *failures))}
         return touchpoint | rng.choice(({"at_most": rng.randint(0, 2)}, other))
-    found: Json = {
+    table: dict[str, Json] = {
         "low_score": {"score": "score", "below": 3, "about": step},
         "abandoned": {"idle": _seconds(rng)},
         "skipped_step": {"without": step} | tolerate,
         "out_of_order": touchpoint | {"requires": step} | tolerate,
         "failure_event": touchpoint | {"cleared_by": step} | tolerate,
         "repeated": touchpoint | {"at_least": rng.randint(2, 3), "in_window": _seconds(rng), "cleared_by": step},
-    }[kind]
-    return found
+    }
+    return table[kind]
 
 
 def _seconds(rng: Random) -> str:
