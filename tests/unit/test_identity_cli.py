@@ -1,0 +1,390 @@
+"""What `touchline identity` understands, how it reasons and what it says: from values alone."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from deploy.cli.identity_screens import preview_screen, why_screen
+from deploy.identity import texts
+from deploy.identity.asked import Customer, Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
+from deploy.identity.decide import decision_of, user_to_lift
+from deploy.identity.judge import Rules, deciding_claim, hearsay_of, in_force, key_of, owners_on
+from deploy.identity.links import Link, Links
+from deploy.identity.naming import Naming, naming_of
+from deploy.identity.preview import Move, Preview, Renamed
+from deploy.identity.touch import Owner, Touch, touch_of
+from deploy.identity.why import AlertPart, JourneyPart, Marker, Why
+from deploy.identity.words import distance, listed, short, span
+from schemas.control import Control, control_headers, read_control
+from schemas.fast import encode
+from schemas.identifiers import customer_of
+from schemas.identity_reader import IdentityReader, IdentitySecrets
+from schemas.records import Decision, DecisionKind
+from streams.identity.decisions import Decisions
+from streams.identity.limits import DAY_MS, HOUR_MS, Limits
+from streams.pace.keep_time import KeepTime
+from streams.stage import Effect
+from tests.simulated.log import Logs
+
+AT = 1_772_438_400_000  # 2026-03-02 08:00 UTC
+READER = IdentityReader(secrets=IdentitySecrets(b"personal", b"proofs"))
+RULES = Rules(Limits(), frozenset(("signed_out",)))
+SECRET = b"a secret of the test"
+
+
+def decided(kind: DecisionKind, identifier: str, user_id: str | None = None, reason: str = "card lost") -> Decision:
+    name, _, value = identifier.partition(":")
+    return decision_of(kind, Identifier(name, value), user_id, reason, "anna", AT)
+
+
+# -- what was asked ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("mail:x", "Did you mean email?"),
+        ("emial:x", "Did you mean email?"),
+        ("card:1", "Did you mean loyalty_card?"),
+        ("zzz:1", "zzz is no kind of identifier. The kinds are"),
+        ("u1", "say what kind of identifier it is"),
+        ("0123456789abcdef0123456789abcdef", "touchline identity why"),
+        ("email:null", "stands for no identifier"),
+        ("email:", "is empty"),
+        ("email:anna", "does not count as an identifier"),
+        ("account_id:acme", "attributes nothing"),
+        ("user_id:" + "x" * 201, "more than 200 characters"),
+    ],
+)
+def test_nonsense_is_refused_with_help(said: str, answer: str) -> None:
+    with pytest.raises(Unclear, match=answer):
+        read_id(said, READER.read)
+
+
+def test_a_clear_value_becomes_its_hash_at_once() -> None:
+    spelt = [read_identifier(f"email:{text}", READER.read) for text in ("Anna@Example.com", " anna@example.com ")]
+    assert spelt[0] == spelt[1]
+    assert spelt[0].value.startswith("hmac:")
+    assert read_identifier(spelt[0].text, READER.read) == spelt[0]
+    for wrong in ("email:anna.at.example", "email:" + "anna" * 60):
+        with pytest.raises(Unclear) as refused:
+            read_identifier(wrong, READER.read)
+        assert "anna" not in str(refused.value)
+
+
+def test_what_a_screen_cuts_may_be_typed_again() -> None:
+    whole = read_identifier("phone:+4915112345678", READER.read)
+    cut = read_identifier(short(whole.text), READER.read)
+    assert not cut.is_whole
+    assert whole.value.startswith(cut.value)
+    assert read_id("4477C905-b644", READER.read) == Customer("4477c905-b644")
+    assert isinstance(read_id("order_id:4477c905", READER.read), Identifier)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [("order_id:7", "whoever claimed it first"), ("user_id:u1", "Two users are never one customer")],
+)
+def test_only_devices_and_contacts_are_linked(said: str, answer: str) -> None:
+    with pytest.raises(Unclear, match=answer):
+        read_linkable(said, READER.read, "link")
+    assert read_linkable("anonymous_id:a1", READER.read, "link").is_device
+
+
+def test_a_user_with_or_without_its_kind() -> None:
+    assert (read_user("u1", "link"), read_user("user_id:u:1", "link"), read_user("u:1", "link")) == ("u1", "u:1", "u:1")
+    for wrong in ("null", "order_id:7", " "):
+        with pytest.raises(Unclear):
+            read_user(wrong, "link")
+
+
+# -- whom a contact names ----------------------------------------------------------------------------------------------
+
+
+def links(*pairs: str, is_whole: bool = True) -> Links:
+    """Each pair: `one other`, seen together once."""
+    of: dict[str, list[Link]] = {}
+    for number, pair in enumerate(pairs):
+        one, other = pair.split()
+        for left, right in ((one, other), (other, one)):
+            seen = Link(left, right, 1, AT, AT, f"{number:032x}", "purchase", f"{number:032x}", "purchase")
+            of.setdefault(left, []).append(seen)
+    totals = {
+        (one, kind): sum(link.other.startswith(kind) for link in some) for one, some in of.items() for kind in KINDS
+    }
+    return Links({one: tuple(some) for one, some in of.items()}, totals, is_whole)
+
+
+KINDS = ("user_id", "email", "phone", "loyalty_card")
+CARD, MAIL, PHONE = "loyalty_card:C", "email:m", "phone:p"
+
+
+def named(contact: str, *pairs: str, made: tuple[Decision, ...] = ()) -> Naming:
+    found, standing = links(*pairs), in_force(made)
+    return naming_of(contact, found.graph(standing, RULES.limits), found, standing)
+
+
+CROWD = tuple(f"{CARD} user_id:x{number}" for number in range(12))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "made", "user", "how", "said"),
+    [
+        ((f"{CARD} user_id:u1",), (), "u1", "link", "names user_id:u1: seen together once, last on 2026-03-02"),
+        ((f"{CARD} {MAIL}", f"{MAIL} user_id:u1"), (), "u1", "chain", "seen together with email:m (purchase 00000000)"),
+        ((f"{CARD} {MAIL}",), (), None, "nobody", "never seen together with a user"),
+        ((f"{CARD} user_id:u1", f"{CARD} user_id:u2"), (), None, "several", "user_id:u1 and user_id:u2"),
+        (
+            (f"{CARD} user_id:u1", f"{CARD} {MAIL}", f"{MAIL} user_id:u2"),
+            (),
+            "u1",
+            "own_links",
+            "though other users are near",
+        ),
+        (CROWD, (), None, "nobody", "it is crowded"),
+        (
+            (f"{CARD} user_id:u1", f"{CARD} {MAIL}", f"{MAIL} user_id:u1"),
+            (decided("unlink", CARD, "u1"),),
+            None,
+            "unlinked",
+            "it was unlinked from user_id:u1 by hand",
+        ),
+        ((f"{CARD} user_id:u1",), (decided("unlink", CARD, "u1"),), None, "nobody", "a person decided that its links"),
+        ((f"{CARD} user_id:u1",), (decided("block", CARD),), None, "blocked", "blocked by hand"),
+        ((f"{CARD} user_id:u1",), (decided("link", CARD, "u2"),), "u2", "by_hand", "somebody linked it by hand"),
+        (
+            (f"{CARD} user_id:u1",),
+            (decided("unlink", CARD, "u1"), decided("lift", CARD, "u1")),
+            "u1",
+            "link",
+            "names user_id:u1",
+        ),
+    ],
+)
+def test_a_contact_and_the_reason(
+    pairs: tuple[str, ...], made: tuple[Decision, ...], user: str | None, how: str, said: str
+) -> None:
+    found = named(CARD, *pairs, made=made)
+    assert (found.user_id, found.how) == (user, how)
+    assert said in texts.naming(found)
+
+
+def test_a_chain_is_told_step_by_step() -> None:
+    found = named(CARD, f"{CARD} {MAIL}", f"{MAIL} {PHONE}", f"{PHONE} user_id:u1")
+    assert [link.other for link in found.path] == [MAIL, PHONE, "user_id:u1"]
+    said = texts.naming(found)
+    assert said.index("email:m") < said.index("phone:p") < said.rindex("user_id:u1")
+
+
+# -- whose a touchpoint is ---------------------------------------------------------------------------------------------
+
+
+def touch(
+    number: int, name: str = "page_viewed", *, hours: float = 0, origin: str = "anonymous_id:a", **said: str
+) -> Touch:
+    """From a row as ClickHouse gives it."""
+    row: dict[str, object] = dict.fromkeys((*KINDS, "order_id", "receipt_id", "ticket_id", "claim_id"), "")
+    row |= {
+        "touchpoint_id": f"{number:032x}",
+        "message_id": f"m-{number}",
+        "name": name,
+        "channel": "web",
+        "source": "web",
+        "origin": origin,
+        "at": AT + int(hours * HOUR_MS),
+        "arrived_at": AT + int(hours * HOUR_MS),
+        "sequence": 0,
+        "too_late": 0,
+        "customer_id": "",
+        "attributed_by": "user_id" if "user_id" in said else "device",
+        "contacts": [f"{kind}:{said[kind]}" for kind in KINDS[1:] if kind in said],
+        "weak": 0,
+        "raw_partition": 1,
+        "raw_offset": number,
+    }
+    return touch_of(row | said)
+
+
+def test_a_login_is_the_workers_answer() -> None:
+    touches = [
+        touch(1),
+        touch(2, "identified", hours=1, user_id="u1"),
+        touch(3, hours=2),
+        touch(4, "signed_out", hours=3),
+    ]
+    touches.append(touch(5, hours=4))
+    hearsay = hearsay_of(links().graph(Decisions(), RULES.limits), (), Decisions())
+    owners = owners_on("anonymous_id:a", touches, hearsay, RULES)
+    u1, device = customer_of("user_id", "u1"), customer_of("anonymous_id", "a")
+    assert [owners[one.touchpoint_id] for one in touches] == [
+        Owner(u1, "login"),
+        Owner(u1, "user_id"),
+        Owner(u1, "login"),
+        Owner(u1, "login"),
+        Owner(device, "device"),
+    ]
+
+
+def test_a_split_device_names_nobody() -> None:
+    touches = [touch(1), touch(2, "identified", hours=1, user_id="u1")]
+    standing = in_force([decided("unlink", "anonymous_id:a", "u1")])
+    hearsay = hearsay_of(links().graph(standing, RULES.limits), (), standing)
+    assert owners_on("anonymous_id:a", touches, hearsay, RULES)[touches[0].touchpoint_id].by == "device"
+
+
+def test_the_claim_that_decides_a_key() -> None:
+    def claim(number: int, hours: float, customer: str | None, by: str, **changes: object) -> Touch:
+        one = touch(number, hours=hours, order_id="7")
+        values = {name: getattr(one, name) for name in Touch.__dataclass_fields__}
+        return Touch(**values | {"owner": Owner(customer, by)} | changes)
+
+    weak = claim(1, 0, "browser", "device", weak=True)
+    strong, later = claim(2, 1, "shop", "contact"), claim(3, 2, "other", "login")
+    waits = claim(4, -1, None, "waiting", origin="order_id:7")
+    key = key_of("order_id:7", [weak, strong, later, waits], {}, Decisions(), RULES.limits)
+    found = deciding_claim(key)
+    assert (key.owner, found and found.touchpoint_id) == ("shop", strong.touchpoint_id)
+    alone = key_of("order_id:7", [weak, waits], {}, Decisions(), RULES.limits)
+    assert (alone.owner, deciding_claim(key_of("order_id:7", [waits], {}, Decisions(), RULES.limits))) == (
+        "browser",
+        None,
+    )
+    blocked = key_of("order_id:7", [strong], {}, in_force([decided("block", "order_id:7")]), RULES.limits)
+    assert (blocked.owner, deciding_claim(blocked)) == (None, None)
+
+
+# -- decisions ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_decision_sent_twice_is_one() -> None:
+    one, same, other = decided("block", CARD), decided("block", CARD), decided("block", CARD, reason="another")
+    assert one.decision_id == same.decision_id != other.decision_id
+
+
+def test_keep_time_hands_a_decision_to_every_partition() -> None:
+    value = encode(decided("unlink", CARD, "u1"))
+    headers = control_headers("decision", 0, value, SECRET)
+    assert read_control(headers, 0, value, SECRET) == Control("decision")
+    logs = Logs(AT)
+    logs.append("progress", 0, None, value, headers)
+    out: list[Effect] = []
+    KeepTime(12, 12, SECRET).apply(logs.read("progress", 0)[0], out)
+    assert sorted(effect.partition for effect in out if effect.topic == "touchpoints.raw") == list(range(12))
+
+
+def test_lift_finds_the_decision_that_is_meant() -> None:
+    card = Identifier("loyalty_card", "C")
+    made = [decided("unlink", CARD, "u1"), decided("block", CARD)]
+    assert user_to_lift(card, made[:1], None) == "u1"
+    assert user_to_lift(card, made, "u1") == "u1"
+    with pytest.raises(Unclear, match="2 decisions on loyalty_card:C"):
+        user_to_lift(card, made, None)
+    with pytest.raises(Unclear, match="no decision on loyalty_card:C"):
+        user_to_lift(card, [*made[:1], decided("lift", CARD, "u1")], None)
+
+
+# -- what is said ------------------------------------------------------------------------------------------------------
+
+
+def why(one: Touch, **changes: object) -> Why:
+    values: dict[str, object] = {
+        "touch": one,
+        "owner": one.owner,
+        "user_id": None,
+        "arrival": one.owner,
+        "moves": (),
+        "before": None,
+        "after": None,
+        "kiosk": None,
+        "namings": (),
+        "claims": (),
+        "decisions": (),
+        "journeys": (),
+        "alerts": (),
+        "remembered": True,
+    }
+    return Why(**values | changes)  # type: ignore[arg-type]
+
+
+def screen(drawing: object, width: int) -> str:
+    console = Console(width=width, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(drawing)
+    text = captured.get()
+    assert max(map(len, text.splitlines())) <= width
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_screen_of_why(width: int) -> None:
+    login = Marker("before", touch(2, "identified", user_id="u1"), "u1", 90 * 60_000, "")
+    journey = JourneyPart("j", "click_and_collect", "order_id:7", "open", "c", "paid", False)
+    alert = AlertPart("firing", "order_id:7: step paid is 30 min late", "a")
+    answer = why(touch(1), before=login, journeys=(journey,), alerts=(alert,), decisions=(decided("block", CARD),))
+    text = screen(why_screen(answer), width)
+    for expected in (
+        "1 h 30 min before: user_id:u1 signed in on this device",
+        "loyalty_card:C was blocked by anna on 2026-03-02: “card lost”",
+        "click_and_collect order_id:7 of customer c: open; it reached step paid",
+        "step paid is 30 min late",
+        f"{1:032x}",
+    ):
+        assert expected in text
+
+
+def test_a_difference_is_said_plainly() -> None:
+    answer = why(touch(1), owner=Owner("aaaaaaaa-1", "login"), remembered=False)
+    assert answer.differs
+    text = screen(why_screen(answer), 80)
+    assert "by the rules over its rows it is aaaaaaaa (login)" in text
+    assert "older than the workers remember" in text
+
+
+@pytest.mark.parametrize("kind", ["link", "unlink", "block", "lift"])
+def test_before_and_after_in_one_picture(kind: DecisionKind) -> None:
+    user = None if kind == "block" else "u1"
+    moves = tuple(
+        Move(
+            touch(number, origin=CARD, loyalty_card="C"),
+            Owner("aaaaaaaa-1", "contact"),
+            Owner("bbbbbbbb-2", "contact"),
+            number > 1,
+        )
+        for number in range(4)
+    )
+    seen = Preview(
+        decided(kind, CARD, user),
+        moves,
+        (Renamed(CARD, "u1", None),),
+        (MAIL,),
+        (),
+        (),
+        {"aaaaaaaa-1": "user_id:u1"},
+        True,
+        False,
+    )
+    text = screen(preview_screen(seen), 80)
+    for expected in (
+        "aaaaaaaa user_id:u1",
+        "bbbbbbbb",
+        "at least 4 touchpoints",
+        "2 touchpoints: the workers have forgotten",
+    ):
+        assert expected in text
+    unseen = Preview(decided(kind, CARD, user), (), (), (), (), (), {}, False, True)
+    assert "no touchpoint with loyalty_card:C has been seen yet" in screen(preview_screen(unseen), 80)
+
+
+def test_words() -> None:
+    assert [distance(ms) for ms in (5_000, 90_000, HOUR_MS, 90 * 60_000, 3 * DAY_MS)] == [
+        "5 s",
+        "1 min",
+        "1 h",
+        "1 h 30 min",
+        "3 days",
+    ]
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed([str(n) for n in range(1_239)]) == "0, 1, 2, 3, 4 and 1,234 more"
+    assert (span(AT, AT + HOUR_MS), span(AT, AT + DAY_MS)) == ("2026-03-02", "2026-03-02 to 2026-03-03")
+    assert short("email:hmac:" + "ab" * 32) == "email:hmac:abababab…"
