@@ -142,6 +142,16 @@ def test_decisions_in_force(tables: Tables) -> None:
     ]
 
 
+def test_the_settings_of_a_client_change_no_owner(tables: Tables) -> None:
+    """Some BI tools set join_use_nulls."""
+    tables.put(on(CARD, 1, "contact", CARD), on(MAIL, 2, "contact", MAIL), on("anonymous_id:d1", 3, "login", MAIL))
+    tables.put(naming(CARD, "u1", offset=10), decision(1, "block", "order_id:1"), attach([3], 40, offset=20))
+    query = f"SELECT message_id, customer_id, attributed_by FROM {tables.address.database}.v_touchpoints ORDER BY ALL"
+    found = [tables.client.query(query, settings={"join_use_nulls": nulls}).result_rows for nulls in (0, 1)]
+    assert found[0] == found[1]
+    assert found[0][0] == ("m1", of_user("u1"), "contact")
+
+
 def test_the_timeline_shows_the_new_owner_at_once(tables: Tables) -> None:
     tables.put(on(CARD, 1, "contact", CARD), naming(CARD, "u1", offset=10))
     timeline = "SELECT what, id FROM DB.v_customer_timeline WHERE customer_id = '{}'"

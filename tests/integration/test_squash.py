@@ -89,8 +89,10 @@ def old_and_moved() -> set[int]:
 
 
 def test_no_view_changes_between_any_two_steps(tables: Tables) -> None:
-    for record in moves():
-        tables.put(record)
+    records = moves()
+    tables.put(*records[:60])
+    for record in records[60:]:
+        tables.put(record)  # Each a part of its own: older revs stay beside newer ones.
     before = shown(tables)
     looks = Counter[str]()
 
@@ -140,8 +142,8 @@ def test_a_kill_at_any_statement_and_old_rows_again_change_nothing(tables: Table
     with pytest.raises(Killed):
         passes()
     assert shown(tables) == before
-    for record in records:
-        tables.put(record)  # Under other tokens, so ClickHouse stores them all again.
+    for start in range(0, len(records), 13):
+        tables.put(*records[start : start + 13])  # Under other tokens, so ClickHouse stores them all again.
     assert shown(tables) == before
     for _ in range(4):
         squash(tables).run()
