@@ -52,7 +52,7 @@ def wait_of(rule: Break, definition: Definition, catalogue: Catalogue) -> Deadli
         return None
     names = named_touchpoints(definition) if rule.idle else touchpoints_of(definition.steps[step_of(rule)])
     late = late_arrivals(names, catalogue)
-    return Deadline(duration_ms(waited), duration_ms(definition.grace), tuple(late))
+    return Deadline(duration_ms(waited), duration_ms(definition.grace), tuple(late), rule.counting)
 
 
 def step_of(rule: Break) -> str:
@@ -98,7 +98,7 @@ def _suspicion(rule: Break, definition: Definition, wait: Deadline | None) -> st
     """One that a touchpoint raises and that a step's touchpoint ends."""
     found = pattern([rule.touchpoint or ""], rule.where)
     raised = f"{found}, while the journey is open{_not_the_start(rule, definition)}"
-    within = f" within {span(wait.within_ms)}" if wait is not None else ""
+    within = f" within {wait.allowed}" if wait is not None else ""
     if rule.cleared_by is not None:
         return f"{raised}, and {_clearing(rule, definition)} does not follow{within}." if within else f"{raised}."
     if rule.without is not None:
@@ -139,7 +139,7 @@ def _abandonment(rule: Break, definition: Definition, catalogue: Catalogue) -> l
     assert wait is not None, "an abandonment is waited out"
     success = code(definition.outcome.success)
     return [
-        f"nothing happens in the journey for {span(wait.within_ms)}, before {success} is reached.",
+        f"nothing happens in the journey for {wait.allowed}, before {success} is reached.",
         "Any touchpoint of the journey counts; one that this definition does not name is not seen.",
         f"{_fires(wait, 'the last touchpoint', 'of silence')} {SPARES['abandoned']}",
         "It ends with the next touchpoint of the journey, whatever it is; then the silence is counted anew.",

@@ -66,23 +66,27 @@ def _id(step: str) -> str:
 def _edge(step: Step) -> str:
     parts = []
     if step.within is not None:
-        parts = [f"within {step.within}", EFFECTS[step.if_missing].format(severity=step.severity)]
+        parts = [f"within {step.within}{_by(step)}", EFFECTS[step.if_missing].format(severity=step.severity)]
     if step.handoff is not None:
         parts.append(f"hand-off {step.handoff.from_channel} to {step.handoff.to_channel}")
     return ", ".join(parts)
 
 
+def _by(counted: Step | Break) -> str:
+    return f" by {counted.counting}" if counted.counting is not None else ""
+
+
 def _begins(rule: Break, definition: Definition) -> list[str]:
     """Lines; the first holds the threshold or the touchpoint."""
     named, *where = _pattern([rule.touchpoint or ""], rule.where)
-    waits = [f"tolerated for {rule.tolerate}"] if rule.tolerate is not None else []
+    waits = [f"tolerated for {rule.tolerate}{_by(rule)}"] if rule.tolerate is not None else []
     match shape_of(rule).kind:
         case "low_score":
             return [f"{rule.score} below {rule.below:g}"]
         case "repeated":
             return [f"{rule.at_least} x {named} in {rule.in_window}", *where]
         case "abandoned":
-            return [f"nothing for {rule.idle}"]
+            return [f"nothing for {rule.idle}{_by(rule)}"]
         case "skipped_step":
             return [definition.outcome.success, *waits]
         case "forbidden" if rule.never_with is not None:

@@ -39,6 +39,7 @@ def prose(definition: Definition, catalogue: Catalogue) -> str:
             "",
             *_beginning(definition),
             "",
+            *_hours(definition),
             *_steps(definition, catalogue),
             "",
             *breaks(definition, catalogue),
@@ -66,6 +67,21 @@ def _beginning(definition: Definition) -> Iterator[str]:
         yield f"A touchpoint without {code(key)} takes part in none."
 
 
+def _hours(definition: Definition) -> Iterator[str]:
+    if not definition.calendars:
+        return
+    yield "## Opening hours"
+    yield ""
+    for name, calendar in definition.calendars.items():
+        week = listed((f"{days} {hours}" for days, hours in calendar.open.items()), "and")
+        holidays = f", closed on the public holidays of {calendar.holidays}" if calendar.holidays else ""
+        yield f"- **{name}**: {week}, by the clock of {calendar.zone}{holidays}."
+    yield ""
+    yield "What is counted in these hours stands still outside them, so a day is 24 open hours. Grace and late arrivals"
+    yield "are waited out at any hour."
+    yield ""
+
+
 def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
     yield "## Steps"
     yield ""
@@ -85,7 +101,7 @@ def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
 
 def _when(step: Step, deadline: Deadline | None) -> str:
     before = "the start" if step.after == "start" else code(step.after)
-    return f"at any time after {before}" if deadline is None else f"within {span(deadline.within_ms)} of {before}"
+    return f"at any time after {before}" if deadline is None else f"within {deadline.allowed} of {before}"
 
 
 def _if_missing(step: Step, deadline: Deadline | None) -> str:

@@ -20,24 +20,30 @@ UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second"
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """When a missed step is judged, counted from the step before it, or a break that is waited out, from what raised
-    it. `late`: touchpoints that may arrive late.
+    it. `late`: touchpoints that may arrive late. `calendar`: in whose hours the time is counted; grace is not.
     """
 
     within_ms: int
     grace_ms: int
     late: tuple[tuple[str, int], ...]
+    calendar: str | None = None
+
+    @property
+    def allowed(self) -> str:
+        """`2 days`, and in whose hours."""
+        return span(self.within_ms) + (f" in the hours of {code(self.calendar)}" if self.calendar is not None else "")
 
     @property
     def fires_after_ms(self) -> int:
         """The earliest moment: nothing that occurred in time can be under way any more."""
         return self.within_ms + self.grace_ms + max((ms for _, ms in self.late), default=0)
 
-    def made_of(self, allowed: str = "") -> str:
-        """` (2 days, 1 minute of grace, and ...)`; `allowed`: what the first span is."""
+    def made_of(self, what: str = "") -> str:
+        """` (2 days, 1 minute of grace, and ...)`; `what`: what the first span is."""
         late = [f"{code(name)} may arrive {span(ms)} late" for name, ms in self.late]
         longest = "; the longest counts" if len(late) > 1 else ""
         delay = f", and {listed(late, 'and')}{longest}" if late else ""
-        first = f"{span(self.within_ms)} {allowed}".rstrip()
+        first = f"{span(self.within_ms)} {what}".rstrip()
         return f" ({first}, {span(self.grace_ms)} of grace{delay})"
 
 
@@ -45,7 +51,7 @@ def deadline_of(step: Step, definition: Definition, catalogue: Catalogue) -> Dea
     if step.within is None:
         return None
     late = late_arrivals(touchpoints_of(step), catalogue)
-    return Deadline(duration_ms(step.within), duration_ms(definition.grace), tuple(late))
+    return Deadline(duration_ms(step.within), duration_ms(definition.grace), tuple(late), step.counting)
 
 
 def late_arrivals(names: Iterable[str], catalogue: Catalogue) -> list[tuple[str, int]]:

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.definition_files import load_catalogue
 from schemas.export import export_schemas
+from tests.unit.definition_cases import MISSHAPED, SHAPED, with_break
 
 NODE = Path(__file__).with_name("yaml_node")
 CATALOGUE = Path("touchpoints.yaml")
@@ -30,6 +31,13 @@ steps:
     severity:\x20
     \n\
 outcome: {success: paid}
+breaks:
+  gone_wrong:
+    touchpoint: payment_declined
+    never_with:\x20
+    \n\
+  quiet:
+    idle: 3d
 """
 
 
@@ -135,6 +143,18 @@ def test_slips_are_marked_at_their_line(editor: Editor) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_breaks_of_every_shape_have_no_complaint_and_one_out_of_shape_has(editor: Editor) -> None:
+    for number, (_, rule) in enumerate(SHAPED):
+        assert editor.open(f"shaped_{number}.yaml", "definition", with_break(rule)) == [], rule
+    for number, (rule, _, _, beyond) in enumerate(MISSHAPED):
+        text = with_break(rule)
+        first = text[: text.index("  trouble:")].count("\n") + 1
+        lines = {int(told.split(":")[0]) for told in editor.open(f"misshaped_{number}.yaml", "definition", text)}
+        assert bool(lines) != beyond, rule
+        assert lines <= set(range(first, first + 2 + rule.count("\n"))), "marked within the break"
+
+
+@pytest.mark.timeout(120)
 def test_fields_values_and_touchpoints_are_completed_and_explained(editor: Editor) -> None:
     editor.open("sketch.yaml", "definition", SKETCH)
 
@@ -147,3 +167,8 @@ def test_fields_values_and_touchpoints_are_completed_and_explained(editor: Edito
     assert {"after", "handoff", "if_missing", "where"} <= set(offered(lines.index("    ") + 1, 4))
     explained = editor.at("hover", "sketch.yaml", lines.index("    within: 10m") + 1, 6)
     assert "Time allowed from reaching the step before" in explained["contents"]["value"]
+    assert set(offered(lines.index("    never_with: ") + 1, 16)) == set(load_catalogue(CATALOGUE).touchpoints)
+    in_break = set(offered(lines.index("    never_with: ") + 2, 4))
+    assert {"where", "at_least", "cleared_by", "requires", "tolerate", "severity"} <= in_break
+    explained = editor.at("hover", "sketch.yaml", lines.index("    idle: 3d") + 1, 6)
+    assert "nothing happens for so long before success" in explained["contents"]["value"]

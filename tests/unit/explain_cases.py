@@ -48,6 +48,10 @@ FACTS = st.one_of(st.sampled_from([True, False, 3, -5, 0.5, 3.0, -1e300]), NASTY
 DURATIONS = st.sampled_from(["1s", "90s", "10m", "61m", "8h", "25h", "1d", "99d"])
 SEVERITIES = st.sampled_from(["info", "warning", "error", "critical"])
 LIFETIME = "400d"
+CALENDARS = {
+    "end": {"zone": "Europe/Berlin", "open": {"mon-fri": "09:00-20:00", "sat": "10:00-12:00, 13:00-18:00"}},
+    "shop": {"zone": "UTC", "open": {"mon-sun": "00:00-24:00"}, "holidays": "DE-BE"},
+}
 
 
 @st.composite
@@ -76,10 +80,19 @@ def cases(draw: st.DrawFn) -> tuple[Definition, Catalogue]:
         "lifetime": LIFETIME,
     }
     catalogue = _catalogue(draw, words)
+    steps_of = {step["counting"] for step in steps.values() if "counting" in step}
+    raw["calendars"] = {name: CALENDARS[name] for name in CALENDARS if name in steps_of}
     assume(_is_right(raw, catalogue))
     drawn = {name: _break(draw, used, ending, list(steps)) for name in names}
-    fine = {name: rule for name, rule in drawn.items() if _is_right(raw | {"breaks": {name: rule}}, catalogue)}
-    return Definition.model_validate(raw | {"breaks": fine}), catalogue
+    fine = {name: rule for name, rule in drawn.items() if _is_right(raw | _alone(name, rule, steps_of), catalogue)}
+    used_by = steps_of | {rule["counting"] for rule in fine.values() if "counting" in rule}
+    calendars = {name: CALENDARS[name] for name in CALENDARS if name in used_by}
+    return Definition.model_validate(raw | {"breaks": fine, "calendars": calendars}), catalogue
+
+
+def _alone(name: str, rule: dict[str, Any], counted: set[str]) -> dict[str, Any]:
+    calendars = counted | ({rule["counting"]} if "counting" in rule else set())
+    return {"breaks": {name: rule}, "calendars": {each: CALENDARS[each] for each in calendars}}
 
 
 def _is_right(raw: dict[str, Any], catalogue: Catalogue) -> bool:
@@ -89,6 +102,11 @@ def _is_right(raw: dict[str, Any], catalogue: Catalogue) -> bool:
 def _where(draw: st.DrawFn) -> dict[str, Any]:
     where = draw(st.dictionaries(WORDS, FACTS, max_size=2))
     return {"where": where} if where else {}
+
+
+def _counting(draw: st.DrawFn) -> dict[str, str]:
+    name = draw(st.sampled_from([None, None, *CALENDARS]))
+    return {"counting": name} if name is not None else {}
 
 
 def _step(draw: st.DrawFn, used: list[str], before: list[str]) -> dict[str, Any]:
@@ -102,6 +120,7 @@ def _step(draw: st.DrawFn, used: list[str], before: list[str]) -> dict[str, Any]
         step["within"] = draw(DURATIONS)
         step["if_missing"] = draw(st.sampled_from(["break", "count", "nothing"]))
         step["severity"] = draw(SEVERITIES)
+        step |= _counting(draw)
         if draw(st.booleans()):
             step["handoff"] = {"from": "web", "to": draw(st.sampled_from(["store", "end"]))}
     return step
@@ -110,7 +129,7 @@ def _step(draw: st.DrawFn, used: list[str], before: list[str]) -> dict[str, Any]
 def _break(draw: st.DrawFn, used: list[str], ending: list[str], steps: list[str]) -> dict[str, Any]:
     """Of any shape. Sometimes a flaw, a repetition that clears itself say; then the break is left out."""
     step, touchpoint = draw(st.sampled_from(steps)), draw(st.sampled_from(used))
-    wait = {"tolerate": draw(DURATIONS)} if draw(st.booleans()) else {}
+    wait = {"tolerate": draw(DURATIONS), **_counting(draw)} if draw(st.booleans()) else {}
     rule: dict[str, Any]
     match draw(st.sampled_from([shape.kind for shape in SHAPES])):
         case "low_score":
@@ -125,7 +144,7 @@ def _break(draw: st.DrawFn, used: list[str], ending: list[str], steps: list[str]
         case "skipped_step":
             rule = {"without": step, **wait}
         case "abandoned":
-            rule = {"idle": draw(DURATIONS)}
+            rule = {"idle": draw(DURATIONS), **_counting(draw)}
         case _:
             limit = draw(st.one_of(st.integers(0, 50), st.sampled_from([*used, *ending])))
             ban = {"at_most": limit} if isinstance(limit, int) else {"never_with": limit}

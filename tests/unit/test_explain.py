@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.explain import explained
 from deploy.cli.main import app
-from schemas.definition import SHAPES, UNIT_MS, Break, Catalogue, Definition, shape_of
+from schemas.definition import SHAPES, UNIT_MS, Break, Catalogue, Definition, Step, shape_of
 from schemas.definition_checks import touchpoints_of
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.explain_diagram import diagram
@@ -64,7 +64,8 @@ def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tupl
             assert f"at any time after {before}" in said
             assert "no deadline" in said
             continue
-        assert f"within {span(int(step.within[:-1]) * UNIT_MS[step.within[-1]])} of {before}" in said
+        counted = f" in the hours of `{step.counting}`" if step.counting is not None else ""
+        assert f"within {span(int(step.within[:-1]) * UNIT_MS[step.within[-1]])}{counted} of {before}" in said
         if step.if_missing == "nothing":
             assert "If it is missing: nothing" in said
             continue
@@ -117,7 +118,9 @@ def test_every_break_says_what_is_waited_out_and_which_false_alarm_that_spares(
             assert milliseconds(found[1]) == rule.tolerate_ms + rule.delay_ms
             assert f"{span(compiled.grace_ms)} of grace" in found[2]
             assert ("may arrive" in found[2]) == (rule.delay_ms > compiled.grace_ms)
-            assert span(rule.tolerate_ms) in said.split("\n")[0]
+            counting = definition.breaks[rule.name].counting
+            counted = f" in the hours of `{counting}`" if counting is not None else ""
+            assert re.search(rf"{span(rule.tolerate_ms)}{counted}[.,]", said.split("\n")[0])
     assert ("beyond 400 days after the start raises no alert" in text) == bool(compiled.waited)
 
 
@@ -210,6 +213,12 @@ def test_the_rest_is_said_too(case: tuple[Definition, Catalogue]) -> None:
     assert f"`{definition.start.touchpoint}`" in start
     assert definition.instance.key == "customer" or f"`{definition.instance.key}`" in start
     assert ("joins" in start) == (definition.instance.if_absent == "only_open_one")
+    assert ("## Opening hours" in text) == bool(definition.calendars)
+    for name, calendar in definition.calendars.items():
+        hours = section(text, "Opening hours")
+        assert re.search(rf"^- \*\*{name}\*\*: .*{calendar.zone}.*\.$", hours, re.M)
+        assert all(f"{days} {said}" in hours for days, said in calendar.open.items())
+        assert calendar.holidays is None or f"holidays of {calendar.holidays}." in hours
     end = section(text, "End")
     assert f"`{definition.outcome.success}`" in end
     assert all(f"`{name}`" in end for name in definition.outcome.failure)
@@ -264,7 +273,7 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
         said = edge[3].split(", ") if edge[3] else []
         if step.within is not None:
             follows = {"break": f"{step.severity} alert", "count": "counted", "nothing": "nothing"}[step.if_missing]
-            assert said[:2] == [f"within {step.within}", f"else {follows}"]
+            assert said[:2] == [f"within {step.within}{by(step)}", f"else {follows}"]
         hand = step.handoff
         assert said[2:] == ([f"hand-off {hand.from_channel} to {hand.to_channel}"] if hand is not None else [])
     for name, rule in definition.breaks.items():
@@ -272,9 +281,13 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
         assert label[0] == f"{name} ({rule.severity})"
         assert label[1] == threshold(rule, definition)
         where = [f"{word} = {visible(fact_text(fact))}".rstrip() for word, fact in rule.where.items()]
-        rest = [f"tolerated for {rule.tolerate}"] * bool(rule.tolerate)
+        rest = [f"tolerated for {rule.tolerate}{by(rule)}"] * bool(rule.tolerate)
         rest += [f"together with {rule.never_with}"] * bool(rule.never_with)
         assert label[2:] == where + rest
+
+
+def by(counted: Step | Break) -> str:
+    return f" by {counted.counting}" if counted.counting is not None else ""
 
 
 def threshold(rule: Break, definition: Definition) -> str:
@@ -286,7 +299,7 @@ def threshold(rule: Break, definition: Definition) -> str:
         case "skipped_step":
             return definition.outcome.success
         case "abandoned":
-            return f"nothing for {rule.idle}"
+            return f"nothing for {rule.idle}{by(rule)}"
         case "forbidden" if rule.at_most is not None:
             return f"more than {rule.at_most} x {rule.touchpoint}" if rule.at_most else f"any {rule.touchpoint}"
         case _:
