@@ -171,8 +171,9 @@ def _identified(
         "user_id": _text("userId", item.user_id),
         "anonymous_id": _text("anonymousId", item.anonymous_id),
         "device_id": _text("context.device.id", device.get("id")) if isinstance(device, dict) else None,
-        "account_id": _account(item, context),
     }
+    if item.group_id is not None or "groupId" in context:
+        found["account_id"] = _account(item, context)
     for kind in CONTACT_KINDS if traits and not _CONTACT_NAMES.isdisjoint(traits) else ():
         found[kind] = _either("traits", traits, kind, _CAMEL_CONTACT[kind])
     for kind in BUSINESS_KINDS if properties and not _KEY_NAMES.isdisjoint(properties) else ():
