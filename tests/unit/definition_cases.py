@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
 GOOD: Final = Path("journeys/click_and_collect.yaml")
+VERSION: Final = re.findall(r"^version: \d+$", GOOD.read_text(), re.MULTILINE)[0]
 CLEARS_WHAT_IT_COUNTS: Final = """touchpoint: picked_up
     where: {channel: store, gift: true}
     at_least: 3
@@ -16,7 +18,7 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("after: ready", "after: redy", "after: redy", "Did you mean 'ready'?"),
     ("touchpoint: picked_up", "touchpoint: pickd_up", "touchpoint: pickd_up", "Did you mean 'picked_up'?"),
     ("severity: critical", "severty: critical", "severty: critical", "Did you mean 'severity'?"),
-    ("version: 1", "version: 1\nversion: 2", "version: 2", "stands here twice"),
+    (VERSION, f"{VERSION}\nversion: 99", "version: 99", "stands here twice"),
     ("grace: 1m", "grace: 10:00", "10:00", "in quotes"),
     ("if_missing: count", "if_missing: cout", "if_missing: cout", "Did you mean 'count'?"),
     ("cleared_by: paid", "cleared_by: payd", "cleared_by: payd", "Did you mean 'paid'?"),
@@ -46,8 +48,8 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("grace: 1m", "graze: 1m", "graze: 1m", "Did you mean 'grace'?"),
     ("from: web", "form: web", "form: web", "Did you mean 'from'?"),
     ("owner: team-stores", "owner: team-stores\nslug: x", "slug: x", "Fields here: journey, version"),
-    ("version: 1", "version: 1.5", "version: 1.5", "expected a whole number"),
-    ("version: 1", "version: 0", "version: 0", "expected 1 or more"),
+    (VERSION, "version: 1.5", "version: 1.5", "expected a whole number"),
+    (VERSION, "version: 0", "version: 0", "expected 1 or more"),
     ("owner: team-stores", "owner: 7", "owner: 7", "Write it in quotes if it is a text."),
     ("owner: team-stores", "owner: ''", "owner: ''", "expected 1 or more characters"),
     ("owner: team-stores\n", "", "# Ordered", "owner is missing: The team that answers"),

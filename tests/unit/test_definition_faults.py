@@ -163,7 +163,7 @@ def test_a_journey_that_two_files_define_is_told_at_its_name(tmp_path: Path) -> 
 def test_a_definition_is_found_by_its_name_beside_broken_files(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [")
     (tmp_path / "other_name.yaml").write_text(TEXT)
-    assert find_definition("click_and_collect", tmp_path, CATALOGUE).version == 1
+    assert find_definition("click_and_collect", tmp_path, CATALOGUE) == load_definition(GOOD, CATALOGUE)
     with pytest.raises(DefinitionError, match="Did you mean 'click_and_collect'"):
         find_definition("click_collect", tmp_path, CATALOGUE)
 
