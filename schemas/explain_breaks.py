@@ -140,7 +140,7 @@ def _abandonment(rule: Break, definition: Definition, catalogue: Catalogue) -> l
     success = code(definition.outcome.success)
     return [
         f"nothing happens in the journey for {wait.allowed}, before {success} is reached.",
-        "Any touchpoint of the journey counts; one that this definition does not name is not seen.",
+        "Any touchpoint of the journey counts; what this definition does not look at is not seen.",
         f"{_fires(wait, 'the last touchpoint', 'of silence')} {SPARES['abandoned']}",
         "It ends with the next touchpoint of the journey, whatever it is; then the silence is counted anew.",
     ]
