@@ -6,7 +6,9 @@ Every story says by construction what must be found. Tables name the breaks of t
 from __future__ import annotations
 
 from sources.simulation import checkout_stories as checkout
+from sources.simulation import counter_stories as counter
 from sources.simulation import payment_stories as payment
+from sources.simulation import service_stories as service
 from sources.simulation import store_stories as store
 from sources.simulation.course import Story, after_payment, order, pay
 from sources.simulation.teller import Teller
@@ -32,6 +34,15 @@ PLANTED: dict[str, tuple[Story, ...]] = {
     "payment_trouble": (payment.declined_and_gone, payment.declined_then_paid),
     "bad_pickup": (store.rated_badly, store.rated_badly_then_well),
     "checkout_loop": (checkout.loop_and_gone, checkout.loop_then_ordered),
+    "collected_unpaid": (counter.collected_never_paid, counter.collected_paid_late),
+    "cancelled_yet_collected": (counter.cancelled_then_collected, counter.collected_then_cancelled),
+    "answered": (service.never_answered, service.answered_late),
+    "answer_undelivered": (service.bounced_for_good, service.bounced_long),
+    "asked_too_soon": (service.asked_and_unsolved, service.asked_before_solved),
+    "solved_in_silence": (service.never_told, service.told_late),
+    "forgotten": (service.forgotten, service.taken_up_again),
+    "reopened_again": (service.reopened_twice,),
+    "hard_work": (service.rated_hard, service.rated_hard_then_easy),
 }
 NEAR_MISSES: dict[str, tuple[Story, ...]] = {
     "paid": (payment.paid_in_grace, payment.paid_by_invoice, payment.cancelled_at_deadline),
@@ -41,5 +52,14 @@ NEAR_MISSES: dict[str, tuple[Story, ...]] = {
     "payment_trouble": (payment.declined_twice, payment.declined_slowly),
     "bad_pickup": (store.rated_just_enough,),
     "checkout_loop": (checkout.almost_a_loop, checkout.slow_loop),
+    "collected_unpaid": (counter.collected_paid_at_counter, counter.payment_told_late),
+    "cancelled_yet_collected": (counter.another_one_collected, counter.collected_then_refunded),
+    "answered": (service.answered_in_grace, service.withdrawn_at_deadline),
+    "answer_undelivered": (service.bounced_once, service.bounced_then_called),
+    "asked_too_soon": (service.asked_while_closing, service.solved_uploaded_late),
+    "solved_in_silence": (service.told_afterwards, service.told_by_batch),
+    "forgotten": (service.taken_up_in_time, service.solved_and_quiet),
+    "reopened_again": (service.reopened_once,),
+    "hard_work": (service.rated_easy_enough,),
 }
-ORDINARY: tuple[Story, ...] = (all_well, all_well, all_well, all_well, cancelled)
+ORDINARY: tuple[Story, ...] = (all_well, all_well, all_well, all_well, cancelled, service.solved_well)

@@ -23,6 +23,7 @@ class Teller:
         self.serial = serial
         self.skew_ms = skew_ms
         self.order_id = f"{70_000 + serial}"
+        self.ticket_id = f"T{40_000 + serial}"
         self.store = rng.choice(STORES)
         self.tale = Tale()
         self.where: Emitter = "web"
@@ -128,6 +129,32 @@ class Teller:
             "web", "feedback_given", at, self.device("web") | {"order_id": self.order_id}, properties=properties
         )
 
+    # -- of the service case -----------------------------------------------------------------------------------------
+
+    def open_ticket(self, at: int) -> Plan:
+        """On the web, in the app, at the counter or by phone; those who never sign in have a device only."""
+        ticket = {"ticket_id": self.ticket_id}
+        road = self.rng.choice(("web", "app", "till", "crm"))
+        if road == "web" or road == "app" or self.person.user_id is None:
+            where: Emitter = "app" if road == "app" else "web"
+            return self.add(where, "ticket_opened", at, self.device(where) | ticket, properties=ticket)
+        emitter: Emitter = "till" if road == "till" else "crm"
+        channel = "store" if emitter == "till" else "phone"
+        identifiers = ticket | {"user_id": self.person.user_id}
+        return self.add(emitter, "ticket_opened", at, identifiers, channel=channel, properties=ticket)
+
+    def of_ticket(self, name: str, at: int, *, arrives_after: int | None = None, **properties: Any) -> Plan:
+        """From the service desk's system, which knows only the ticket."""
+        return self.add(
+            "crm",
+            name,
+            at,
+            {"ticket_id": self.ticket_id},
+            channel="phone" if name == "callback_made" else "email",
+            properties={"ticket_id": self.ticket_id} | properties,
+            arrives_after=arrives_after,
+        )
+
     # -- what must come of it ----------------------------------------------------------------------------------------
 
     def expect_order(self, status: str, *breaks: ExpectedBreak, near_miss: str | None = None, story: str = "") -> None:
@@ -138,6 +165,9 @@ class Teller:
     ) -> None:
         assert start is not None, "the story begins no checkout"
         self._expect("checkout", f"start:{start.message_id}", status, breaks, near_miss, "")
+
+    def expect_case(self, status: str, *breaks: ExpectedBreak, near_miss: str | None = None, story: str = "") -> None:
+        self._expect("service_case", f"ticket_id:{self.ticket_id}", status, breaks, near_miss, story)
 
     def _expect(
         self, definition: str, key: str, status: Any, breaks: tuple[ExpectedBreak, ...], near: str | None, story: str

@@ -79,7 +79,7 @@ class Ban:
     never_with: str | None = None
 
 
-ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE}
+ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE, "callback_made": 15 * MINUTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +165,40 @@ CLICK_AND_COLLECT: Final = Definition(
     failures=("order_cancelled", "order_refunded"),
     repeated=(Repeated("payment_trouble", Pattern(("payment_declined",)), 3, 10 * MINUTE, "paid"),),
     scores=(LowScore("bad_pickup", "csat", 3, "collected"),),
+    suspicions=(Suspicion("collected_unpaid", "out_of_order", "paid", Pattern(("picked_up",)), 30 * MINUTE),),
+    bans=(Ban("cancelled_yet_collected", Pattern(("picked_up",)), never_with="order_cancelled"),),
     grace=MINUTE,
     lifetime=14 * DAY,
 )
 
-DEFINITIONS: Final = (CHECKOUT, CLICK_AND_COLLECT)
+SERVICE_CASE: Final = Definition(
+    name="service_case",
+    key="ticket_id",
+    joins=False,
+    start=Pattern(("ticket_opened",)),
+    steps=(
+        Step("answered", Pattern(("ticket_answered", "callback_made")), "start", 4 * HOUR),
+        Step("told", Pattern(("solution_sent",)), "answered"),
+        Step("solved", Pattern(("ticket_solved",)), "told"),
+        Step("asked", Pattern(("service_rating_requested",)), "solved", DAY, "count"),
+        Step("rated", Pattern(("service_rated",)), "asked", 3 * DAY, "count"),
+    ),
+    success="solved",
+    failures=("ticket_withdrawn",),
+    repeated=(),
+    scores=(LowScore("hard_work", "ease", 3, "solved"),),
+    suspicions=(
+        Suspicion("answer_undelivered", "failure_event", "answered", Pattern(("reply_failed",)), 30 * MINUTE),
+        Suspicion("asked_too_soon", "out_of_order", "solved", Pattern(("service_rating_requested",)), 30 * MINUTE),
+        Suspicion("solved_in_silence", "skipped_step", "told", None, 2 * HOUR),
+    ),
+    abandoned=(Abandoned("forgotten", 3 * DAY),),
+    bans=(Ban("reopened_again", Pattern(("ticket_reopened",)), at_most=1),),
+    grace=MINUTE,
+    lifetime=30 * DAY,
+)
+
+DEFINITIONS: Final = (CHECKOUT, CLICK_AND_COLLECT, SERVICE_CASE)
 
 ENDS_SESSION: Final = frozenset({"signed_out"})
 CHANNEL_OF_NAME: Final = {
@@ -177,6 +206,8 @@ CHANNEL_OF_NAME: Final = {
     "screen_viewed": "app",
     "ready_for_pickup": "store",
     "picked_up": "store",
+    "callback_made": "phone",
+    "service_rating_requested": "email",
     "store_visited": "store",
     "feedback_requested": "email",
     "review_published": "web",
@@ -187,7 +218,8 @@ DECLARED: Final = frozenset((
     "cart_updated", "checkout_started", "delivery_chosen", "payment_declined", "payment_captured",
     "invoice_accepted", "order_placed", "order_approved", "order_cancelled", "order_refunded",
     "ready_for_pickup", "picked_up", "store_visited", "feedback_requested", "feedback_given",
-    "review_published",
+    "review_published", "ticket_opened", "ticket_answered", "callback_made", "reply_failed", "solution_sent",
+    "ticket_solved", "ticket_reopened", "ticket_withdrawn", "service_rating_requested", "service_rated",
 ))
 # fmt: on
 
