@@ -66,13 +66,18 @@ def correct_clocks(arrivals: Iterable[Touchpoint]) -> list[Touchpoint]:
     return corrected
 
 
-def attribute(arrivals: Iterable[Touchpoint], decisions: Iterable[Decided] = (), rules: Rules = SHIPPED) -> Attribution:
-    """`arrivals` without duplicates, in the order of the log; so are the decisions."""
+def attribute(
+    arrivals: Iterable[Touchpoint], decisions: Iterable[Decided] = (), rules: Rules = SHIPPED, today: int = 0
+) -> Attribution:
+    """`arrivals` without duplicates, in the order of the log; so are the decisions. `today`: the day of the last tick;
+    links are forgotten in its sight.
+    """
     everything = sorted(correct_clocks(arrivals), key=lambda x: x.order)
     late = {x.touchpoint_id for x in everything if x.log_time - x.occurred_at > rules.horizon}
     on_time = [x for x in everything if x.touchpoint_id not in late]
     decided = in_force(decisions)
-    links = Links((x.identifiers for x in on_time), decided, rules)
+    together = ((x.occurred_at // DAY, x.identifiers) for x in on_time)
+    links = Links(together, decided, rules, since=today - rules.link_days)
     found: dict[str, Answer] = {}
     kiosk_days: set[tuple[Identifier, int]] = set()
     for device, present in _by_device(on_time).items():

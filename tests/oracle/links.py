@@ -71,15 +71,22 @@ def in_force(decisions: Iterable[Decided]) -> InForce:
 class Links:
     """The links of a set of touchpoints: which are valid, what they connect, whom each contact names."""
 
-    def __init__(self, together: Iterable[Mapping[str, str]], decided: InForce, rules: Rules) -> None:
-        """`together`: the usable identifiers of each on-time touchpoint."""
+    def __init__(
+        self, together: Iterable[tuple[int, Mapping[str, str]]], decided: InForce, rules: Rules, since: int = 0
+    ) -> None:
+        """`together`: day and usable identifiers of each on-time touchpoint. What was last seen before the day `since`
+        is forgotten.
+        """
         self._decided, self.rules = decided, rules
-        self.pairs: set[tuple[Identifier, Identifier]] = set()
         self.contacts: set[Identifier] = set()
-        for identifiers in together:
+        last: dict[tuple[Identifier, Identifier], int] = {}
+        for day, identifiers in together:
             joining = [(kind, identifiers[kind]) for kind in JOINING if kind in identifiers]
             self.contacts.update(one for one in joining if one[0] != "user_id")
-            self.pairs.update(combinations(joining, 2))
+            for pair in combinations(joining, 2):
+                last[pair] = max(day, last.get(pair, day))
+        self.pairs = {pair for pair, day in last.items() if day >= since}
+        self.forgotten = len(last) - len(self.pairs)
         partners: dict[tuple[Identifier, str], set[Identifier]] = defaultdict(set)
         for a, b in self.pairs:
             partners[a, b[0]].add(b)

@@ -54,6 +54,7 @@ class Rules:
     most: Mapping[str, int] = field(default_factory=dict)
     most_otherwise: int = 10
     component: int = 50
+    link_days: int = 400
     kept: int = 5_000
     ends_session: frozenset[str] = ENDS_SESSION
     ignored: frozenset[Identifier] = frozenset()

@@ -51,6 +51,7 @@ OF_THE_LOGS: Final = (
     "a dead letter",
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
+OF_LONG_ONES: Final = ("links forgotten",)
 ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD)
 
 

@@ -52,8 +52,10 @@ class Expected:
     names: dict[str, str | None]
 
 
-def expect(raw: Sequence[Iterable[Raw]], progress: Iterable[Raw], rules: Rules) -> Expected:
-    """`raw[p]` is the whole log of partition p; `progress` the log of the topic with the decisions."""
+def expect(raw: Sequence[Iterable[Raw]], progress: Iterable[Raw], rules: Rules, today: int = 0) -> Expected:
+    """`raw[p]` is the whole log of partition p; `progress` the log of the topic with the decisions. `today`: the day of
+    the last tick.
+    """
     arrivals: list[Touchpoint] = []
     tallies: list[Tally] = []
     homes: list[list[Touchpoint]] = []
@@ -63,7 +65,7 @@ def expect(raw: Sequence[Iterable[Raw]], progress: Iterable[Raw], rules: Rules) 
         homes.append(resolved)
         arrivals += resolved
     decisions = tuple(decided_of(json.loads(record.value)) for record in progress if is_decision(record))
-    found = attribute(arrivals, decisions, rules)
+    found = attribute(arrivals, decisions, rules, today)
     for tally, home in zip(tallies, homes, strict=True):
         tally.too_late = sum(found.touchpoints[x.touchpoint_id].too_late for x in home)
     keyed: dict[str, tuple[str | None, set[str]]] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from tests.oracle.definitions import DAY
 from tests.simulated.cover import of_the_logs, of_the_set
 from tests.simulated.generate import HOUR_MS, Shape, shape
 from tests.simulated.journeys import in_order, last_tick, outcome
-from tests.simulated.laws import check
+from tests.simulated.laws import check, check_long
 from tests.simulated.log import Logs
-from tests.simulated.worlds import PARTITIONS, RULES, Weaker, build, build_calm
+from tests.simulated.worlds import FORGETFUL, FORGETFUL_RULES, PARTITIONS, RULES, Weaker, build, build_calm
 
 
 def judge(seed: int) -> set[str]:
@@ -41,6 +42,21 @@ def judge_with_track(seed: int) -> set[str]:
     check_journeys(world.logs, PARTITIONS)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
+
+
+def judge_long(seed: int) -> set[str]:
+    """Eighteen days with contacts and decisions: links are forgotten, and touchpoints too.
+
+    A link is told to the graph when a worker gets to it, which here may be days later. What it should have forgotten by
+    then it forgets on the next day, so one more day goes by.
+    """
+    rng = Random(seed)
+    of = replace(shape(rng), span_ms=18 * DAY, contacts=0.8, pool=rng.choice((1, 2, 3)), decisions=2)
+    world = build(rng, of=of, config=FORGETFUL)
+    world.run()
+    world.pass_time(world.logs.now + DAY)
+    expected = check_long(world.logs, PARTITIONS, FORGETFUL_RULES)
+    return {"links forgotten"} if expected.attribution.links.forgotten else set()
 
 
 def check_journeys(logs: Logs, partitions: int) -> tuple[int, int]:

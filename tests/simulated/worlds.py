@@ -25,6 +25,7 @@ from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
 from streams.product import Product
 from streams.stage import Stage
+from tests.oracle.definitions import DAY
 from tests.oracle.usable import Rules
 from tests.simulated.generate import ENDS_SESSION, Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, definitions
@@ -59,6 +60,10 @@ IDENTITY_RULES = IdentityRules(
 READER = IdentityReader(IDENTITY_RULES, IdentitySecrets(b"personal", b"proofs"))
 PRODUCT = Product(definitions(), catalogue(), SECRET, "simulation", RULES.horizon, reader=READER)
 CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=PRODUCT.limits(), reader=READER)
+LINK_DAYS = 8
+FORGETFUL_RULES = replace(RULES, link_days=LINK_DAYS)
+FORGETFUL = replace(CONFIG, limits=replace(CONFIG.limits, link_ms=LINK_DAYS * DAY))
+"""Links are forgotten as soon as a rule may say: just after the touchpoints that they are made of."""
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
@@ -66,8 +71,8 @@ LAZY = replace(EAGER, arrive=1, lazy=True)
 Weaker = Literal["one round less", "no round", "never judged again", "last arrival wins"]
 
 
-def resolve(run: Run, weaker: Weaker | None, partitions: int, partition: int) -> Stage:
-    stage = Resolve(partition, partitions, replace(CONFIG, run=run))
+def resolve(config: ResolveConfig, weaker: Weaker | None, partitions: int, partition: int) -> Stage:
+    stage = Resolve(partition, partitions, config)
     if weaker == "never judged again":
         return NeverAgain(stage, SECRET)
     return LastArrival(stage, SECRET) if weaker == "last arrival wins" else stage
@@ -83,15 +88,24 @@ def keep_time(weaker: Weaker | None, partitions: int, partition: int) -> Stage:
     return KeepTime(partitions, partitions, SECRET, hops)
 
 
-def plans(run: Run, weaker: Weaker | None, with_track: bool, partitions: int = PARTITIONS) -> list[StagePlan]:
+def plans(
+    run: Run, weaker: Weaker | None, with_track: bool, partitions: int = PARTITIONS, config: ResolveConfig = CONFIG
+) -> list[StagePlan]:
+    config = replace(config, run=run)
     attributing = [
-        StagePlan("resolve", "touchpoints.raw", partitions, partial(resolve, run, weaker, partitions)),
+        StagePlan("resolve", "touchpoints.raw", partitions, partial(resolve, config, weaker, partitions)),
         StagePlan("keep_time", "progress", 1, partial(keep_time, weaker, partitions)),
     ]
     return attributing + [StagePlan("track", "touchpoints", partitions, partial(track, run))] * with_track
 
 
-def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, with_track: bool = False) -> World:
+def build(
+    rng: Random,
+    weaker: Weaker | None = None,
+    of: Shape | None = None,
+    with_track: bool = False,
+    config: ResolveConfig = CONFIG,
+) -> World:
     faults = rng.choice((0, 1, 1, 3))
     odds = Odds(
         arrive=rng.choice((1.5, 6)),
@@ -105,7 +119,7 @@ def build(rng: Random, weaker: Weaker | None = None, of: Shape | None = None, wi
     if weaker is not None:
         odds = LAZY if weaker in ("one round less", "no round") else EAGER
     arrivals = history(rng, PARTITIONS, of or shape(rng), RULES, SECRET)
-    return World(rng, plans("live", weaker, with_track), arrivals, odds)
+    return World(rng, plans("live", weaker, with_track, config=config), arrivals, odds)
 
 
 def build_calm(arrivals: list[Arrival], partitions: int = PARTITIONS) -> World:
