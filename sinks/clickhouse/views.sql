@@ -233,7 +233,7 @@ CREATE OR REPLACE VIEW ${database}.v_alerts ${on_cluster}
     customer_id String COMMENT 'Whose journey it is',
     anchor      String COMMENT 'What the journey is about',
     cause_at    DateTime64(3, 'UTC') COMMENT 'When it broke: the deadline, or the touchpoint that broke it',
-    due_at      Nullable(DateTime64(3, 'UTC')) COMMENT 'The missed deadline',
+    due_at      Nullable(DateTime64(3, 'UTC')) COMMENT 'The missed deadline, or the end of what was waited out; null: neither',
     cleared_at  Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was healed',
     fired_at    DateTime64(3, 'UTC') COMMENT 'Log time at which it fired first',
     changed_at  DateTime64(3, 'UTC') COMMENT 'Log time of the last change',
