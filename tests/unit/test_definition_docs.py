@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,17 @@ def with_breaks(tmp_path: Path, title: str) -> Definition:
     whole = load_definition(file, CATALOGUE)
     steps = {name: step.model_copy(update={"within": None}) for name, step in whole.steps.items()}
     return whole.model_copy(update={"steps": steps})
+
+
+def test_the_example_of_open_time_is_right(tmp_path: Path) -> None:
+    """The question is asked on Saturday at 17:00, so two open hours end on Monday at 10:00."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.split("\n## Open time\n")[1].split("\n## ")[0], re.DOTALL)
+    file = tmp_path / "example.yaml"
+    file.write_text(example)
+    (compiled,) = compile_definitions([load_definition(file, CATALOGUE)], CATALOGUE).definitions
+    asked, due = datetime(2026, 2, 28, 16, tzinfo=UTC), datetime(2026, 3, 2, 9, tzinfo=UTC)
+    assert compiled.steps[0].due(int(asked.timestamp()) * 1000) == int(due.timestamp()) * 1000
+    assert [rule.name for rule in compiled.waited] == ["quiet"]
 
 
 def test_there_is_an_example_and_a_trap_for_every_shape() -> None:
