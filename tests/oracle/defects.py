@@ -69,10 +69,10 @@ def insert_twice() -> None:
 
 
 def join_a_shared_tablet() -> None:
-    """Two users on one device are taken for one: the login before always wins, on a kiosk, too."""
+    """Two users on one device are taken for one: the login before always wins."""
 
     def make(_: Any) -> Any:
-        return lambda occurred_at, before, after, limits: next(
+        return lambda occurred_at, before, after, *_: next(
             (marker.user_id for marker in (before, after) if marker is not None and not marker.ends), None
         )
 
