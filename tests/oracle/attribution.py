@@ -56,6 +56,9 @@ def correct_clocks(arrivals: Iterable[Touchpoint]) -> list[Touchpoint]:
     offsets: dict[tuple[str, ...], int] = defaultdict(int)
     corrected = []
     for x in arrivals:
+        if x.untimed:  # It says nothing of the client's clock, and needs no correction.
+            corrected.append(x)
+            continue
         about = x.routing or (("subject", *x.subject) if x.subject else ("message", x.message_id))
         if x.sent_at is not None and x.received_at is not None:
             skew = x.received_at - x.sent_at

@@ -49,7 +49,7 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class Touchpoint:
     """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are the usable ones. `weak`: from a
-    browser. `unproven`: its user_id is not usable because nothing proves it.
+    browser. `unproven`: its user_id is not usable because nothing proves it. `untimed`: it is timed by our clock.
     """
 
     touchpoint_id: str
@@ -69,6 +69,7 @@ class Touchpoint:
     properties: dict[str, Any] = field(default_factory=dict)
     weak: bool = False
     unproven: bool = False
+    untimed: bool = False
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -180,7 +181,8 @@ def _segment(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     if sent.sent_at is not None:
         said["sentAt"] = sent.sent_at
     occurred_at = next((said[field] for field in SEGMENT_TIMES if field in said), None)
-    if occurred_at is None:  # Nobody but us knows when: no skew.
+    untimed = occurred_at is None
+    if occurred_at is None:
         occurred_at = own_sent_at = sent.log_time
     return _touchpoint(
         sent,
@@ -195,6 +197,7 @@ def _segment(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
         subject=None,
         properties=properties,
         context=context,
+        untimed=untimed,
     )
 
 
@@ -212,6 +215,7 @@ def _touchpoint(
     subject: tuple[str, str] | None,
     properties: dict[str, Any],
     context: dict[str, Any],
+    untimed: bool = False,
 ) -> Touchpoint:
     for kind in BUSINESS:
         if kind not in named and isinstance(properties.get(kind), str) and properties[kind]:
@@ -236,6 +240,7 @@ def _touchpoint(
         properties=properties,
         weak=sent.browser,
         unproven=unproven,
+        untimed=untimed,
     )
 
 

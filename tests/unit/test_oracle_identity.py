@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.attribution import Attribution, attribute, customer_of
+from tests.oracle.attribution import Attribution, attribute, correct_clocks, customer_of
 from tests.oracle.decode import Touchpoint
 from tests.oracle.definitions import HOUR
 from tests.oracle.links import Decided
@@ -286,6 +286,20 @@ def test_names_follow_from_the_set(name: str) -> None:
         if len(alone) == 1 and alone[0][0] in CONTACTS and not one.too_late:
             user = found.links.names(alone[0])
             assert one.customer == customer_of(("user_id", user) if user is not None else alone[0])
+
+
+def test_an_untimed_item_says_nothing_of_the_clock() -> None:
+    def at(number: int, said: int, **other: Any) -> Touchpoint:
+        return Touchpoint(
+            touchpoint_id=f"{number:02d}", message_id=f"m{number}", source="web", place="", channel=None,
+            name="page_viewed", occurred_at_sent=said, occurred_at=said, log_time=said, sequence=0,
+            identifiers={"anonymous_id": "d"}, subject=None, **other,
+        )  # fmt: skip
+
+    slow = at(1, 0, sent_at=0, received_at=2 * HOUR)
+    ours = at(2, 5 * HOUR, sent_at=5 * HOUR, received_at=5 * HOUR, untimed=True)
+    later = at(3, 4 * HOUR, sent_at=None, received_at=None)
+    assert [x.occurred_at for x in correct_clocks([slow, ours, later])] == [2 * HOUR, 5 * HOUR, 6 * HOUR]
 
 
 SECRETS = Rules(personal_key=b"key", proof_secret=b"secret")
