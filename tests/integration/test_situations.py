@@ -18,6 +18,7 @@ from tests.situations.outcome import Outcome, encode
 from tests.situations.run import play_all
 from tests.situations.script import names, read_script
 
+pytestmark = pytest.mark.timeout(600)  # one run for all; two minutes on a machine that does nothing else
 SITUATIONS = names()
 TWELVE = """
 card_used_by_two_people email_typo_corrected_later family_tablet guest_checkout_then_login kiosk late_store_file
