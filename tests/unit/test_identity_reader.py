@@ -121,6 +121,17 @@ def test_ignored_values_join_nobody_whoever_hashed_them() -> None:
     assert found.identifiers.order_id == "void"
 
 
+def test_a_kind_without_a_spelling_of_its_own_can_be_personal_too() -> None:
+    card = {"personal": True, "ignore_matching": ["test.*"], "personal_fields": ["club_card"]}
+    reader = reader_of(identifiers={"loyalty_card": card})
+    assert reader.read("loyalty_card", "C-1") == hashed("C-1")
+    staff = reader.stored("loyalty_card", "test-7")
+    assert UNUSABLE.fullmatch(staff)
+    assert reader.read("loyalty_card", staff) is None
+    found = decoded({"identifiers": {"loyalty_card": "C-1"}, "properties": {"clubCard": "test-7"}}, reader=reader)
+    assert (found.routing, found.properties) == (f"loyalty_card:{hashed('C-1')}", {"clubCard": staff})
+
+
 def test_personal_values_are_stored_hashed_wherever_they_stand() -> None:
     item = {
         "identifiers": {"email": "Ann@Shop.de", "phone": "call me", "account_id": "acme"},
