@@ -27,7 +27,7 @@ FieldName = Annotated[str, Field(min_length=2, max_length=60)]
 Priority = Annotated[int, Field(ge=1, le=100)]
 Most = Annotated[int, Field(ge=1, le=1_000)]
 
-_MOST: Final = "An identifier linked with more values of this kind than this is crowded: the links count no more."
+_MOST: Final = "An identifier linked with more values of this kind than this is crowded: none of its links counts."
 _PRIORITY: Final = "Place in the order of routing, among the kinds of its group: devices, contacts, business keys."
 
 

@@ -18,7 +18,7 @@ from schemas.topics import TOPICS
 
 READERS: Mapping[str, tuple[str, ...]] = {
     "touchline": ("touchpoints.raw", "progress", "touchpoints"),
-    "loader": ("touchpoints", "journeys", "alerts", "dead_letters"),
+    "loader": ("touchpoints", "identities", "journeys", "alerts", "dead_letters"),
     "notifier": ("alerts",),
 }
 """Consumer group (without the prefix) and what it reads."""

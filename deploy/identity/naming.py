@@ -83,7 +83,7 @@ def fault_of(one: str, other: str, graph: Graph, decisions: Decisions) -> tuple[
     if not decisions.may_link(one, other):
         return "unlinked", one if kind_of(other) == UNIQUE_KIND else other
     for crowded, by in ((one, other), (other, one)):
-        if graph.is_crowded(crowded, kind_of(by)):
+        if graph.is_crowded(crowded):
             return "crowded", crowded
     return None
 

@@ -174,20 +174,20 @@ class Graph:
         """Afresh, from the links alone."""
         return self.judge(contact, self.component(contact))
 
-    def is_crowded(self, identifier: str, kind: str) -> bool:
+    def is_crowded(self, identifier: str) -> bool:
+        """Seen with too many of one kind to say anything about one person, with that kind or any other."""
         node = self.nodes.get(identifier)
-        return node is not None and len(node.links.get(kind, ())) > self._most[kind]
+        if node is None:
+            return False
+        return any(len(links) > self._most[kind] for kind, links in node.links.items())
 
     def _valid(self, identifier: str) -> Iterator[str]:
         node = self.nodes.get(identifier)
-        if node is None or self._decisions.is_blocked(identifier):
+        if node is None or self._decisions.is_blocked(identifier) or self.is_crowded(identifier):
             return
-        own_kind = _kind(identifier)
-        for kind, links in node.links.items():
-            if len(links) > self._most[kind]:
-                continue
+        for links in node.links.values():
             for other in links:
-                if not self.is_crowded(other, own_kind) and self._decisions.may_link(identifier, other):
+                if not self.is_crowded(other) and self._decisions.may_link(identifier, other):
                     yield other
 
     # -- changing it
@@ -226,8 +226,12 @@ class Graph:
     def _crowding(self, one: str, other: str) -> Iterable[str]:
         """What `one` is linked with, if `other` may make it crowded."""
         node, kind = self.nodes.get(one), _kind(other)
-        links = node.links.get(kind, {}) if node is not None else {}
-        return links if len(links) == self._most[kind] and other not in links else ()
+        if node is None:
+            return ()
+        links = node.links.get(kind, {})
+        if len(links) != self._most[kind] or other in links:
+            return ()
+        return [each for of_kind in node.links.values() for each in of_kind]
 
     def _link(self, one: str, other: str, day: int) -> None:
         for identifier, to in ((one, other), (other, one)):

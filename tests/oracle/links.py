@@ -100,7 +100,7 @@ class Links:
                 self.valid[b].add(a)
 
     def _is_valid(self, a: Identifier, b: Identifier) -> bool:
-        if (a, b[0]) in self.crowded or (b, a[0]) in self.crowded or not self._decided.blocked.isdisjoint((a, b)):
+        if any(one in (a, b) for one, _ in self.crowded) or not self._decided.blocked.isdisjoint((a, b)):
             return False
         user = a[1] if a[0] == "user_id" else None
         return user is None or (b, user) not in self._decided.unlinked

@@ -81,13 +81,12 @@ def brute(sets: Iterable[Together], decided: list[Decided], largest: int) -> dic
             for other in link - {one}:
                 near[one][other.partition(":")[0]].add(other)
 
-    def crowded(one: str, other: str) -> bool:
-        kind = other.partition(":")[0]
-        return len(near[one][kind]) > SMALL[kind]
+    def crowded(one: str) -> bool:
+        return any(len(others) > SMALL[kind] for kind, others in near[one].items())
 
     def valid(link: frozenset[str]) -> bool:
         one, other = sorted(link)
-        if crowded(one, other) or crowded(other, one) or link & blocked:
+        if crowded(one) or crowded(other) or link & blocked:
             return False
         return not any((a, b[8:]) in unlinked for a, b in ((one, other), (other, one)) if b.startswith("user_id:"))
 
@@ -161,6 +160,15 @@ def test_a_chain_names_the_only_user_and_a_second_user_undoes_it() -> None:
     assert told.names == {"email:a": "u", "loyalty_card:1": "v"}
     told.add(("u", ("loyalty_card:1",)))
     assert told.names == {"email:a": "u"}
+
+
+def test_a_crowded_card_names_nobody_not_even_through_what_it_was_seen_with_once() -> None:
+    """With two users it names nobody; with eleven it must not name the first one again."""
+    told = Told()
+    told.add(("u", ("email:a", "loyalty_card:1")))
+    for user in ("v", "w", "x", "y"):
+        told.add((user, ("loyalty_card:1",)))
+        assert told.names == {"email:a": "u"}
 
 
 def test_a_hostile_identifier_costs_no_more_than_what_makes_it_crowded() -> None:

@@ -105,7 +105,15 @@ CASES = {
             *((ids(f"ann e{n}"), ANN, USER) for n in range(3)),
             (ids("e1"), of("email:e1"), "contact"),
             (ids("ann p1"), ANN, USER),
-            (ids("p1"), ANN, "contact"),
+            (ids("p1"), of("phone:p1"), "contact"),
+        ]
+    ),
+    "a crowded card does not name the first of its users through an e-mail": Case(
+        [
+            (ids("ann e1 c1"), ANN, USER),
+            *((ids(f"u{n} c1"), of(f"user_id:u{n}"), USER) for n in range(3)),
+            (ids("c1"), of("loyalty_card:c1"), "contact"),
+            (ids("e1"), ANN, "contact"),
         ]
     ),
     "a crowded contact names nobody": Case(
