@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -83,10 +84,59 @@ def click_and_collect() -> Log:
     log.tick(ready + 2 * DAY + 31 * MINUTE)
     log.attach(touch("feedback_given", NOON + 2 * DAY + 5 * HOUR, channel="email", csat=1))
     log.tick(NOON + 2 * DAY + 6 * HOUR)
+    handed_out(log, NOON + 3 * DAY)
     return log
 
 
-@pytest.mark.parametrize(("journey", "log"), [("checkout", checkout()), ("click_and_collect", click_and_collect())])
+def handed_out(log: Log, at: int) -> None:
+    """Another order, collected before it is paid, and then cancelled."""
+    scope = "order_id:8"
+    log.attach(placed(at, order="8"), scope=scope)
+    log.attach(touch("picked_up", at + 5 * MINUTE, order="8", channel="store"), scope=scope)
+    log.tick(at + 36 * MINUTE)
+    log.attach(touch("payment_captured", at + 50 * MINUTE, order="8"), scope=scope)
+    log.tick(at + 51 * MINUTE)
+    log.attach(touch("order_cancelled", at + 90 * MINUTE, order="8", channel="phone"), scope=scope)
+    log.tick(at + 91 * MINUTE)
+
+
+def of_ticket(log: Log, ticket: str, name: str, at: int, channel: str = "email", **facts: Any) -> None:
+    entry = touch(name, at, channel=channel, order=None, **facts).model_copy(update={"keys": {"ticket_id": ticket}})
+    log.attach(entry, scope=f"ticket_id:{ticket}")
+
+
+def service_case() -> Log:
+    log = Log()
+    of_ticket(log, "T7", "ticket_opened", NOON, "phone")
+    of_ticket(log, "T7", "reply_failed", NOON + 20 * MINUTE)
+    log.tick(NOON + 66 * MINUTE)
+    of_ticket(log, "T7", "ticket_answered", NOON + 90 * MINUTE)
+    of_ticket(log, "T7", "ticket_solved", NOON + 3 * HOUR)
+    log.tick(NOON + 5 * HOUR + MINUTE)
+    of_ticket(log, "T7", "solution_sent", NOON + 6 * HOUR)
+    of_ticket(log, "T7", "ticket_reopened", NOON + 7 * HOUR, "phone")
+    of_ticket(log, "T7", "ticket_reopened", NOON + 8 * HOUR, "web")
+    of_ticket(log, "T7", "service_rated", NOON + 9 * HOUR, ease=1)
+    neglected(log, NOON + DAY)
+    return log
+
+
+def neglected(log: Log, at: int) -> None:
+    """Another ticket: nobody answers in time, the customer is asked how it was, and then it is forgotten."""
+    of_ticket(log, "T8", "ticket_opened", at, "web")
+    log.tick(at + 4 * HOUR + 16 * MINUTE)
+    of_ticket(log, "T8", "ticket_answered", at + 5 * HOUR)
+    of_ticket(log, "T8", "service_rating_requested", at + 6 * HOUR)
+    log.tick(at + 6 * HOUR + 31 * MINUTE)
+    log.tick(at + 3 * DAY + 6 * HOUR + 16 * MINUTE)
+    of_ticket(log, "T8", "ticket_solved", at + 3 * DAY + 8 * HOUR)
+    log.tick(at + 3 * DAY + 8 * HOUR)
+
+
+SHOWN = [("checkout", checkout()), ("click_and_collect", click_and_collect()), ("service_case", service_case())]
+
+
+@pytest.mark.parametrize(("journey", "log"), SHOWN)
 def test_the_alerts_on_a_page_are_those_that_fire(journey: str, log: Log) -> None:
     definition = load_definition(Path(f"journeys/{journey}.yaml"), CATALOGUE)
     stage = Track(0, compile_definitions([definition], CATALOGUE), "live")
