@@ -93,6 +93,7 @@ class Links:
             partners[b, a[0]].add(a)
         self.crowded = {about for about, others in partners.items() if len(others) > rules.most_of(about[1])}
         """(identifier, kind): linked with too many values of the kind."""
+        self._joins_nobody = {identifier for identifier, _ in self.crowded} | decided.blocked
         self.valid: dict[Identifier, set[Identifier]] = defaultdict(set)
         for a, b in self.pairs:
             if self._is_valid(a, b):
@@ -100,7 +101,7 @@ class Links:
                 self.valid[b].add(a)
 
     def _is_valid(self, a: Identifier, b: Identifier) -> bool:
-        if any(one in (a, b) for one, _ in self.crowded) or not self._decided.blocked.isdisjoint((a, b)):
+        if not self._joins_nobody.isdisjoint((a, b)):
             return False
         user = a[1] if a[0] == "user_id" else None
         return user is None or (b, user) not in self._decided.unlinked
