@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import signal
@@ -61,6 +62,11 @@ class Deployment:
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
+
+    def proof_of(self, user_id: str) -> str:
+        """As a shop's server makes it for its browsers."""
+        secret = json.loads((self.home / "secrets.json").read_text())["proof_secret"]
+        return hmac.digest(secret.encode(), user_id.encode(), "sha256").hex()
 
     def sql(self, query: str, *, code: int = 200) -> str:
         """As the read-only user, as curl would."""
@@ -139,7 +145,14 @@ def send(deployment: Deployment) -> None:
         "timestamp": at(60),
         "properties": {"order_id": "7788", "fulfilment": "pickup"},
     }
-    signed_in = {"type": "identify", "messageId": "m-id", "anonymousId": "a1", "userId": "u1", "timestamp": at(30)}
+    signed_in: dict[str, Any] = {
+        "type": "identify",
+        "messageId": "m-id",
+        "anonymousId": "a1",
+        "userId": "u1",
+        "timestamp": at(30),
+    }
+    signed_in["context"] = {"user_proof": deployment.proof_of("u1")}
     no_event = {"type": "track", "messageId": "m-bad", "anonymousId": "a1"}
     assert deployment.post("web", "/v1/batch", {"batch": [order, signed_in, no_event]})["success"]
     touchpoints = [declined(number) for number in (1, 2, 3)]
