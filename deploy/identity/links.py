@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from deploy.identity.read import Source, filled
+from deploy.identity.read import NEAR, Source, filled
 from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
 from streams.identity.contacts import Graph, Node
 from streams.identity.decisions import Decisions
@@ -36,7 +36,7 @@ FROM (
                 arrayConcat(if(attributed_by = 'user_id', [concat('user_id:', user_id)], []), contacts) AS together,
                 arrayJoin(arrayFilter(x -> has({near:Array(String)}, x), together)) AS one
             FROM DB.touchpoints FINAL
-            WHERE NOT too_late AND occurred_at >= fromUnixTimestamp64Milli({since:Int64}) AND (<where>)
+            WHERE <near> AND NOT too_late AND occurred_at >= fromUnixTimestamp64Milli({since:Int64}) AND (<where>)
         )
     )
     WHERE other != one
@@ -44,6 +44,7 @@ FROM (
 )
 ORDER BY one, splitByChar(':', other)[1], intDiv(last_at, <day_ms>) DESC, other DESC
 LIMIT {kept:UInt32} BY one, splitByChar(':', other)[1]""",
+    near=NEAR,
     day_ms=DAY_MS,
 )
 

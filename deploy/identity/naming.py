@@ -82,7 +82,7 @@ def fault_of(one: str, other: str, graph: Graph, decisions: Decisions) -> tuple[
             return "blocked", blocked
     if not decisions.may_link(one, other):
         return "unlinked", one if kind_of(other) == UNIQUE_KIND else other
-    for crowded, by in ((one, other), (other, one)):
+    for crowded in (one, other):
         if graph.is_crowded(crowded):
             return "crowded", crowded
     return None

@@ -12,6 +12,18 @@ from schemas.records import Decision
 
 SHOWN_MAX: Final = 15
 _ON_DEVICE: Final = "(anonymous_id != '' OR device_id != '') AND NOT too_late"
+_OF_CUSTOMER: Final = """origin IN (
+    SELECT {root:String}
+    UNION DISTINCT SELECT origin FROM DB.touchpoints WHERE customer_id = {customer:String}
+    UNION DISTINCT SELECT origin FROM DB.touchpoints
+        WHERE touchpoint_id IN (SELECT touchpoint_id FROM DB.attributions WHERE customer_id = {customer:String})
+    UNION DISTINCT SELECT origin FROM DB.touchpoints WHERE hasAny(contacts, (
+        SELECT groupArray(10000)(contact) FROM DB.contact_namings FINAL
+        WHERE customer_id = {customer:String} AND user_id != ''))
+    UNION DISTINCT SELECT identifier FROM DB.v_identity_decisions WHERE customer_id = {customer:String})"""
+"""Wherever a touchpoint of the customer may lie: on what it stands for, where it was stored or moved to, where a
+contact names it, on what was linked by hand. The view says which of them are the customer's now.
+"""
 _EDGE: Final = """count() AS touchpoints, toUnixTimestamp64Milli(min(occurred_at)) AS first_at,
     toUnixTimestamp64Milli(max(occurred_at)) AS last_at,
     argMax((touchpoint_id, name), (occurred_at, touchpoint_id)) AS late, late.1 AS last_id, late.2 AS last_name,
@@ -19,7 +31,8 @@ _EDGE: Final = """count() AS touchpoints, toUnixTimestamp64Milli(min(occurred_at
 DEVICES: Final = filled(
     """
 SELECT origin AS identifier, <edge> FROM DB.touchpoints FINAL
-WHERE user_id = {user:String} AND attributed_by = 'user_id' AND <on_device>
+WHERE origin IN (SELECT origin FROM DB.touchpoints WHERE user_id = {user:String}) AND user_id = {user:String}
+    AND attributed_by = 'user_id' AND <on_device>
 GROUP BY origin ORDER BY last_at DESC LIMIT <shown_max>""",
     edge=_EDGE,
     on_device=_ON_DEVICE,
@@ -55,24 +68,33 @@ KEYS: Final = filled(
     """
 SELECT concat(key.1, ':', key.2) AS identifier, <edge> FROM (
     SELECT touchpoint_id, name, occurred_at, arrayJoin([<keys>]) AS key FROM DB.v_touchpoints
-    WHERE customer_id = {customer:String} AND NOT too_late
+    WHERE <near> AND customer_id = {customer:String} AND NOT too_late
 ) WHERE key.2 != '' GROUP BY identifier ORDER BY last_at DESC LIMIT <shown_max>""",
     edge=_EDGE,
     keys=_KEYS,
+    near=_OF_CUSTOMER,
     shown_max=SHOWN_MAX,
 )
 ACCOUNTS: Final = filled(
     """
-SELECT account_id AS identifier, <edge> FROM DB.touchpoints FINAL
-WHERE touchpoint_id IN (SELECT touchpoint_id FROM DB.v_touchpoints WHERE customer_id = {customer:String})
-    AND account_id != '' GROUP BY account_id ORDER BY last_at DESC LIMIT <shown_max>""",
+SELECT account_id AS identifier, <edge> FROM DB.v_touchpoints
+WHERE <near> AND customer_id = {customer:String} AND account_id != ''
+GROUP BY account_id ORDER BY last_at DESC LIMIT <shown_max>""",
     edge=_EDGE,
+    near=_OF_CUSTOMER,
     shown_max=SHOWN_MAX,
 )
-TOTALS: Final = """
+HAS_ACCOUNTS: Final = filled(
+    "SELECT 1 FROM DB.touchpoints WHERE <near> AND account_id != '' LIMIT 1",
+    near=_OF_CUSTOMER,
+)
+TOTALS: Final = filled(
+    """
 SELECT attributed_by AS rule, count() AS touchpoints, toUnixTimestamp64Milli(min(occurred_at)) AS first_at,
     toUnixTimestamp64Milli(max(occurred_at)) AS last_at
-FROM DB.v_touchpoints WHERE customer_id = {customer:String} GROUP BY rule ORDER BY touchpoints DESC"""
+FROM DB.v_touchpoints WHERE <near> AND customer_id = {customer:String} GROUP BY rule ORDER BY touchpoints DESC""",
+    near=_OF_CUSTOMER,
+)
 WHOSE: Final = """
 SELECT customer_id, if(attributed_by = 'user_id', concat('user_id:', user_id), origin) AS identifier
 FROM DB.touchpoints FINAL WHERE startsWith(customer_id, {beginning:String})

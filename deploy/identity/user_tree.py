@@ -31,7 +31,7 @@ def of_user(view: View, user: str, asked: str, naming: Naming | None) -> Shown:
     links, graph = view.links(user, asked)
     devices = view.source.ask(DEVICES, {"user": value})
     contacts, apart = _contacts(view, user, asked, links, graph)
-    keys = view.source.ask(KEYS, {"customer": customer})
+    keys = view.source.ask(KEYS, {"customer": customer, "root": user})
     branches = (
         Branch("devices", _devices(view, devices, value, asked), more(devices)),
         contacts,

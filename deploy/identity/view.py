@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deploy.identity.judge import Rules, key_of
-from deploy.identity.links import Link, Links, kind_of, links_around
+from deploy.identity.links import Link, Links, links_around
 from deploy.identity.naming import Fault, Naming
 from deploy.identity.read import Source
 from deploy.identity.touch import Row
 from deploy.identity.tree import (
     ACCOUNTS,
+    HAS_ACCOUNTS,
     KIOSKS,
     SHARED,
     TOTALS,
@@ -61,8 +62,7 @@ def crowds(view: View, devices: list[str]) -> tuple[dict[str, tuple[Mark, ...]],
 
 def faulty(link: Link, fault: tuple[Fault, str], links: Links, is_asked: bool) -> Leaf:
     kind, blamed = fault
-    other = link.other if blamed == link.one else link.one
-    number = links.totals.get((blamed, kind_of(other)), 0) if kind == "crowded" else 0
+    number = max((total for (one, _), total in links.totals.items() if one == blamed), default=0)
     text = blamed if kind != "unlinked" else split(link.one if link.one.startswith(UNIQUE_KIND) else link.other)[1]
     return Leaf(link.other, edge_of("link", link), (Mark(kind, number, text),), (), is_asked)
 
@@ -90,9 +90,10 @@ def shown(
     marks: tuple[Mark, ...],
     is_whole: bool,
 ) -> Shown:
-    given = {"customer": customer or "nobody"}
+    given = {"customer": customer or "nobody", "root": root}
     totals = view.source.ask(TOTALS, given)
-    accounts = view.source.ask(ACCOUNTS, given) if totals else []
+    acts = bool(totals) and bool(view.source.ask(HAS_ACCOUNTS, given))
+    accounts = view.source.ask(ACCOUNTS, given) if acts else []
     return Shown(
         asked=asked,
         root=root,

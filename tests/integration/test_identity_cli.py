@@ -37,7 +37,7 @@ from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.identity_world import READER, RULES, World
 from tests.integration.test_cli import Deployment, alive, eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(280)
 GUEST = READER.read("email", "guest@example.com")
 SHOP_PHONE = READER.read("phone", "+49301234567")
 
@@ -404,6 +404,7 @@ def sell(deployment: Deployment) -> None:
     assert deployment.post("payments", "/v1/touchpoints", {"touchpoints": declined})["refused"] == 0
 
 
+@pytest.mark.timeout(600)
 def test_a_support_agent_finds_a_wrong_merge_and_splits_it(deployment: Deployment) -> None:
     sell(deployment)
     u1 = customer_of("user_id", "u1")
