@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
@@ -388,3 +394,18 @@ def test_words() -> None:
     assert listed([str(n) for n in range(1_239)]) == "0, 1, 2, 3, 4 and 1,234 more"
     assert (span(AT, AT + HOUR_MS), span(AT, AT + DAY_MS)) == ("2026-03-02", "2026-03-02 to 2026-03-03")
     assert short("email:hmac:" + "ab" * 32) == "email:hmac:abababab…"
+
+
+def test_the_page_says_how_a_server_makes_the_proof() -> None:
+    page = Path("docs/identity-support.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    environment = {**os.environ, "TOUCHLINE_PROOF_SECRET": "proofs"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"user_id = 'u1'\n{snippet}\nprint(user_proof)"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == READER.proof_of("u1")
