@@ -100,9 +100,10 @@ def links_around(source: Source, starts: Iterable[str], limits: Limits, now: int
             totals |= {(name, kind_of(link.other)): total for link, total in found.get(name, ())}
         known = {*of, *frontier}
         for name in near:
+            if any(total > limits.most[kind] for (one, kind), total in totals.items() if one == name):
+                continue  # Crowded: it joins nobody, so what lies behind it does not matter.
             for link in of[name]:
-                is_crowded = totals[name, kind_of(link.other)] > limits.most[kind_of(link.other)]
-                if link.other not in known and not is_crowded:
+                if link.other not in known:
                     known.add(link.other)
                     frontier.append(link.other)
     return Links(of, totals, not frontier)

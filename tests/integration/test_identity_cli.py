@@ -180,7 +180,7 @@ def test_every_explanation_says_what_the_workers_did(make: Make, seed: int) -> N
         if found.owner != touch.owner:
             wrong.append((touch.name, touch.origin, touch.contacts, touch.owner, found.owner))
     assert wrong == []
-    assert {"user_id", "contact", "device", "business_key"} <= rules
+    assert {"user_id", "contact", "device"} <= rules
 
 
 @pytest.mark.parametrize("seed", [4, 5])
