@@ -180,7 +180,7 @@ class Emission:
         partition, key = _place(routing, self._partitions)
         value = record.value or b""
         if self._depth:
-            raise TooManyHops(f"{self._where()}: a touchpoint that was forwarded once does not belong here either")
+            raise TooManyHops(f"{self._where()}: a touchpoint is forwarded once")
         headers = forwarded_headers(record.headers, partition, value, self._secret, log_time, self.at())
         self._to_raw(partition, key, value, headers)
 

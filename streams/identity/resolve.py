@@ -41,6 +41,7 @@ _decode_decision = fast_decoder(Decision)
 
 Headers = Mapping[str, bytes | None]
 """Of the record at work; the last one counts where a header occurs twice."""
+FORWARDED_ELSEWHERE = "forwarded here under other identity rules than these. Replay it: touchline dead-letters replay"
 NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
 
 
@@ -95,7 +96,7 @@ class Resolve:
         elif control.name == "forwarded":
             if control.at is not None and self._state.upstream.is_new(control.at):
                 self._emission.begin(record.offset, 1, out)
-                self._touchpoint(record, value, headers, control.log_time)
+                self._touchpoint(record, value, headers, control.log_time, is_forwarded=True)
         elif control.name == "evidence":
             self._evidence(record.offset, value, out)
         elif control.name == "mark":
@@ -130,7 +131,9 @@ class Resolve:
     def numbers(self) -> Mapping[str, int]:
         return self._state.numbers()
 
-    def _touchpoint(self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None) -> None:
+    def _touchpoint(
+        self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None, is_forwarded: bool = False
+    ) -> None:
         state, totals = self._state, self._state.totals
         totals.read += 1
         decoded = decode_received(value, headers, self._reader)
@@ -141,9 +144,13 @@ class Resolve:
             self._refuse(record, "contract_violation", "log_time", NO_LOG_TIME)
             return
         assert type(decoded) is Decoded
-        self._window.good()
         routing = decoded.routing
-        if routing not in state.tails and partition_of(routing, self._partitions) != self._partition:
+        is_foreign = routing not in state.tails and partition_of(routing, self._partitions) != self._partition
+        if is_foreign and is_forwarded:
+            self._refuse(record, "contract_violation", None, FORWARDED_ELSEWHERE)
+            return
+        self._window.good()
+        if is_foreign:
             self._emission.forward(record, routing, log_time)
             totals.forwarded += 1
         elif decoded.touchpoint_id in state.seen:

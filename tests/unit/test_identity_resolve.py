@@ -12,7 +12,7 @@ from schemas.control import Control, control_headers, read_control
 from schemas.fast import encode, fast_decoder
 from schemas.identifiers import customer_of, partition_of
 from schemas.records import Resolved
-from streams.identity.effects import MOVE_AT_ONCE, TooManyHops
+from streams.identity.effects import MOVE_AT_ONCE
 from streams.identity.limits import HOUR_MS, Limits
 from streams.identity.resolve import TooMuchBadData
 from tests.simulated.generate import rfc3339
@@ -72,8 +72,9 @@ def test_a_touchpoint_is_forwarded_once_only() -> None:
     user = next(f"u{n}" for n in range(99) if partition_of(f"user_id:u{n}", 3) == 1)
     (forwarded,) = Bench(0, 3).touchpoint(page(START, user_id=user), START)
     lost = Bench(1, next(count for count in range(4, 99) if partition_of(f"user_id:{user}", count) != 1))
-    with pytest.raises(TooManyHops, match="forwarded once"):
-        lost.touchpoint(forwarded.value, START, forwarded.headers)
+    (letter,) = lost.touchpoint(forwarded.value, START, forwarded.headers)
+    assert (letter.topic, lost.body(letter)["failure"]) == ("dead_letters", "contract_violation")
+    assert "Replay it" in lost.body(letter)["detail"]
 
 
 def test_log_time_is_the_broker_s_when_live_and_the_driver_s_otherwise() -> None:
