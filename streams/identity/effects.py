@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from schemas import decoded
@@ -55,7 +56,6 @@ _detach = fast_type(Detach)
 _evidence = fast_type(Evidence)
 _sighting = fast_type(Sighting)
 _naming = fast_type(Naming)
-_decision = fast_type(Decision)
 _progress = fast_type(Progress)
 _counts = fast_type(Counts)
 _dead_letter = fast_type(DeadLetter)
@@ -200,16 +200,7 @@ class Emission:
         self._out.append(Effect("identities", partition, key, encode(self._named(contact, user_id))))
 
     def decided(self, decision: Decision) -> None:
-        record = _decision(
-            at=self.at(),
-            decision_id=decision.decision_id,
-            kind=decision.kind,
-            identifier=decision.identifier,
-            user_id=decision.user_id,
-            reason=decision.reason,
-            decided_by=decision.decided_by,
-            decided_at=decision.decided_at,
-        )
+        record = replace(decision, at=self.at())  # type: ignore[type-var]  # a struct, typed as its contract
         partition, key = _place(decision.identifier, self._partitions)
         self._out.append(Effect("identities", partition, key, encode(record)))
 

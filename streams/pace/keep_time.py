@@ -20,6 +20,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.control import HOPS, Unauthentic, control_headers, read_control
 from schemas.fast import encode, fast_decoder, fast_type
@@ -32,7 +33,6 @@ _KEY = b"s"
 
 _mark = fast_type(Mark)
 _tick = fast_type(Tick)
-_decision = fast_type(Decision)
 _dead_letter = fast_type(DeadLetter)
 _decode_decision = fast_decoder(Decision)
 _decode_progress = fast_decoder(Progress)
@@ -172,16 +172,7 @@ class _Emission:
         self._out.append(Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time))))
 
     def decision(self, partition: int, decision: Decision) -> None:
-        record = _decision(
-            at=self._at(),
-            decision_id=decision.decision_id,
-            kind=decision.kind,
-            identifier=decision.identifier,
-            user_id=decision.user_id,
-            reason=decision.reason,
-            decided_by=decision.decided_by,
-            decided_at=decision.decided_at,
-        )
+        record = replace(decision, at=self._at())  # type: ignore[type-var]  # a struct, typed as its contract
         value = encode(record)
         headers = control_headers("decision", partition, value, self._secret)
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
