@@ -52,7 +52,14 @@ def definitions() -> list[Definition]:
             "collected": Step(touchpoint="picked_up", after="ready", within="1d"),
         },
         outcome=Outcome(success="collected", failure=["order_cancelled"]),
-        breaks={"lost": Break(touchpoint="page_viewed", at_least=2, in_window="6h", cleared_by="paid")},
+        breaks={
+            "lost": Break(touchpoint="page_viewed", at_least=2, in_window="6h", cleared_by="paid"),
+            "looks": Break(touchpoint="page_viewed", cleared_by="ready", tolerate="2h"),
+            "unpaid": Break(touchpoint="picked_up", requires="paid", tolerate="1h"),
+            "unready": Break(without="ready", tolerate="1h"),
+            "gone": Break(idle="5h"),
+            "given_away": Break(touchpoint="picked_up", never_with="order_cancelled"),
+        },
         lifetime="2d",
     )
     visit = Definition(
@@ -67,6 +74,7 @@ def definitions() -> list[Definition]:
             "left": Step(touchpoint="signed_out", after="bought"),
         },
         outcome=Outcome(success="left", failure=["order_cancelled"]),
+        breaks={"silent": Break(idle="3h"), "once": Break(touchpoint="page_viewed", at_most=2)},
         lifetime="1d",
     )
     return [pickup, visit]
