@@ -202,3 +202,51 @@ def test_one_alert_stands_for_one_break(tmp_path: Path) -> None:
     open_in_view(run, run.alert(row, "firing", 11))
     run.alert(row, "withdrawn", 25, customer_id=BEN)
     assert "alert" in run.report().sorts
+
+
+def forgotten(directory: Path, end: float) -> tuple[TinyRun, Row]:
+    """A case opened at minute 0 and answered at 60. Silence is due 3 days later, and judged after grace and the quarter
+    of an hour that a call-back may take to arrive.
+    """
+    run = TinyRun(directory, end)
+    opened = run.touch("ticket_opened", 0, ANN, user_id="ann", ticket_id="T1")
+    answered = run.touch("ticket_answered", 60, ANN, "business_key", ticket_id="T1")
+    steps: dict[str, StepSaid] = {"answered": ("reached", 240.0, 60.0, answered)}
+    fault = ("forgotten", "abandoned", "", 1, SILENT, SILENT, None)
+    row = run.journey("service_case", ANN, "ticket_id:T1", "open", 0, [opened, answered], steps=steps, breaks=(fault,))
+    return run, row
+
+
+SILENT = 60 + 3 * 24 * 60.0
+
+
+def test_an_abandonment_names_no_step(tmp_path: Path) -> None:
+    run, row = forgotten(tmp_path, SILENT + 16)
+    fired = run.alert(row, "firing", SILENT + 16)
+    open_in_view(run, fired)
+    assert run.report().as_text().endswith("no difference")
+    fired["step"] = "solved"
+    assert run.report().sorts == {"alert": 1}
+
+
+def test_an_abandonment_waits_for_all_that_may_arrive_late(tmp_path: Path) -> None:
+    run, row = forgotten(tmp_path, SILENT + 16)
+    open_in_view(run, run.alert(row, "firing", SILENT + 15))
+    assert run.report().sorts == {"alert_early": 1, "alert_false": 1}
+
+
+def test_a_ban_is_active_at_once_and_stays(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, 60)
+    members = [run.touch("ticket_opened", 0, ANN, user_id="ann", ticket_id="T1")]
+    for at in (1, 2, 3):
+        members.append(run.touch("ticket_reopened", at, ANN, "business_key", ticket_id="T1"))
+    steps: dict[str, StepSaid] = {"answered": ("waiting", 240.0, None, "")}
+    fault = ("reopened_again", "forbidden", "", 1, 2, None, None)
+    row = run.journey("service_case", ANN, "ticket_id:T1", "open", 0, members, steps=steps, breaks=(fault,))
+    open_in_view(run, run.alert(row, "firing", 2))
+    assert run.report().as_text().endswith("no difference")
+    open_in_view(run)
+    run.alert(row, "resolved", 3, notify=True, cleared_at=3)
+    assert run.report().sorts == {"alert_state": 1}
+    run.journeys[0]["breaks.cause_at"] = [run.journeys[0]["breaks.cause_at"][0] + 60_000]
+    assert run.report().sorts["break"] == 1
