@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.decode import Decoded, Invalid, decode_touchpoint
-from schemas.segment import snake_case
+from schemas.snake_case import snake_case
 
 TIME = "2026-11-22T10:15:30.123Z"
 AT = 1795342530123

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -132,6 +132,9 @@ class Broken:
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         return
+
+    def numbers(self) -> Mapping[str, int]:
+        return {}
 
 
 def test_a_bug_names_its_record_and_no_value() -> None:
