@@ -123,13 +123,18 @@ class Graph:
                     node.links[kind] = {other: last for other, last in node.links[kind].items() if last >= day}
                     if not node.links[kind]:
                         del node.links[kind]
-                node.askers = {asker: last for asker, last in node.askers.items() if last >= day}
-                node.due = None
-                self._file(name, node)
 
         if not touched:
             return {}, set()
         return self._judged(starts, change), touched
+
+    def forget_askers(self, names: Iterable[str], day: int) -> None:
+        """Those of them that asked before `day`; after they were told what `expire` changed."""
+        for name in names:
+            node = self.nodes[name]
+            node.askers = {asker: last for asker, last in node.askers.items() if last >= day}
+            node.due = None
+            self._file(name, node)
 
     def drop_idle(self, names: Iterable[str]) -> set[str]:
         """Those of these that nothing is known of any more; they are forgotten."""
@@ -252,8 +257,10 @@ class Graph:
 
     def _file(self, identifier: str, node: Node) -> None:
         """To be looked at when its oldest link is forgotten. A renewed link is filed anew only then."""
-        if node.due is None and (node.links or node.askers):
-            days = [*node.askers.values(), *(day for links in node.links.values() for day in links.values())]
+        days = [*node.askers.values(), *(day for links in node.links.values() for day in links.values())]
+        if days and (node.due is None or min(days) < node.due):
+            if node.due is not None:
+                self._by_day[node.due].discard(identifier)
             node.due = min(days)
             self._by_day.setdefault(node.due, set()).add(identifier)
 

@@ -23,23 +23,26 @@ class Standing(NamedTuple):
 class Decisions:
     """`__bool__`: whether there are any, so that nobody asks for each touchpoint."""
 
-    __slots__ = ("_of",)
+    __slots__ = ("_count", "_of")
 
     def __init__(self) -> None:
         self._of: dict[str, dict[str | None, Standing]] = {}
+        self._count = 0
 
     def __bool__(self) -> bool:
         return bool(self._of)
 
     def __len__(self) -> int:
-        return sum(len(standing) for standing in self._of.values())
+        return self._count
 
     def take(self, decision: Decision, order: int) -> None:
         """One that is too many does not count."""
         about = self._of.setdefault(decision.identifier, {})
-        about.pop(decision.user_id, None)
-        if decision.kind != "lift" and len(self) < MOST:
+        if about.pop(decision.user_id, None) is not None:
+            self._count -= 1
+        if decision.kind != "lift" and self._count < MOST:
             about[decision.user_id] = Standing(decision.kind, order)
+            self._count += 1
         if not about:
             del self._of[decision.identifier]
 
@@ -48,6 +51,7 @@ class Decisions:
 
     def restored(self, identifier: str, user_id: str | None, standing: Standing) -> None:
         self._of.setdefault(identifier, {})[user_id] = standing
+        self._count += 1
 
     def is_blocked(self, identifier: str) -> bool:
         found = self._of.get(identifier)

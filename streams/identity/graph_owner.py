@@ -6,7 +6,7 @@ of the contact, to the partitions that asked, and to ClickHouse. Attribution nev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 
 from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
 from schemas.records import Decision, Sighting
@@ -30,7 +30,8 @@ class GraphOwner:
             for contact in sighting.contacts:
                 self._graph.ask(contact, asker, day)
                 touched.add(contact)
-        self._tell(changed, touched)
+        self._tell(changed)
+        self._note({*touched, *changed})
         if sighting.asks:
             for contact in sighting.contacts:
                 node = self._graph.nodes.get(contact)
@@ -43,7 +44,8 @@ class GraphOwner:
             self._heard.decides(decision, order)
         else:
             changed = self._graph.decided(decision.identifier, lambda: self._heard.decides(decision, order))
-            self._tell(changed, {decision.identifier})
+            self._tell(changed)
+            self._note({decision.identifier, *changed})
         self._emission.decided(decision)
 
     def expire(self, log_time: int) -> None:
@@ -51,13 +53,17 @@ class GraphOwner:
         today = log_time // DAY_MS
         if today > self._today:
             self._today = today
-            self._tell(*self._graph.expire(today - self._link_days))
+            changed, touched = self._graph.expire(today - self._link_days)
+            self._tell(changed)
+            self._graph.forget_askers(touched, today - self._link_days)
+            self._note({*touched, *changed})
 
-    def _tell(self, changed: Mapping[str, str | None], touched: Iterable[str]) -> None:
+    def _tell(self, changed: Mapping[str, str | None]) -> None:
         for contact, user_id in changed.items():
             for partition in self._emission.heard_by(contact, self._graph.nodes[contact].askers):
                 self._emission.naming(contact, user_id, partition)
             self._emission.named(contact, user_id)
-        names = {*touched, *changed}
+
+    def _note(self, names: Set[str]) -> None:
         self._graph.drop_idle(names)
         self._heard.nodes_changed(sorted(names))

@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from schemas.decode import Decoded, decode_touchpoint
@@ -83,6 +83,7 @@ def kind_of(key: str) -> str | None:
 def test_what_is_personal_by_name_is_replaced_and_nothing_else(tree: dict[str, Any], form: dict[str, Any]) -> None:
     value = json.dumps(tree, **form).encode()
     found = FIELDS.replaced(value, mark)
+    assume(BEYOND.encode() not in found)  # Another law: what comes after READ_MAX values.
     assert json.loads(found) == judged(tree)
     if found != value:
         assert FIELDS.may_stand_in(value), "the quick look may not miss what the long one finds"

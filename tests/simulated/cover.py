@@ -52,7 +52,7 @@ OF_THE_LOGS: Final = (
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
 OF_LONG_ONES: Final = ("links forgotten",)
-ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD)
+ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_LONG_ONES)
 
 
 def of_the_set(expected: Expected) -> Iterator[str]:

@@ -16,6 +16,8 @@ from tests.simulated.worlds import FORGETFUL, FORGETFUL_RULES, PARTITIONS, RULES
 
 def judge(seed: int) -> set[str]:
     """What the history was about. Raises AssertionError when a law does not hold."""
+    if seed % 10 == 9:
+        return judge_long(seed)
     return judge_with_track(seed) if seed % 2 else judge_attribution(seed)
 
 

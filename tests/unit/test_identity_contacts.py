@@ -55,6 +55,11 @@ class Told:
     def add(self, together: Together, day: int = 5) -> None:
         self.hear(self.graph.add(together[0], together[1], day * DAY_MS)[0])
 
+    def forget(self, day: int) -> None:
+        changed, touched = self.graph.expire(day)
+        self.hear(changed)
+        self.graph.forget_askers(touched, day)
+
     def decide(self, decided: Decided) -> None:
         self._order += 1
         one = decision(*decided)
@@ -186,12 +191,21 @@ def test_what_is_past_its_window_is_forgotten_and_the_rest_judged_anew() -> None
     told.add(("u", ("email:a",)), day=5)
     told.add(("v", ("email:a",)), day=9)
     assert told.names == {}
-    told.hear(told.graph.expire(6)[0])
+    told.forget(6)
     assert told.names == {"email:a": "v"}
-    told.hear(told.graph.expire(10)[0])
+    told.forget(10)
     assert told.names == {}
     assert told.graph.drop_idle(["email:a", "user_id:u", "user_id:v"]) == {"email:a", "user_id:u", "user_id:v"}
     assert told.graph.nodes == {}
+
+
+def test_an_older_link_that_arrives_later_is_forgotten_in_its_time() -> None:
+    told = Told()
+    told.add(("v", ("email:a",)), day=9)
+    told.add(("u", ("email:a",)), day=5)
+    assert told.names == {}
+    told.forget(6)
+    assert told.names == {"email:a": "v"}
 
 
 def test_no_more_identifiers_than_there_is_room_for() -> None:
