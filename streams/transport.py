@@ -43,6 +43,8 @@ T = TypeVar("T")
 IDLE_POLL_SECONDS = 1.0
 BUSY_POLL_SECONDS = 0.02
 """How long a fetch may wait while some partition is left out of it: its turn must not depend on the others' traffic."""
+COMMIT_SECONDS = 15.0
+"""A commit may wait for a coordinator that went away; the next one makes up for it."""
 FETCH_WAIT_MS = 20
 FETCH_MIN_BYTES = 64 * 1024
 """The broker answers a fetch when it has so much, or after so long. At a low rate this gathers what came for all
@@ -257,8 +259,9 @@ class BatchConsumer(driver.Consumer):
             known = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
             known = {tp: offset for tp, offset in known.items() if tp in owned}
             if known:
-                await consumer.commit(known)
-        except (KafkaError, IllegalStateError) as error:
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await consumer.commit(known)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
             log.warning(
                 "offsets were not committed (%s); nothing is lost, the checkpoints hold the positions",
                 type(error).__name__,
