@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks.generate import END, MINUTE, START, Record
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
-from schemas.records import Beat
 from schemas.topics import PARTITIONS
 
 SECRET: Final = b"benchmark"

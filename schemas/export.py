@@ -9,24 +9,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.control_records import Beat, Decision, Evidence, Mark, Naming, Sighting
 from schemas.definition import Catalogue
 from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
-from schemas.records import (
-    Alert,
-    Attach,
-    Beat,
-    DeadLetter,
-    Decision,
-    Detach,
-    Evidence,
-    Journey,
-    Mark,
-    Naming,
-    Progress,
-    Resolved,
-    Sighting,
-    Tick,
-)
+from schemas.records import Alert, Attach, DeadLetter, Detach, Journey, Progress, Resolved, Tick
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
 from schemas.touchpoint import Contract, Touchpoint

@@ -13,10 +13,11 @@ from hashlib import blake2b
 from typing import Final
 
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode, fast_type
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
-from schemas.records import Beat, Run
+from schemas.records import Run
 from schemas.topics import PARTITIONS
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig

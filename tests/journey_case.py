@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ from schemas.definition import Catalogue, Definition
 from schemas.fast import encode
 from schemas.records import Attach, Detach, Entry, Fact, Resolved, Tick
 from schemas.touchpoint import Identifiers
-from streams.journey.compile import Compiled, compile_definitions
+from streams.journey.compile import compile_definitions
+from streams.journey.plan import Compiled
 from streams.journey.track import Track
 from streams.stage import Effect
 
@@ -207,3 +208,32 @@ def play(log: Log, stage: Track, cuts: Iterable[int] = ()) -> Outcome:
 
 def run(log: Log, *changes: Mapping[str, Any]) -> Outcome:
     return play(log, Track(0, compiled(*changes), "live"))
+
+
+def assert_restart_changes_nothing(log: Log, cut: int, stage: Callable[[], Track]) -> None:
+    """A second stage, restored from what the first stored at `cut`, goes on with the same effects and changes."""
+    before, state, ignored = stage(), dict[bytes, bytes](), list[Effect]()
+    for record in log.records[:cut]:
+        before.apply(record, ignored)
+    before.flush(ignored)
+    keep(before, state)
+    after = stage()
+    after.restore(state.items())
+    assert after.changes() == []
+    other = dict(state)
+    for record in log.records[cut:]:
+        first, second = list[Effect](), list[Effect]()
+        for track, out, kept in ((before, first, state), (after, second, other)):
+            track.apply(record, out)
+            track.flush(out)
+            keep(track, kept)
+        assert first == second
+        assert state == other
+
+
+def keep(track: Track, state: dict[bytes, bytes]) -> None:
+    for key, value in track.changes():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value

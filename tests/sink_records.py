@@ -5,20 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid5
 
+from schemas.control_records import Decision, DecisionKind, Naming
 from schemas.identifiers import customer_of
-from schemas.records import (
-    Alert,
-    Attach,
-    DeadLetter,
-    Decision,
-    DecisionKind,
-    Detach,
-    Entry,
-    Journey,
-    Naming,
-    Resolved,
-    Tick,
-)
+from schemas.records import Alert, Attach, DeadLetter, Detach, Entry, Journey, Resolved, Tick
 
 SPACE = UUID(int=7)
 DAY_AT = 1_780_000_000_000  # 2026-05-28

@@ -28,7 +28,7 @@ from deploy.identity.show import show as shown_of
 from deploy.identity.show import whole
 from deploy.identity.why import why as why_of
 from deploy.stack import Stack
-from schemas.records import Decision, DecisionKind
+from schemas.control_records import Decision, DecisionKind
 from schemas.settings import read_settings
 
 POLL_SECONDS: Final = 0.5

@@ -16,7 +16,6 @@ from deploy.identity.preview import Move, Preview
 from deploy.identity.tree import Branch, Leaf, Mark, Shown
 from deploy.identity.why import Why
 from deploy.identity.words import counted, grouped, short, short_customer, short_id, span, when
-from schemas.records import Decision
 
 SHOWN_MAX: Final = 8
 COLOURS: Final = {
@@ -180,7 +179,7 @@ def short_anchor(anchor: str) -> str:
 
 def preview_screen(preview: Preview) -> RenderableType:
     decision = preview.decision
-    parts: list[RenderableType] = [Text(headline(decision), style="bold")]
+    parts: list[RenderableType] = [Text(texts.headline(decision), style="bold")]
     if not preview.is_seen:
         parts.append(Text(f"Note: {texts.never_seen(decision.identifier)}.", style="yellow"))
     if not preview.moves and not preview.renamed:
@@ -195,17 +194,6 @@ def preview_screen(preview: Preview) -> RenderableType:
     )
     parts.append(sides)
     return Group(*parts, *_consequences(preview))
-
-
-def headline(decision: Decision) -> str:
-    about = short(decision.identifier)
-    words = {
-        "link": f"link {about} to user_id:{decision.user_id}",
-        "unlink": f"split {about} from user_id:{decision.user_id}",
-        "block": f"block {about}",
-        "lift": f"lift the decision on {about}",
-    }
-    return words[decision.kind]
 
 
 def _side(preview: Preview, moves: Sequence[Move], *, is_after: bool) -> RenderableType:

@@ -7,8 +7,8 @@ import asyncio
 from aiokafka import AIOKafkaProducer
 
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
-from schemas.records import Beat
 from schemas.topics import PARTITIONS
 from sources.simulation.driver import SendBeat
 

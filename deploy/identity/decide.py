@@ -14,8 +14,8 @@ from deploy.identity.preview import Preview
 from deploy.identity.read import Source
 from deploy.identity.refusals import nothing_to_lift, which_to_lift
 from schemas.control import control_headers
+from schemas.control_records import Decision, DecisionKind
 from schemas.fast import encode
-from schemas.records import Decision, DecisionKind
 
 PROGRESS: Final = "progress"
 IDS_AT_ONCE: Final = 100

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.identity.touch import Owner, Touch
+from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS
-from schemas.records import AttributedBy, Decision
+from schemas.records import AttributedBy
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 from streams.identity.device import Kept, Tail, add_late, attribute, new_tail, place

@@ -76,16 +76,15 @@ def _how(contact: str, user: str | None, steps: int, is_whole: bool, decisions: 
 
 
 def fault_of(one: str, other: str, graph: Graph, decisions: Decisions) -> tuple[Fault, str] | None:
-    """Why a link does not count, and which end is to blame; None: it counts."""
+    """Why a link does not count, and which end is to blame; None: it counts. Whether it does is the graph's word."""
+    if other in graph.valid(one):
+        return None
     for blocked in (one, other):
         if decisions.is_blocked(blocked):
             return "blocked", blocked
     if not decisions.may_link(one, other):
         return "unlinked", one if kind_of(other) == UNIQUE_KIND else other
-    for crowded in (one, other):
-        if graph.is_crowded(crowded):
-            return "crowded", crowded
-    return None
+    return "crowded", one if graph.is_crowded(one) else other
 
 
 def faults_of(name: str, graph: Graph, links: Links, decisions: Decisions) -> Iterator[tuple[Link, Fault, str]]:

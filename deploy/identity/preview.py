@@ -16,8 +16,8 @@ from deploy.identity.naming import path_to
 from deploy.identity.read import Source, filled
 from deploy.identity.touch import Owner, Row, Touch
 from deploy.identity.why import KEY_MAX, AlertPart, is_remembered
+from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
-from schemas.records import Decision
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.identity.touch import Owner, Row, Touch, touch_of
+from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
-from schemas.records import Decision
 
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Row]]
 """A query (`DB.` stands for the database) and its parameters."""

@@ -18,7 +18,7 @@ from deploy.identity.words import (
     times,
     when,
 )
-from schemas.records import Decision
+from schemas.control_records import Decision
 
 if TYPE_CHECKING:
     from deploy.identity.naming import Naming
@@ -144,6 +144,18 @@ def claimed(one: Claimed, is_its_own: bool) -> str:
 
 def by_hand(one: Decision) -> str:
     return f"{deed(one)} by {one.decided_by} on {day(one.decided_at)}: “{one.reason}”."
+
+
+def headline(decision: Decision) -> str:
+    """What is about to be decided."""
+    about = short(decision.identifier)
+    words = {
+        "link": f"link {about} to user_id:{decision.user_id}",
+        "unlink": f"split {about} from user_id:{decision.user_id}",
+        "block": f"block {about}",
+        "lift": f"lift the decision on {about}",
+    }
+    return words[decision.kind]
 
 
 def deed(one: Decision) -> str:

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from deploy.identity.naming import Naming
 from deploy.identity.read import filled
+from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS
-from schemas.records import Decision
 
 SHOWN_MAX: Final = 15
 _ON_DEVICE: Final = "(anonymous_id != '' OR device_id != '') AND NOT too_late"

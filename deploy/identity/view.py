@@ -25,8 +25,8 @@ from deploy.identity.tree import (
     Total,
 )
 from deploy.identity.why import KEY_MAX
+from schemas.control_records import Decision
 from schemas.identifiers import UNIQUE_KIND
-from schemas.records import Decision
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 from streams.identity.keys import Key

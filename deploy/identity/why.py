@@ -15,8 +15,8 @@ from deploy.identity.links import links_around
 from deploy.identity.naming import Naming, naming_of
 from deploy.identity.read import Source
 from deploy.identity.touch import Owner, Row, Touch
+from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
-from schemas.records import Decision
 from streams.identity.decisions import Decisions
 from streams.identity.device import Kept, Tail, marker_before, marker_from
 from streams.identity.hearsay import Hearsay

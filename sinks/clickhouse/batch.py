@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from schemas.control_records import Decision, Naming
 from schemas.fast import DECODE_ERRORS, fast_decoder, fast_union_decoder
-from schemas.records import Alert, Attach, DeadLetter, Decision, Detach, Journey, Naming, Resolved, Tick
+from schemas.records import Alert, Attach, DeadLetter, Detach, Journey, Resolved, Tick
 from sinks.clickhouse.protocol import Seen
 from sinks.clickhouse.rows import LoadedRecord, Row, rows_of
 from sinks.log_reader import LogRecord

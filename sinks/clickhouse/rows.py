@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.control_records import Decision, Naming
 from schemas.identifiers import BUSINESS_KINDS, ROUTING_ORDER
-from schemas.records import Alert, At, Attach, DeadLetter, Decision, Detach, Journey, Naming, Resolved, Tick
+from schemas.records import Alert, At, Attach, DeadLetter, Detach, Journey, Resolved, Tick
 
 Row = tuple[object, ...]
 TableRows = tuple[str, Row]

@@ -10,9 +10,9 @@ import structlog
 from aiohttp import web
 
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
 from schemas.identity_files import identity_reader_of
-from schemas.records import Beat
 from schemas.settings import Settings, SettingsError, kafka_client_options, no_place
 from sources.collector.app import Collector, Options, build_collector
 from sources.collector.beats import BeatRecord

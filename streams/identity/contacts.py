@@ -153,7 +153,7 @@ class Graph:
         """Everything that valid links connect with `start`; cut where it is too large."""
         seen, frontier = {start}, [start]
         while frontier and len(seen) <= self._largest:
-            reached = [other for one in frontier for other in self._valid(one) if other not in seen]
+            reached = [other for one in frontier for other in self.valid(one) if other not in seen]
             frontier = list(dict.fromkeys(reached))
             seen.update(frontier)
         members = frozenset(seen)
@@ -169,7 +169,7 @@ class Graph:
             return by_hand
         users = component.users
         if not component.is_whole or len(users) != 1:
-            users = _users(self._valid(contact))
+            users = _users(self.valid(contact))
         if len(users) != 1:
             return None
         (user,) = users
@@ -186,7 +186,8 @@ class Graph:
             return False
         return any(len(links) > self._most[kind] for kind, links in node.links.items())
 
-    def _valid(self, identifier: str) -> Iterator[str]:
+    def valid(self, identifier: str) -> Iterator[str]:
+        """What its valid links join it with."""
         node = self.nodes.get(identifier)
         if node is None or self._decisions.is_blocked(identifier) or self.is_crowded(identifier):
             return

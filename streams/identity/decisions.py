@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from schemas.control_records import Decision
 from schemas.identifiers import UNIQUE_KIND
-from schemas.records import Decision
 
 MOST: Final = 10_000
 

@@ -22,24 +22,10 @@ from pydantic import BaseModel
 
 from schemas import decoded
 from schemas.control import HOPS, OwnName, control_headers, forwarded_headers
+from schemas.control_records import Decision, Evidence, Naming, Sighting
 from schemas.fast import fast_decoder, fast_type
 from schemas.identifiers import CONTACT_GRAPH, UNIQUE_KIND, customer_of, partition_of
-from schemas.records import (
-    At,
-    Attach,
-    AttributedBy,
-    Counts,
-    DeadLetter,
-    Decision,
-    Detach,
-    Entry,
-    Evidence,
-    Naming,
-    Progress,
-    Resolved,
-    Run,
-    Sighting,
-)
+from schemas.records import At, Attach, AttributedBy, Counts, DeadLetter, Detach, Entry, Progress, Resolved, Run
 from streams.identity.totals import Totals
 from streams.stage import Effect, LogRecord
 

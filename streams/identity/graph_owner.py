@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
+from schemas.control_records import Decision, Sighting
 from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
-from schemas.records import Decision, Sighting
 from streams.identity.effects import Emission
 from streams.identity.heard import Heard
 from streams.identity.limits import DAY_MS, Limits

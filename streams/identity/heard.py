@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from schemas.records import Decision
+from schemas.control_records import Decision
 from streams.identity.contacts import Graph, Node
 from streams.identity.decisions import Standing
 from streams.identity.device import Kept

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from schemas.control_records import Evidence
 from schemas.decoded import Decoded
 from schemas.definition import Catalogue
 from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND
-from schemas.records import AttributedBy, Entry, Evidence, Fact, Run
+from schemas.records import AttributedBy, Entry, Fact, Run
 from streams.identity.clock import offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.control import HOPS, Unauthentic, read_control
+from schemas.control_records import Beat, Decision, Evidence, Mark, Naming, Sighting
 from schemas.decode import decode_received
 from schemas.decoded import Decoded, Invalid
 from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
 from schemas.identifiers import CONTACT_GRAPH, partition_of
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
-from schemas.records import Beat, Decision, Evidence, Mark, Naming, Run, Sighting
+from schemas.records import Run
 from streams.identity.effects import NAME, Emission, Failure
 from streams.identity.graph_owner import GraphOwner
 from streams.identity.limits import Limits

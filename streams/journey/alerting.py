@@ -17,8 +17,10 @@ from typing import Final, Literal, NamedTuple
 
 from schemas.records import AlertState
 from schemas.records import Run as RunKind
-from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run, due_at, finding_of
+from streams.journey.fold import due_at
+from streams.journey.plan import CompiledDefinition
+from streams.journey.rules import finding_of
+from streams.journey.run import Run
 from streams.journey.values import AlertRecord, Book, Finding
 
 Verdict = Literal["active", "cleared", "absent", "moved", "expired"]

@@ -1,169 +1,23 @@
 """Definition -> a plan that the fold can follow without looking anything up twice.
 
 Everything that a touchpoint's name decides is decided here, once: which steps it may reach and in which order they
-are tried, whether it is a failure outcome, which breaks count or clear on it. Invariant: compiled values are frozen
-and shared by all journeys.
+are tried, whether it is a failure outcome, which breaks count, clear or begin on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from schemas.definition import Catalogue, Definition, Step, duration_ms, shape_of
+from schemas.definition import Catalogue, Definition, duration_ms, shape_of
+from schemas.definition_checks import touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
-from schemas.records import BreakKind, Fact, Severity
 from schemas.topics import PARTITIONS
 from streams.journey.open_hours import OpenHours
+from streams.journey.plan import Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
 
-Condition = tuple[str, Fact]
 WAITED_OUT: Final = ("failure_event", "out_of_order", "skipped_step")
 """Kinds that a touchpoint makes suspected and that the touchpoint of a step settles."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledStep:
-    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles."""
-
-    name: str
-    index: int
-    after: int | None
-    depth: int
-    within_ms: int | None
-    if_missing: str
-    kind: BreakKind
-    severity: Severity
-    covers: int
-    arrives_within_ms: int
-    hours: OpenHours | None
-
-    def due(self, at: int) -> int:
-        """The deadline of a step with `within`, when the step before was reached at `at`."""
-        within_ms = self.within_ms or 0
-        return at + within_ms if self.hours is None else self.hours.due(at, within_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledRule:
-    """A break that is no missed step. `bit`: its place in `Run.missed`, behind the steps. `tolerate_ms` None: at once.
-    `delay_ms`: what W must pass after a due time. `beside`: of a ban, the other touchpoint.
-    """
-
-    name: str
-    index: int
-    bit: int
-    kind: BreakKind
-    step: str | None
-    severity: Severity
-    at_least: int
-    in_window_ms: int
-    score: str | None
-    below: float
-    tolerate_ms: int | None
-    delay_ms: int
-    beside: str | None
-    hours: OpenHours | None
-
-    def due(self, at: int) -> int:
-        """Of what is waited out, since `at`."""
-        tolerate_ms = self.tolerate_ms or 0
-        return at + tolerate_ms if self.hours is None else self.hours.due(at, tolerate_ms)
-
-
-Ruled = tuple[tuple[CompiledRule, tuple[Condition, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a touchpoint of one name may do. Each item with the conditions of its `where`.
-
-    `counts` and `clears` are of repetitions, `suspects` and `settles` of what is waited out; `bans_beside`: bans that
-    it completes as the other of two.
-    """
-
-    starts: tuple[tuple[Condition, ...], ...] = ()
-    steps: tuple[tuple[CompiledStep, tuple[Condition, ...]], ...] = ()
-    counts: Ruled = ()
-    clears: Ruled = ()
-    suspects: Ruled = ()
-    settles: Ruled = ()
-    bans: Ruled = ()
-    bans_beside: tuple[CompiledRule, ...] = ()
-    fails: bool = False
-
-
-NOTHING = Plan()
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledDefinition:
-    """`kind` is the business key of its instances, None for the customer; `joint`: touchpoints without key count."""
-
-    name: str
-    version: int
-    owner: str
-    live: bool
-    kind: str | None
-    joint: bool
-    plans: Mapping[str, Plan]
-    steps: tuple[CompiledStep, ...]
-    deadlines: tuple[CompiledStep, ...]
-    judged: tuple[tuple[int, int | None, int, OpenHours | None, int], ...]
-    """Of every step that can be missed: its index, the step before it, within, the hours in which that is counted, and
-    what W must pass after due.
-    """
-    rules: tuple[CompiledRule, ...]
-    scores: tuple[CompiledRule, ...]
-    skips: tuple[CompiledRule, ...]
-    idles: tuple[CompiledRule, ...]
-    waited: tuple[CompiledRule, ...]
-    """Rules with a due time of their own: suspicions with `tolerate`, and abandonment."""
-    score_facts: frozenset[str]
-    success: int
-    complete: int
-    grace_ms: int
-    lifetime_ms: int
-    latest_ms: int
-    """From the start to the last moment at which a deadline may fire or the lifetime ends."""
-    partitions: Mapping[str, int]
-    """Of the topic `alerts`, by break name."""
-
-    def names_of(self, bits: int) -> list[str]:
-        """Of steps and breaks; `bits` as in Run.missed."""
-        names = [step.name for step in self.steps if bits >> step.index & 1]
-        return names + [rule.name for rule in self.waited if bits >> rule.bit & 1]
-
-    def bits_of(self, names: Container[str]) -> int:
-        steps = sum(1 << step.index for step in self.steps if step.name in names)
-        return steps + sum(1 << rule.bit for rule in self.waited if rule.name in names)
-
-    def relevant(self, name: str, facts: Mapping[str, Fact] | None) -> bool:
-        return name in self.plans or (bool(facts) and not self.score_facts.isdisjoint(facts or ()))
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """All definitions, and what other stages need to know of them: the facts and the key kinds to carry along.
-
-    `ranks` says what the cap on kept touchpoints spares, by name: 2 a start, 1 a step or failure outcome.
-    """
-
-    definitions: tuple[CompiledDefinition, ...]
-    by_kind: Mapping[str, tuple[CompiledDefinition, ...]]
-    hears: Mapping[str, tuple[frozenset[str], frozenset[str]]]
-    """By kind, and for `customer`: the touchpoints and the facts that matter there."""
-    joint: tuple[CompiledDefinition, ...]
-    names: Mapping[str, tuple[CompiledDefinition, ...]]
-    ranks: Mapping[str, int]
-    facts: frozenset[str]
-    kinds: frozenset[str]
-
-    def heard(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
-        return self.hears.get(kind, _NOTHING_HEARD)
-
-
-_NOTHING_HEARD: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
 
 def _heard(definitions: Iterable[CompiledDefinition]) -> tuple[frozenset[str], frozenset[str]]:
@@ -244,10 +98,6 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
     )
 
 
-def _touchpoints(step: Step) -> list[str]:
-    return [step.touchpoint] if step.touchpoint is not None else list(step.any_of or ())
-
-
 def _before(name: str, definition: Definition) -> list[str]:
     """The steps before this one, nearest first. A circle, which the loader refuses, is an error and not an endless
     loop.
@@ -264,7 +114,7 @@ def _step(
     name: str, names: list[str], definition: Definition, catalogue: Catalogue, hours: Mapping[str, OpenHours]
 ) -> CompiledStep:
     step, before = definition.steps[name], _before(name, definition)
-    known = [catalogue.touchpoints[word] for word in _touchpoints(step) if word in catalogue.touchpoints]
+    known = [catalogue.touchpoints[word] for word in touchpoints_of(step) if word in catalogue.touchpoints]
     return CompiledStep(
         name=name,
         index=names.index(name),
@@ -322,7 +172,7 @@ def _latest(definition: Definition, catalogue: Catalogue) -> int:
 
 def _names(definition: Definition) -> set[str]:
     names = {definition.start.touchpoint, *definition.outcome.failure}
-    names.update(word for step in definition.steps.values() for word in _touchpoints(step))
+    names.update(word for step in definition.steps.values() for word in touchpoints_of(step))
     for rule in definition.breaks.values():
         names.update(word for word in (rule.touchpoint, rule.never_with) if word is not None)
     return names
@@ -338,7 +188,7 @@ def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: t
     reached = {
         step.name: tuple(definition.steps[step.name].where.items())
         for step in tried
-        if name in _touchpoints(definition.steps[step.name])
+        if name in touchpoints_of(definition.steps[step.name])
     }
     breaks = [(rule, definition.breaks[rule.name]) for rule in rules]
     repeated = [(rule, said) for rule, said in breaks if rule.kind == "repeated"]

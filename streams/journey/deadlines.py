@@ -13,8 +13,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Generic, Protocol, Self, TypeVar
 
-from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run
+from streams.journey.plan import CompiledDefinition
+from streams.journey.run import Run
 
 
 class Orderable(Protocol):

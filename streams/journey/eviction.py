@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 from streams.journey.deadlines import keep_until
-from streams.journey.fold import Run
 from streams.journey.instances import Scope, Unit
+from streams.journey.run import Run
 
 MINUTE_MS = 60_000
 SLOTS = 1440

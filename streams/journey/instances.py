@@ -15,8 +15,9 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
-from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run, advance, is_open, starts
+from streams.journey.fold import advance, is_open, starts
+from streams.journey.plan import CompiledDefinition
+from streams.journey.run import Run
 from streams.journey.values import Book, Kept, comes_after, order_of
 
 CUSTOMER = "customer"

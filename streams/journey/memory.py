@@ -14,12 +14,12 @@ from zlib import crc32
 from msgspec import structs
 
 from schemas.records import Fact
-from streams.journey.compile import Compiled, CompiledDefinition
 from streams.journey.eviction import SLOTS, clusters, minutes, slot_of
-from streams.journey.fold import Run
 from streams.journey.inputs import EntryView, ResolvedView
 from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
 from streams.journey.ledger import Ledger, StoredBook, book_of
+from streams.journey.plan import Compiled, CompiledDefinition
+from streams.journey.run import Run
 from streams.journey.values import Book, Kept, order_of
 
 Address = tuple[str, str]

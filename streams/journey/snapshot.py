@@ -20,10 +20,11 @@ from schemas.records import Alert, At, BreakState, Journey, StepState, StepStatu
 from schemas.records import Run as RunKind
 from schemas.topics import PARTITIONS
 from streams.journey.alerting import Move, findings, told
-from streams.journey.compile import CompiledDefinition
-from streams.journey.fold import Run, status_of
+from streams.journey.fold import status_of
 from streams.journey.instances import CUSTOMER
 from streams.journey.open_hours import NEVER
+from streams.journey.plan import CompiledDefinition
+from streams.journey.run import Run
 from streams.journey.values import Finding
 from streams.stage import Effect
 

@@ -17,14 +17,14 @@ from schemas.records import At, DeadLetter
 from schemas.records import Run as RunKind
 from schemas.topics import DAY_MS, PARTITIONS
 from streams.journey.alerting import Move, farewells, findings, moves
-from streams.journey.compile import Compiled
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import is_firing
-from streams.journey.fold import Run, Ticket
 from streams.journey.inputs import DECODE_ERRORS, AttachView, DetachView, EntryView, ResolvedView, TickView, decode
 from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
 from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
 from streams.journey.memory import Memory
+from streams.journey.plan import Compiled
+from streams.journey.run import Run, Ticket
 from streams.journey.snapshot import alert_effect, journey_effect
 from streams.journey.values import Kept
 from streams.stage import Change, Effect, LogRecord, Upstream

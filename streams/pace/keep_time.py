@@ -23,8 +23,9 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.control import HOPS, Unauthentic, control_headers, read_control
+from schemas.control_records import Decision, Mark
 from schemas.fast import encode, fast_decoder, fast_type
-from schemas.records import At, DeadLetter, Decision, Mark, Progress, Tick
+from schemas.records import At, DeadLetter, Progress, Tick
 from schemas.records import Run as RunKind
 from streams.stage import Change, Effect, LogRecord, Upstream
 

@@ -18,8 +18,8 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from deploy.demo.lag import Lag
 from deploy.topics import ensure
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
-from schemas.records import Beat
 from schemas.topics import PARTITIONS, TOPICS
 from tests.simulated.generate import RAW, START, Arrival, history, shape
 from tests.simulated.log import Logs

@@ -13,11 +13,11 @@ from deploy.identity.asked import identifier_of
 from deploy.identity.decide import decision_of
 from deploy.identity.judge import Rules
 from schemas.control import control_headers
+from schemas.control_records import Beat, Decision, DecisionKind
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.fast import encode, fast_type
 from schemas.identifiers import partition_of
 from schemas.identity_reader import IdentityReader, IdentitySecrets
-from schemas.records import Beat, Decision, DecisionKind
 from schemas.topics import PARTITIONS
 from sinks.clickhouse.batch import DECODERS, build
 from sinks.clickhouse.store import ClickHouseStore

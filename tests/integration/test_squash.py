@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from deploy.embedded.clickhouse.launch import RunningClickHouse
+from schemas.control_records import Naming
 from schemas.identifiers import customer_of
-from schemas.records import Attach, Detach, Naming, Resolved
+from schemas.records import Attach, Detach, Resolved
 from sinks.clickhouse.squash import Bounds, ClickHouseTables, Squash, Squashed
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until

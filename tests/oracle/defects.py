@@ -156,7 +156,7 @@ def ignore_cleared_by() -> None:
     def make(count: Any) -> Any:
         return lambda run, plan, kept: count(run, replace(plan, clears=()), kept)
 
-    swap("streams.journey.fold", "_count", make)
+    swap("streams.journey.rules", "count", make)
 
 
 def forget_a_checkpoint() -> None:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
-from streams.stage import Effect
-from tests.journey_case import Log, Outcome, play
+from tests.journey_case import Log, Outcome, assert_restart_changes_nothing, play
 from tests.oracle import fold as oracle
 from tests.simulated.breaks import World, wanted, world
 
@@ -169,30 +168,7 @@ def test_redelivery_changes_nothing(found: World, again: list[int]) -> None:
 @given(worlds, st.integers(0, 40))
 def test_a_restart_anywhere_goes_on_byte_for_byte(found: World, cut: int) -> None:
     log = as_arrived(found)
-    before, state, ignored = stage(found), dict[bytes, bytes](), list[Effect]()
-    for record in log.records[:cut]:
-        before.apply(record, ignored)
-    before.flush(ignored)
-    keep(before, state)
-    after = stage(found)
-    after.restore(state.items())
-    other = dict(state)
-    for record in log.records[cut:]:
-        first, second = list[Effect](), list[Effect]()
-        for track, out, kept in ((before, first, state), (after, second, other)):
-            track.apply(record, out)
-            track.flush(out)
-            keep(track, kept)
-        assert first == second
-        assert state == other
-
-
-def keep(track: Track, state: dict[bytes, bytes]) -> None:
-    for key, value in track.changes():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
+    assert_restart_changes_nothing(log, cut, lambda: stage(found))
 
 
 @settings(max_examples=150, deadline=None)

@@ -9,10 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Entry
-from streams.journey.compile import Compiled
+from streams.journey.plan import Compiled
 from streams.journey.track import Track
-from streams.stage import Effect
-from tests.journey_case import COLLECT, HOUR, MINUTE, NOON, Log, Outcome, compiled, play, touch
+from tests.journey_case import (
+    COLLECT,
+    HOUR,
+    MINUTE,
+    NOON,
+    Log,
+    Outcome,
+    assert_restart_changes_nothing,
+    compiled,
+    play,
+    touch,
+)
 
 KEYED: dict[str, Any] = {
     "instance": {"key": "order_id", "if_absent": "only_open_one"},
@@ -172,31 +182,7 @@ def test_a_restart_anywhere_goes_on_byte_for_byte(
     if moved:
         move(log, [a.entry for a in found], "c2", "c1")
     log.tick(w + (days + 1) * 24 * HOUR)
-    before, state, ignored = stage(), dict[bytes, bytes](), list[Effect]()
-    for record in log.records[:cut]:
-        before.apply(record, ignored)
-    before.flush(ignored)
-    keep(before, state)
-    after = stage()
-    after.restore(state.items())
-    assert after.changes() == []
-    other = dict(state)
-    for record in log.records[cut:]:
-        first, second = list[Effect](), list[Effect]()
-        for track, out, kept in ((before, first, state), (after, second, other)):
-            track.apply(record, out)
-            track.flush(out)
-            keep(track, kept)
-        assert first == second
-        assert state == other
-
-
-def keep(track: Track, state: dict[bytes, bytes]) -> None:
-    for key, value in track.changes():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
+    assert_restart_changes_nothing(log, cut, stage)
 
 
 def test_the_definitions_here_are_those_of_the_other_tests_but_shorter() -> None:

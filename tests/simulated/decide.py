@@ -6,8 +6,8 @@ from collections.abc import Callable
 from random import Random
 
 from schemas.control import control_headers
+from schemas.control_records import Decision, DecisionKind
 from schemas.fast import encode, fast_type
-from schemas.records import Decision, DecisionKind
 from tests.oracle.usable import Rules, normalised, stored
 
 Written = tuple[bytes, tuple[tuple[str, bytes], ...]]

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from schemas.control import control_headers
+from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
-from schemas.records import Beat
 from streams.stage import Effect, Stage
 from tests.simulated.generate import RAW, START, Arrival
 from tests.simulated.log import Logs

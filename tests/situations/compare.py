@@ -9,7 +9,7 @@ from tests.situations.expectation import NOBODY, Expectation, ExpectedAlert, Exp
 from tests.situations.outcome import CustomerNames, FoundAlert, FoundJourney, Outcome
 
 Name = Callable[[str], str]
-JourneyKey = tuple[str, str, str]
+Key = tuple[str, str, str]
 
 
 def differences(expected: Expectation, outcome: Outcome) -> list[str]:
@@ -90,20 +90,12 @@ def _journeys(
 ) -> Iterator[str]:
     wanted = {(one.definition, ids[one.customer], one.about): one for one in expected}
     there = {(one.definition, one.customer, one.about): one for one in found}
-
-    def called(key: JourneyKey) -> str:
-        return f"journey {key[0]} of {name(key[1])} about {key[2]}"
-
-    for key in sorted(there.keys() - wanted.keys()):
-        yield f"{called(key)} was not expected ({there[key].status})"
-    for key, journey in wanted.items():
-        if key not in there:
-            yield f"{called(key)} is missing (expected {journey.status})"
-            continue
-        if there[key].status != journey.status:
-            yield f"{called(key)}: expected {journey.status}, found {there[key].status}"
-        if journey.touchpoints is not None and journey.touchpoints != there[key].touchpoints:
-            yield f"{called(key)}: expected touchpoints {journey.touchpoints}, found {there[key].touchpoints}"
+    found_as, wanted_as = ({key: one.status for key, one in each.items()} for each in (there, wanted))
+    yield from _states("journey", wanted_as, found_as, name)
+    for key in [key for key in wanted if key in there]:
+        touchpoints = wanted[key].touchpoints
+        if touchpoints is not None and touchpoints != there[key].touchpoints:
+            yield f"{_called('journey', key, name)}: expected touchpoints {touchpoints}, found {there[key].touchpoints}"
 
 
 def _alerts(
@@ -111,20 +103,27 @@ def _alerts(
 ) -> Iterator[str]:
     wanted = {(one.alert, ids[one.customer], one.about): one for one in expected}
     there = {(one.alert, one.customer, one.about): one for one in found}
-
-    def called(key: JourneyKey) -> str:
-        return f"alert {key[0]} of {name(key[1])} about {key[2]}"
-
-    for key in sorted(there.keys() - wanted.keys()):
-        yield f"{called(key)} was not expected ({there[key].state})"
-    for key, alert in wanted.items():
-        if key not in there:
-            yield f"{called(key)} is missing (expected {alert.state})"
-            continue
-        actual = there[key]
-        if actual.state != alert.state:
-            yield f"{called(key)}: expected {alert.state}, found {actual.state}"
+    found_as, wanted_as = ({key: one.state for key, one in each.items()} for each in (there, wanted))
+    yield from _states("alert", wanted_as, found_as, name)
+    for key in [key for key in wanted if key in there]:
+        alert, actual = wanted[key], there[key]
         continues = None if alert.continues is None else ids[alert.continues]
         if actual.continues != continues:
             said = "nothing" if actual.continues is None else f"the alert of {name(actual.continues)}"
-            yield f"{called(key)}: expected to continue that of {alert.continues or 'nobody'}, found {said}"
+            about = _called("alert", key, name)
+            yield f"{about}: expected to continue that of {alert.continues or 'nobody'}, found {said}"
+
+
+def _states(what: str, wanted: Mapping[Key, str], there: Mapping[Key, str], name: Name) -> Iterator[str]:
+    """What is too much, what is missing, what stands otherwise."""
+    for key in sorted(there.keys() - wanted.keys()):
+        yield f"{_called(what, key, name)} was not expected ({there[key]})"
+    for key, state in wanted.items():
+        if key not in there:
+            yield f"{_called(what, key, name)} is missing (expected {state})"
+        elif there[key] != state:
+            yield f"{_called(what, key, name)}: expected {state}, found {there[key]}"
+
+
+def _called(what: str, key: Key, name: Name) -> str:
+    return f"{what} {key[0]} of {name(key[1])} about {key[2]}"

@@ -21,8 +21,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.demo.beats import beat_sender
 from schemas.control import control_headers
+from schemas.control_records import Decision
 from schemas.fast import encode, fast_type
-from schemas.records import Decision
 from schemas.topics import PARTITIONS
 from sources.simulation.driver import SendBeat
 from tests.situations.naming import Naming

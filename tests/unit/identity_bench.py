@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from schemas.control import control_headers
+from schemas.control_records import Beat, Mark
 from schemas.fast import encode, fast_type
-from schemas.records import Beat, Mark, Run
+from schemas.records import Run
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
 from streams.stage import Effect

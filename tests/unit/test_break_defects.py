@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from streams.journey import compile as compiled
-from streams.journey import fold
+from streams.journey import rules
+from streams.journey.run import Suspicion
 from tests.property.test_break_laws import difference
 from tests.simulated.breaks import world
 
@@ -50,17 +51,17 @@ def _never_settled(patch: pytest.MonkeyPatch) -> None:
     def drop(definition: Any, run: Any, rule: Any, tally: Any, at: int) -> None:
         tally.pending = None
 
-    patch.setattr(fold, "_settle", drop)
+    patch.setattr(rules, "_settle", drop)
 
 
 def _without_grace(patch: pytest.MonkeyPatch) -> None:
-    settle = fold._settle
-    patch.setattr(fold, "_settle", lambda definition, *rest: settle(replace(definition, grace_ms=0), *rest))
+    settle = rules._settle
+    patch.setattr(rules, "_settle", lambda definition, *rest: settle(replace(definition, grace_ms=0), *rest))
 
 
 def _not_seen(patch: pytest.MonkeyPatch) -> None:
     """Whether the step was there before is not asked."""
-    patch.setattr(fold, "_has_seen", lambda run, rule: False)
+    patch.setattr(rules, "_has_seen", lambda run, rule: False)
 
 
 def _after_success(patch: pytest.MonkeyPatch) -> None:
@@ -69,27 +70,27 @@ def _after_success(patch: pytest.MonkeyPatch) -> None:
     def expect(definition: Any, run: Any, kept: Any) -> None:
         if run.ended_at is None:
             for rule in definition.idles:
-                fold._wait(definition, run, fold._tally(run, rule), kept.occurred_at, rule.due(kept.occurred_at))
+                rules._wait(definition, run, rules._tally(run, rule), kept.occurred_at, rule.due(kept.occurred_at))
 
-    patch.setattr(fold, "_expect_more", expect)
+    patch.setattr(rules, "expect_more", expect)
 
 
 def _ban_ends(patch: pytest.MonkeyPatch) -> None:
     """A failure ends a ban like every other break."""
-    patch.setattr(fold, "NOT_ENDED", ("low_score",))
+    patch.setattr(rules, "NOT_ENDED", ("low_score",))
 
 
 def _beyond_the_lifetime(patch: pytest.MonkeyPatch) -> None:
     def wait(definition: Any, run: Any, tally: Any, cause_at: int, due_at: int) -> None:
-        tally.pending = fold.Suspicion(cause_at, due_at, tally.episodes + 1)
+        tally.pending = Suspicion(cause_at, due_at, tally.episodes + 1)
 
-    patch.setattr(fold, "_wait", wait)
+    patch.setattr(rules, "_wait", wait)
 
 
 def _only_in_order(patch: pytest.MonkeyPatch) -> None:
     """The other one of a ban counts when it comes first, and not when it comes second."""
-    ban = fold._ban
-    patch.setattr(fold, "_ban", lambda run, plan, kept: ban(run, replace(plan, bans_beside=()), kept))
+    ban = rules.ban
+    patch.setattr(rules, "ban", lambda run, plan, kept: ban(run, replace(plan, bans_beside=()), kept))
 
 
 WAITED: Final = ("failure_event", "out_of_order", "skipped_step", "abandoned")

@@ -1,48 +1,24 @@
-"""What `touchline identity` understands, how it reasons and what it says: from values alone."""
+"""What `touchline identity` understands and how it reasons: from values alone."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from rich.console import Console
 
-from deploy.cli.identity_screens import preview_screen, why_screen
 from deploy.identity import texts
 from deploy.identity.asked import Customer, Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
-from deploy.identity.decide import decision_of, user_to_lift
-from deploy.identity.judge import Rules, deciding_claim, hearsay_of, in_force, key_of, owners_on
-from deploy.identity.links import Link, Links
-from deploy.identity.naming import Naming, naming_of
-from deploy.identity.preview import Move, Preview, Renamed
-from deploy.identity.touch import Owner, Touch, touch_of
-from deploy.identity.why import AlertPart, JourneyPart, Marker, Why
-from deploy.identity.words import distance, listed, short, span
+from deploy.identity.decide import user_to_lift
+from deploy.identity.judge import deciding_claim, hearsay_of, in_force, key_of, owners_on
+from deploy.identity.touch import Owner, Touch
+from deploy.identity.words import short
 from schemas.control import Control, control_headers, read_control
+from schemas.control_records import Decision
 from schemas.fast import encode
 from schemas.identifiers import customer_of
-from schemas.identity_reader import IdentityReader, IdentitySecrets
-from schemas.records import Decision, DecisionKind
 from streams.identity.decisions import Decisions
-from streams.identity.limits import DAY_MS, HOUR_MS, Limits
 from streams.pace.keep_time import KeepTime
 from streams.stage import Effect
 from tests.simulated.log import Logs
-
-AT = 1_772_438_400_000  # 2026-03-02 08:00 UTC
-READER = IdentityReader(secrets=IdentitySecrets(b"personal", b"proofs"))
-RULES = Rules(Limits(), frozenset(("signed_out",)))
-SECRET = b"a secret of the test"
-
-
-def decided(kind: DecisionKind, identifier: str, user_id: str | None = None, reason: str = "card lost") -> Decision:
-    name, _, value = identifier.partition(":")
-    return decision_of(kind, Identifier(name, value), user_id, reason, "anna", AT)
-
+from tests.unit.identity_cases import AT, CARD, MAIL, PHONE, READER, RULES, SECRET, decided, links, named, touch
 
 # -- what was asked ----------------------------------------------------------------------------------------------------
 
@@ -108,29 +84,6 @@ def test_a_user_with_or_without_its_kind() -> None:
 # -- whom a contact names ----------------------------------------------------------------------------------------------
 
 
-def links(*pairs: str, is_whole: bool = True) -> Links:
-    """Each pair: `one other`, seen together once."""
-    of: dict[str, list[Link]] = {}
-    for number, pair in enumerate(pairs):
-        one, other = pair.split()
-        for left, right in ((one, other), (other, one)):
-            seen = Link(left, right, 1, AT, AT, f"{number:032x}", "purchase", f"{number:032x}", "purchase")
-            of.setdefault(left, []).append(seen)
-    totals = {
-        (one, kind): sum(link.other.startswith(kind) for link in some) for one, some in of.items() for kind in KINDS
-    }
-    return Links({one: tuple(some) for one, some in of.items()}, totals, is_whole)
-
-
-KINDS = ("user_id", "email", "phone", "loyalty_card")
-CARD, MAIL, PHONE = "loyalty_card:C", "email:m", "phone:p"
-
-
-def named(contact: str, *pairs: str, made: tuple[Decision, ...] = ()) -> Naming:
-    found, standing = links(*pairs), in_force(made)
-    return naming_of(contact, found.graph(standing, RULES.limits), found, standing)
-
-
 CROWD = tuple(f"{CARD} user_id:x{number}" for number in range(12))
 
 
@@ -184,32 +137,6 @@ def test_a_chain_is_told_step_by_step() -> None:
 
 
 # -- whose a touchpoint is ---------------------------------------------------------------------------------------------
-
-
-def touch(
-    number: int, name: str = "page_viewed", *, hours: float = 0, origin: str = "anonymous_id:a", **said: str
-) -> Touch:
-    """From a row as ClickHouse gives it."""
-    row: dict[str, object] = dict.fromkeys((*KINDS, "order_id", "receipt_id", "ticket_id", "claim_id"), "")
-    row |= {
-        "touchpoint_id": f"{number:032x}",
-        "message_id": f"m-{number}",
-        "name": name,
-        "channel": "web",
-        "source": "web",
-        "origin": origin,
-        "at": AT + int(hours * HOUR_MS),
-        "arrived_at": AT + int(hours * HOUR_MS),
-        "sequence": 0,
-        "too_late": 0,
-        "customer_id": "",
-        "attributed_by": "user_id" if "user_id" in said else "device",
-        "contacts": [f"{kind}:{said[kind]}" for kind in KINDS[1:] if kind in said],
-        "weak": 0,
-        "raw_partition": 1,
-        "raw_offset": number,
-    }
-    return touch_of(row | said)
 
 
 def test_a_login_is_the_workers_answer() -> None:
@@ -288,124 +215,3 @@ def test_lift_finds_the_decision_that_is_meant() -> None:
         user_to_lift(card, made, None)
     with pytest.raises(Unclear, match="no decision on loyalty_card:C"):
         user_to_lift(card, [*made[:1], decided("lift", CARD, "u1")], None)
-
-
-# -- what is said ------------------------------------------------------------------------------------------------------
-
-
-def why(one: Touch, **changes: object) -> Why:
-    values: dict[str, object] = {
-        "touch": one,
-        "owner": one.owner,
-        "user_id": None,
-        "arrival": one.owner,
-        "moves": (),
-        "before": None,
-        "after": None,
-        "kiosk": None,
-        "namings": (),
-        "claims": (),
-        "decisions": (),
-        "journeys": (),
-        "alerts": (),
-        "remembered": True,
-    }
-    return Why(**values | changes)  # type: ignore[arg-type]
-
-
-def screen(drawing: object, width: int) -> str:
-    console = Console(width=width, highlight=False, force_terminal=False)
-    with console.capture() as captured:
-        console.print(drawing)
-    text = captured.get()
-    assert max(map(len, text.splitlines())) <= width
-    return " ".join(text.split())
-
-
-@pytest.mark.parametrize("width", [80, 100])
-def test_a_screen_of_why(width: int) -> None:
-    login = Marker("before", touch(2, "identified", user_id="u1"), "u1", 90 * 60_000, "")
-    journey = JourneyPart("j", "click_and_collect", "order_id:7", "open", "c", "paid", False)
-    alert = AlertPart("firing", "order_id:7: step paid is 30 min late", "a")
-    answer = why(touch(1), before=login, journeys=(journey,), alerts=(alert,), decisions=(decided("block", CARD),))
-    text = screen(why_screen(answer), width)
-    for expected in (
-        "1 h 30 min before: user_id:u1 signed in on this device",
-        "loyalty_card:C was blocked by anna on 2026-03-02: “card lost”",
-        "click_and_collect order_id:7 of customer c: open; it reached step paid",
-        "step paid is 30 min late",
-        f"{1:032x}",
-    ):
-        assert expected in text
-
-
-def test_a_difference_is_said_plainly() -> None:
-    answer = why(touch(1), owner=Owner("aaaaaaaa-1", "login"), remembered=False)
-    assert answer.differs
-    text = screen(why_screen(answer), 80)
-    assert "by the rules over its rows it is aaaaaaaa (login)" in text
-    assert "older than the workers remember" in text
-
-
-@pytest.mark.parametrize("kind", ["link", "unlink", "block", "lift"])
-def test_before_and_after_in_one_picture(kind: DecisionKind) -> None:
-    user = None if kind == "block" else "u1"
-    moves = tuple(
-        Move(
-            touch(number, origin=CARD, loyalty_card="C"),
-            Owner("aaaaaaaa-1", "contact"),
-            Owner("bbbbbbbb-2", "contact"),
-            number > 1,
-        )
-        for number in range(4)
-    )
-    seen = Preview(
-        decided(kind, CARD, user),
-        moves,
-        (Renamed(CARD, "u1", None),),
-        (MAIL,),
-        (),
-        (),
-        {"aaaaaaaa-1": "user_id:u1"},
-        True,
-        False,
-    )
-    text = screen(preview_screen(seen), 80)
-    for expected in (
-        "aaaaaaaa user_id:u1",
-        "bbbbbbbb",
-        "at least 4 touchpoints",
-        "2 touchpoints: the workers have forgotten",
-    ):
-        assert expected in text
-    unseen = Preview(decided(kind, CARD, user), (), (), (), (), (), {}, False, True)
-    assert "no touchpoint with loyalty_card:C has been seen yet" in screen(preview_screen(unseen), 80)
-
-
-def test_words() -> None:
-    assert [distance(ms) for ms in (5_000, 90_000, HOUR_MS, 90 * 60_000, 3 * DAY_MS)] == [
-        "5 s",
-        "1 min",
-        "1 h",
-        "1 h 30 min",
-        "3 days",
-    ]
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert listed([str(n) for n in range(1_239)]) == "0, 1, 2, 3, 4 and 1,234 more"
-    assert (span(AT, AT + HOUR_MS), span(AT, AT + DAY_MS)) == ("2026-03-02", "2026-03-02 to 2026-03-03")
-    assert short("email:hmac:" + "ab" * 32) == "email:hmac:abababab…"
-
-
-def test_the_page_says_how_a_server_makes_the_proof() -> None:
-    page = Path("docs/identity-support.md").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    environment = {**os.environ, "TOUCHLINE_PROOF_SECRET": "proofs"}
-    done = subprocess.run(
-        [sys.executable, "-c", f"user_id = 'u1'\n{snippet}\nprint(user_proof)"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.strip() == READER.proof_of("u1")

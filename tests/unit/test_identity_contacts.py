@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
+from schemas.control_records import Decision, DecisionKind
 from schemas.fast import fast_type
-from schemas.records import Decision, DecisionKind
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 from streams.identity.limits import DAY_MS

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from schemas.control import Control, control_headers, read_control
+from schemas.control_records import Decision
 from schemas.fast import encode, fast_type
-from schemas.records import Decision, Progress
+from schemas.records import Progress
 from streams.pace.keep_time import KeepTime
 from streams.stage import Effect
 from tests.simulated.log import Record

@@ -1,0 +1,146 @@
+"""One instance under way, and what the fold notes of it. Mutable and owned by one stage: a new value per touchpoint
+would cost more than the whole fold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from streams.journey.plan import CompiledRule, Condition
+from streams.journey.values import Book, Finding, Kept
+
+
+class Late(NamedTuple):
+    """What was settled, or made void by a failure, after due + grace. It counts once W has come to `ripe_at`: before
+    that a touchpoint that was in time may still be under way.
+    """
+
+    finding: Finding
+    ripe_at: int
+
+
+class Episode:
+    __slots__ = ("cause_at", "cleared_at", "occurrence", "rule")
+
+    def __init__(self, rule: CompiledRule, occurrence: int, cause_at: int) -> None:
+        self.rule, self.occurrence, self.cause_at = rule, occurrence, cause_at
+        self.cleared_at: int | None = None
+
+
+class Suspicion(NamedTuple):
+    """What becomes a break if nothing settles it by `due_at` + grace. `occurrence`: the number it would have."""
+
+    cause_at: int
+    due_at: int
+    occurrence: int
+
+
+class Tally:
+    """Of one break: the matching touchpoints that count, the running episode, and how many there were. `pending`: what
+    is being waited out; `judged`: the cause of what was found by W to have come to something. `has_seen`: the
+    touchpoint was there that settles it, or the other one of a ban.
+    """
+
+    __slots__ = ("episodes", "has_seen", "judged", "pending", "running", "times")
+
+    def __init__(self) -> None:
+        self.times: deque[int] = deque()
+        self.running: Episode | None = None
+        self.pending: Suspicion | None = None
+        self.judged: int | None = None
+        self.has_seen = False
+        self.episodes = 0
+
+
+class Ticket:
+    """The place of a run in the agenda; it survives a re-fold, which makes a new `Run`.
+
+    `at`: its entry there, the only one that counts. `look`: when W will change something; never earlier than `at`.
+    """
+
+    __slots__ = ("at", "look", "run", "unit")
+
+    def __init__(self, run: Run, unit: object) -> None:
+        self.run: Run | None = run
+        self.unit = unit
+        self.at: int | None = None
+        self.look: int | None = None
+
+    def __lt__(self, other: Ticket) -> bool:
+        """For the agenda: no order among those of the same time."""
+        return False
+
+
+class Run:
+    """One instance. `start` is None until it was seen; `settled` are bits of steps; `ended_at` is not set by the
+    lifetime.
+
+    `missed`, `ripe` and `expired` are judgements on W (deadlines.judge), `alerts` and `ticket` belong to the stage; the
+    fold does not look at them.
+    """
+
+    __slots__ = (
+        "alerts",
+        "anchor",
+        "ended_at",
+        "episodes",
+        "expired",
+        "failed_at",
+        "journey_id",
+        "late",
+        "max_log",
+        "members",
+        "missed",
+        "reached",
+        "ripe",
+        "settled",
+        "start",
+        "tallies",
+        "ticket",
+    )
+
+    def __init__(self, anchor: str, journey_id: str) -> None:
+        self.anchor, self.journey_id = anchor, journey_id
+        self.members: list[Kept] = []
+        self.start: Kept | None = None
+        self.reached: list[Kept | None] = []
+        self.settled = 0
+        self.failed_at: int | None = None
+        self.ended_at: int | None = None
+        self.late: list[Late] | None = None
+        self.episodes: list[Episode] | None = None
+        self.tallies: dict[int, Tally] | None = None
+        self.max_log = 0
+        self.missed = 0
+        self.ripe: tuple[Late, ...] = ()
+        self.expired = False
+        self.alerts: Book | None = None
+        self.ticket: Ticket | None = None
+
+    def inherit(self, former: Run) -> None:
+        """Take over what the fold does not make. Of `missed`, the next judgement leaves what is still waiting."""
+        self.alerts, self.missed, self.expired, self.ticket = (
+            former.alerts,
+            former.missed,
+            former.expired,
+            former.ticket,
+        )
+        if self.ticket is not None:
+            self.ticket.run = self
+        for index, tally in (self.tallies or {}).items():
+            if former.tallies is not None and index in former.tallies:
+                tally.judged = former.tallies[index].judged
+
+
+def matches(where: tuple[Condition, ...], kept: Kept) -> bool:
+    """Equality as the page says: a missing property equals nothing, and true is not 1."""
+    for word, wanted in where:
+        if word == "channel":
+            if kept.channel != wanted:
+                return False
+            continue
+        value = kept.facts.get(word) if kept.facts else None
+        if value is None or value != wanted or isinstance(value, bool) is not isinstance(wanted, bool):
+            return False
+    return True
