@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from deploy.identity.touch import Owner, Touch
 from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS
-from schemas.records import AttributedBy
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
-from streams.identity.device import Kept, Tail, add_late, attribute, new_tail, place
+from streams.identity.device import Kept, Tail, add_late, alone, attribute, new_tail, place
 from streams.identity.hearsay import Hearsay, Told
-from streams.identity.keys import Claim, Key, take
+from streams.identity.keys import Claim, Key, deciding, take
 from streams.identity.limits import Limits
 
 CLAIMING = frozenset(("user_id", "login", "manual", "device", "contact"))
@@ -75,18 +74,10 @@ def kept_of(touch: Touch, tail: Tail, rules: Rules) -> Kept:
         touch.too_late,
         tail.customer_id,
         b"",
-        _ALONE.get(tail.rule, "subject"),
+        alone(tail.rule),
         () if touch.user_id is not None else touch.contacts,
         touch.weak,
     )
-
-
-_ALONE: Mapping[str, AttributedBy] = {
-    "user_id": "user_id",
-    "device": "device",
-    "contact": "contact",
-    "business_key": "waiting",
-}
 
 
 def owners_on(origin: str, touches: Sequence[Touch], hearsay: Hearsay, rules: Rules) -> dict[str, Owner]:
@@ -115,7 +106,4 @@ def key_of(
 
 def deciding_claim(key: Key) -> Claim | None:
     """The claim whose customer the key has; None: it waits, or is blocked."""
-    if key.owner is None:
-        return None
-    claims = [claim for claim in key.claims if claim.customer_id is not None]
-    return next((claim for claim in claims if not claim.weak), claims[0])
+    return None if key.is_blocked else deciding(key)

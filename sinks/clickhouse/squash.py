@@ -42,6 +42,7 @@ _SAME: Final = "a.customer_id = t.customer_id AND a.attributed_by = t.attributed
 _SAID: Final = f"(a.rev < t.rev OR (a.rev = t.rev AND {_SAME}))"
 _UNSAID: Final = f"(a.rev > t.rev OR (a.rev = t.rev AND NOT ({_SAME})))"
 _FIND: Final = Template("SELECT a.touchpoint_id, a.rev" + _MOVED)
+_COUNT: Final = Template("SELECT count()" + _MOVED)
 _WRITE: Final = Template("INSERT INTO ${database}.touchpoints (${columns}) SELECT ${values}" + _MOVED)
 # One text, split by the server: a list of 4,000 tuples takes it ten times as long.
 _REMOVE: Final = Template(
@@ -109,11 +110,11 @@ class Squash:
         return removed
 
     def write(self, before: int) -> int:
-        """Rows anew for touchpoints whose attribution says something else. Returns how many were found."""
-        found = len(self._tables.ask(self._of(_FIND, _UNSAID, before)))
+        """Rows anew for touchpoints whose attribution says something else. Returns how many."""
+        ((found,),) = self._tables.ask(self._of(_COUNT, _UNSAID, before))
         if found:
             self._tables.do(self._of(_WRITE, _UNSAID, before))
-        return found
+        return min(int(found), self._bounds.rows)
 
     def _of(self, template: Template, which: str, before: int) -> str:
         columns = COLUMNS["touchpoints"]

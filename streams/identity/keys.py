@@ -81,22 +81,21 @@ def take(key: Key, claim: Claim, limits: Limits) -> Change:
 
 
 def owner_of(key: Key) -> str | None:
-    index = _deciding(key)
-    return None if index < 0 or key.is_blocked else key.claims[index].customer_id
+    claim = None if key.is_blocked else deciding(key)
+    return None if claim is None else claim.customer_id
 
 
-def _deciding(key: Key) -> int:
-    """Index of the claim that decides; -1: none of them claims anything."""
-    weak = -1
-    for index, claim in enumerate(key.claims):
+def deciding(key: Key) -> Claim | None:
+    """The claim whose customer the key has while it is not blocked; None: none of them claims anything."""
+    weak: Claim | None = None
+    for claim in key.claims:
         if claim.customer_id is not None:
             if not claim.weak:
-                return index
-            if weak < 0:
-                weak = index
+                return claim
+            weak = weak or claim
     return weak
 
 
 def _drop(key: Key) -> Claim:
     """The one that occurred first goes, but the claim that decides stays."""
-    return key.claims.pop(1 if _deciding(key) == 0 else 0)
+    return key.claims.pop(1 if key.claims[0] is deciding(key) else 0)

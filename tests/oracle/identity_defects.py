@@ -61,11 +61,9 @@ def claim_from_a_browser() -> None:
     """The earliest claim on an order decides, whoever made it."""
 
     def make(_: Any) -> Any:
-        return lambda key: next(
-            (number for number, claim in enumerate(key.claims) if claim.customer_id is not None), -1
-        )
+        return lambda key: next((claim for claim in key.claims if claim.customer_id is not None), None)
 
-    swap("streams.identity.keys", "_deciding", make)
+    swap("streams.identity.keys", "deciding", make)
 
 
 def _defects() -> list[Defect]:
