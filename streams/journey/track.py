@@ -128,7 +128,7 @@ class Track:
         out.append(Effect("dead_letters", self.partition % PARTITIONS, None, encode(letter)))
 
     def numbers(self) -> Mapping[str, int]:
-        return {"log_time": self._w}
+        return {"waiting": len(self._agenda)}
 
     # -- records -----------------------------------------------------------------------------------
 

@@ -105,6 +105,17 @@ def test_the_cap_keeps_what_occurred_last_whatever_arrived_last() -> None:
     assert len(states[0]) == 5
 
 
+def test_what_a_hostile_device_costs_is_bounded_and_counted() -> None:
+    bench = Bench(limits=Limits(kept=50, kiosk_touchpoints=20))
+    for number in range(200):
+        at = START + number * 1_000
+        bench.touchpoint(page(at, anonymous_id="bot", user_id=f"u{number % 9}"), at)
+    numbers = bench.stage.numbers()
+    assert (numbers["identifiers"], numbers["touchpoints"]) == (1, 50)
+    assert (numbers["dropped"], numbers["kiosk_days"]) == (150, 1)
+    assert set(numbers) == set(Bench().stage.numbers()), "the same names every time"
+
+
 def test_histories_have_everything_in_them() -> None:
     """The random histories would prove little if they never got to the interesting places."""
     rng = Random(1)

@@ -41,6 +41,7 @@ class World:
     events: list[tuple[str, int]] = field(default_factory=list)
     fence: bool = False
     quarantined: QuarantineList = field(default_factory=QuarantineList)
+    metrics: WorkerMetrics = field(default_factory=WorkerMetrics)
 
     async def send(self, effects: Sequence[Effect]) -> None:
         await asyncio.sleep(0)
@@ -75,7 +76,7 @@ class World:
             settings,
             self,
             self.quarantined,
-            WorkerMetrics(),
+            self.metrics,
             {"in": "id"},
             self.store,
             asyncio.Semaphore(1),
@@ -132,6 +133,7 @@ def test_a_position_is_saved_only_behind_its_effects_and_known_only_behind_its_c
             else:
                 assert sent >= set(range(number)), "a checkpoint before its effects"
         assert w.marks[-1] == Mark(100, "id", "build", clean=True)
+        assert b'touchline_stage_state{partition="0",stage="toy",what="keys"} 5.0' in w.metrics.text()
         assert [mark.clean for mark in w.marks[:-1]] == [False] * (len(w.marks) - 1)
 
     play(story)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
+from aiokafka import TopicPartition
+from faust.types import TP
 
+from streams import transport
 from streams.emit import by_target
 from streams.guard import Guarded, StageBug
 from streams.health import STALL_SECONDS, Vitals, health, readiness
@@ -178,3 +183,29 @@ def test_readiness_means_progress_everywhere() -> None:
     assert health(vitals, 100.0 + STALL_SECONDS + 1)[0] is False
     vitals.stopping = True
     assert readiness(vitals, 100.0) == (False, "stopping")
+
+
+class NeverCommits:
+    """A consumer whose coordinator went away in the middle of a commit and never answers: the moment at which a real
+    broker does this cannot be chosen.
+    """
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("in", 0)}
+
+    async def commit(self, _: object) -> None:
+        self.tries += 1
+        await asyncio.Event().wait()
+
+
+def test_a_commit_that_is_never_answered_ends_and_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "COMMIT_SECONDS", 0.01)
+    consumer = NeverCommits()
+    owner = SimpleNamespace(_thread=SimpleNamespace(_ensure_consumer=lambda: consumer))
+    commit = transport.BatchConsumer._commit_in_thread
+    for _ in range(2):
+        assert asyncio.run(asyncio.wait_for(commit(owner, {TP("in", 0): 7}), 5)) is False  # type: ignore[arg-type]
+    assert consumer.tries == 2
