@@ -208,7 +208,7 @@ def test_a_large_reply_streams_in_bounded_memory(clickhouse: RunningClickHouse) 
     before = resident_bytes(clickhouse.pid)
     connection = http.client.HTTPConnection("127.0.0.1", clickhouse.port, timeout=60)
     login = {"X-ClickHouse-User": clickhouse.writer_user, "X-ClickHouse-Key": clickhouse.writer_password}
-    sql = "SELECT number, repeat('x', 200) FROM numbers(2500000) FORMAT JSONEachRow"
+    sql = "SELECT number, repeat('x', 200) FROM numbers(5000000) FORMAT JSONEachRow"
     connection.request("POST", "/", sql, login)
     reply = connection.getresponse()
     size = peak = 0
@@ -216,8 +216,8 @@ def test_a_large_reply_streams_in_bounded_memory(clickhouse: RunningClickHouse) 
         size += len(chunk)
         peak = max(peak, resident_bytes(clickhouse.pid) - before)
     connection.close()
-    assert size > 500 << 20
-    assert peak < 250 << 20
+    assert size > 1_000 << 20
+    assert peak < 500 << 20, "less than half of the reply is ever held, however slowly it is read"
 
 
 def test_a_large_reply_that_cannot_stream_is_refused_with_advice(clickhouse: RunningClickHouse) -> None:
