@@ -20,8 +20,8 @@ import msgspec
 from schemas.fast import DECODE_ERRORS, encode
 from schemas.records import At
 
-ControlName = Literal["beat", "mark", "evidence", "forwarded", "sighting", "naming", "decision"]
-OwnName = Literal["beat", "mark", "evidence", "sighting", "naming", "decision"]
+OwnName = Literal["beat", "mark", "evidence", "sighting", "naming", "decision", "switch", "acknowledgement"]
+ControlName = Literal[OwnName, "forwarded"]
 Headers = tuple[tuple[str, bytes], ...]
 
 HOPS: Final = 4

@@ -1,13 +1,14 @@
 """The records on touchpoints.raw beside the touchpoints: header `control` names the type, header `mac` proves that we
 wrote it (`schemas.control`). Beats and marks carry time; sightings, namings and evidence are what owners of identifiers
-tell each other; decisions are what people said. Namings and decisions go to `identities`, too.
+tell each other; decisions are what people said. Namings and decisions go to `identities`, too. A switch and an
+acknowledgement lie on `progress` alone.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from schemas.records import At, Entry, Run
+from schemas.records import At, Entry, Mode, Run
 from schemas.touchpoint import Contract, Version1
 
 DecisionKind = Literal["link", "unlink", "block", "lift"]
@@ -103,3 +104,39 @@ class Decision(Contract):
     reason: str
     decided_by: str
     decided_at: int
+
+
+class Switch(Contract):
+    """A person's word: this version of a definition is in this mode for journeys that start from `from_at` on, and not
+    before the moment at which the word is distributed. Only on `progress`; what becomes of it is records.Switched.
+    """
+
+    format_version: Version1 = 1
+    type: Literal["switch"] = "switch"
+    definition: str
+    version: int
+    mode: Mode
+    from_at: int
+    reason: str
+    decided_by: str
+    decided_at: int
+
+
+class Acknowledgement(Contract):
+    """A person's word on one alert, as its record names it. `closes`: it is over, whatever the fold says. Only on
+    `progress`; what becomes of it is records.Acknowledged, or a change of a source's own alert.
+    """
+
+    format_version: Version1 = 1
+    type: Literal["acknowledgement"] = "acknowledgement"
+    alert_id: str
+    customer_id: str | None
+    definition: str
+    version: int
+    anchor: str
+    break_name: str
+    occurrence: int
+    closes: bool
+    reason: str
+    acknowledged_by: str
+    acknowledged_at: int

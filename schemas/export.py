@@ -9,19 +9,30 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.control_records import Beat, Decision, Evidence, Mark, Naming, Sighting
+from schemas.control_records import Acknowledgement, Beat, Decision, Evidence, Mark, Naming, Sighting, Switch
 from schemas.definition import Catalogue
 from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
-from schemas.records import Alert, Attach, DeadLetter, Detach, Journey, Progress, Resolved, Tick
+from schemas.records import (
+    Acknowledged,
+    Alert,
+    Attach,
+    DeadLetter,
+    Detach,
+    Journey,
+    Progress,
+    Resolved,
+    Switched,
+    Tick,
+)
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
 from schemas.touchpoint import Contract, Touchpoint
 
 CONTRACTS: Final[dict[str, tuple[type[Contract], ...]]] = {
     "touchpoints.raw": (Touchpoint, SegmentItem, Beat, Mark, Evidence, Sighting, Naming, Decision),
-    "progress": (Progress, Decision),
+    "progress": (Progress, Decision, Switch, Acknowledgement),
     "identities": (Naming, Decision),
-    "touchpoints": (Resolved, Attach, Detach, Tick),
+    "touchpoints": (Resolved, Attach, Detach, Tick, Switched, Acknowledged),
     "journeys": (Journey,),
     "alerts": (Alert,),
     "dead_letters": (DeadLetter,),

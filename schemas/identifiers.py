@@ -38,8 +38,9 @@ def customer_of(kind: str, value: str) -> str:
     return _uuid5(f"{kind}:{value}")
 
 
-def journey_id_of(definition: str, customer_id: str, anchor: str) -> str:
-    return _uuid5(f"journey|{definition}|{customer_id}|{anchor}")
+def journey_id_of(definition: str, version: int, customer_id: str, anchor: str) -> str:
+    """Versions of one definition may follow the same customer side by side."""
+    return _uuid5(f"journey|{definition}|{version}|{customer_id}|{anchor}")
 
 
 def alert_id_of(journey_id: str, break_name: str, occurrence: int) -> str:

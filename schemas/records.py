@@ -30,7 +30,16 @@ BreakKind = Literal[
     "skipped_step",
     "abandoned",
     "forbidden",
+    "experience_balance",
+    "identity_conflict",
+    "feedback_not_asked",
+    "silent_source",
+    "broken_contract",
 ]
+AlertScope = Literal["journey", "source", "touchpoint"]
+"""What an alert is about: one customer's journey; a source that fell silent; a touchpoint whose contract is broken."""
+Mode = Literal["off", "shadow", "live"]
+"""Of one version of a definition: folds no journey; stored and nobody told; somebody is told."""
 StepStatus = Literal["waiting", "reached", "skipped", "missed"]
 JourneyStatus = Literal["open", "succeeded", "failed", "expired", "moved"]
 
@@ -46,6 +55,8 @@ class Entry(Contract):
     channel: str
     keys: dict[str, str]
     facts: dict[str, Fact]
+    person: str | None = None
+    """The customer of the user that it names, on a server's word or with a proof. Only when a definition asks."""
 
 
 # -- on progress
@@ -77,6 +88,10 @@ class Progress(Contract):
     log_time: int
     mark: tuple[int, int] | None = None
     counts: Counts = Counts()
+    heard: dict[str, tuple[int, int]] = {}
+    """Of each watched source that was heard since the last report: the first and the last log time."""
+    violations: dict[str, int] = {}
+    """Touchpoints of mode `control` that broke their contract since the last report: the last log time, by name."""
 
 
 # -- on touchpoints
@@ -150,13 +165,60 @@ class Detach(Contract):
     moved_to: str | None = None
 
 
+class SourceState(Contract):
+    """A watched source as of a tick (docs/sources.md). `heard_at` None: it is heard all the time. What would fire
+    after `held_from` waits until `held_until`; None as long as the silence lasts.
+    """
+
+    source: str
+    heard_at: int | None
+    held_from: int | None = None
+    held_until: int | None = None
+
+
 class Tick(Contract):
-    """Everything that arrived by `log_time` lies before this record, with all that follows from it."""
+    """Everything that arrived by `log_time` lies before this record, with all that follows from it. `sources`: those
+    whose state changed since the tick before.
+    """
 
     format_version: Version1 = 1
     type: Literal["tick"] = "tick"
     at: At
     log_time: int
+    sources: list[SourceState] = []
+
+
+class Switched(Contract):
+    """From `from_at` on this version of the definition is in this mode: it counts for journeys that start then."""
+
+    format_version: Version1 = 1
+    type: Literal["switched"] = "switched"
+    at: At
+    definition: str
+    version: int
+    mode: Mode
+    from_at: int
+    reason: str
+    decided_by: str
+    decided_at: int
+
+
+class Acknowledged(Contract):
+    """A person looks after an alert of this customer, or has closed it. `acknowledged_at` is the person's clock."""
+
+    format_version: Version1 = 1
+    type: Literal["acknowledged"] = "acknowledged"
+    at: At
+    alert_id: str
+    customer_id: str
+    definition: str
+    version: int
+    anchor: str
+    break_name: str
+    occurrence: int
+    closes: bool
+    acknowledged_by: str
+    acknowledged_at: int
 
 
 # -- on journeys and alerts
@@ -204,6 +266,7 @@ class Journey(Contract):
     journey_id: str
     definition: str
     version: int
+    mode: Mode = "live"
     customer_id: str
     anchor: str
     status: JourneyStatus
@@ -218,7 +281,7 @@ class Journey(Contract):
 
 class Alert(Contract):
     """One change of one alert. `first_line` needs no query; `notify` says whether somebody is to be told, `reason`
-    why or why not.
+    why or why not. An alert that is about no customer has neither `journey_id` nor `customer_id`.
     """
 
     format_version: Version1 = 1
@@ -232,16 +295,19 @@ class Alert(Contract):
     state: AlertState
     notify: bool
     reason: str
+    scope: AlertScope = "journey"
     definition: str
     version: int
+    mode: Mode = "live"
     owner: str
+    runbook: str | None = None
     severity: Severity
     kind: BreakKind
     break_name: str
     step: str | None
     occurrence: int
-    journey_id: str
-    customer_id: str
+    journey_id: str | None
+    customer_id: str | None
     anchor: str
     cause_at: int
     due_at: int | None
@@ -249,6 +315,7 @@ class Alert(Contract):
     fired_at: int
     changed_at: int
     cause_log_time: int
+    acknowledged_by: str | None = None
     evidence: list[Witness]
     first_line: str
 

@@ -154,7 +154,7 @@ class Log:
             "properties": {"deep": {"er": [1, 2]}},
             "context": {},
         }
-        self._append(Resolved(**self._next(), **entry.model_dump(), rev=self._rev, **rest))
+        self._append(Resolved(**self._next(), **entry.model_dump(exclude={"person"}), rev=self._rev, **rest))
 
     def tick(self, w: int) -> None:
         self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w))

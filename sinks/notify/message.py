@@ -50,7 +50,7 @@ class Notification(Contract):
     alert_id: str
     dedup_key: str
     continues: str | None
-    journey_id: str
+    journey_id: str | None
     anchor: str
     cause_at: str
     due_at: str | None

@@ -21,6 +21,11 @@ _WHAT: Final[dict[BreakKind, str]] = {
     "skipped_step": "{} {} a skipped step",
     "abandoned": "{} {} an abandonment",
     "forbidden": "{} {} forbidden",
+    "experience_balance": "{} {} a bad experience on balance",
+    "identity_conflict": "{} {} a conflict of persons",
+    "feedback_not_asked": "the question {} {} not asked",
+    "silent_source": "source {} {} silent",
+    "broken_contract": "the contract of {} {} broken",
 }
 
 

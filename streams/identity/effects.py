@@ -49,10 +49,18 @@ decode_entry = fast_decoder(Entry)
 
 
 def _positional(model: type[BaseModel], tag: str | None = None) -> Callable[..., Any]:
-    """Builds from positions, in the order of the contract: 26 keywords cost more than encoding them."""
-    fields = [(name, Any) for name in model.model_fields if name != "type"]
+    """Builds from positions, in the order of the contract: 26 keywords cost more than encoding them. A last field that
+    may be None may be left out, and is not written then.
+    """
+    names = [name for name in model.model_fields if name != "type"]
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [(name, Any) for name in names]
+    omits = model.model_fields[names[-1]].default is None
+    if omits:
+        fields[-1] = (names[-1], Any, None)
     tag_field = None if tag is None else "type"
-    return msgspec.defstruct(model.__name__, fields, tag_field=tag_field, tag=tag, frozen=True, gc=False)
+    return msgspec.defstruct(
+        model.__name__, fields, tag_field=tag_field, tag=tag, frozen=True, gc=False, omit_defaults=omits
+    )
 
 
 _attach = _positional(Attach, "attach")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from schemas.control_records import Evidence
 from schemas.decoded import Decoded
 from schemas.definition import Catalogue
-from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND
+from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
 from schemas.records import AttributedBy, Entry, Fact, Run
 from streams.identity.clock import offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
@@ -35,10 +35,18 @@ class Known(NamedTuple):
 
 
 class Owner:
-    """`facts`: properties that journeys look at."""
+    """`facts`: properties that journeys look at. `persons`: they look at who acted, too."""
 
-    def __init__(self, state: State, emission: Emission, catalogue: Catalogue, facts: frozenset[str], run: Run) -> None:
-        self._state, self._emission, self._run = state, emission, run
+    def __init__(
+        self,
+        state: State,
+        emission: Emission,
+        catalogue: Catalogue,
+        facts: frozenset[str],
+        run: Run,
+        persons: bool = False,
+    ) -> None:
+        self._state, self._emission, self._run, self._persons = state, emission, run, persons
         self._known = {name: Known(entry.channel, entry.ends_session) for name, entry in catalogue.touchpoints.items()}
         self._facts = facts
 
@@ -65,6 +73,7 @@ class Owner:
             decoded.channel or (known.channel if known is not None else None) or UNKNOWN_CHANNEL,
             decoded.keys,
             self._facts_of(decoded.properties) if decoded.properties else {},
+            self._person(decoded) if self._persons else None,
         )
         rule = tail.rule
         on_device = rule == "device"
@@ -109,6 +118,10 @@ class Owner:
         if decoded.contacts:
             self._sight(decoded, occurred_at, asks)
         return False
+
+    def _person(self, decoded: Decoded) -> str | None:
+        """A user_id without proof did not come so far."""
+        return None if decoded.user_id is None else customer_of(UNIQUE_KIND, decoded.user_id)
 
     def _sight(self, decoded: Decoded, occurred_at: int, asks: bool) -> None:
         together = (

@@ -48,11 +48,14 @@ NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: head
 
 @dataclass(frozen=True, slots=True)
 class ResolveConfig:
-    """`facts`: the properties that definitions look at. `reader`: the deployment's rules for identifiers."""
+    """`facts`: the properties that definitions look at; `persons`: they look at who acted, too. `reader`: the
+    deployment's rules for identifiers.
+    """
 
     catalogue: Catalogue
     control_secret: bytes
     facts: frozenset[str] = frozenset()
+    persons: bool = False
     run: Run = "live"
     limits: Limits = field(default_factory=Limits)
     reader: IdentityReader = DEFAULT_READER
@@ -75,7 +78,7 @@ class Resolve:
         config = self._config
         self._state = state
         self._window = Window(self._partition, config.limits, state.totals)
-        self._owner = Owner(state, self._emission, config.catalogue, config.facts, config.run)
+        self._owner = Owner(state, self._emission, config.catalogue, config.facts, config.run, config.persons)
         self._graph = GraphOwner(state.heard, self._emission, config.limits) if self._has_graph else None
 
     def apply(self, record: LogRecord, out: list[Effect]) -> None:

@@ -128,6 +128,6 @@ class Unit:
         return self._new(key)
 
     def _new(self, anchor: str) -> Run:
-        run = Run(anchor, journey_id_of(self.definition.name, self.customer, anchor))
+        run = Run(anchor, journey_id_of(self.definition.name, self.definition.version, self.customer, anchor))
         self.runs = (*self.runs, run)
         return run

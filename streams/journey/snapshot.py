@@ -162,7 +162,7 @@ def continues(definition: CompiledDefinition, run: Run, finding: Finding) -> str
     """The alert of the same break under the customer from whom the start came."""
     if run.start is None or run.start.moved_from is None:
         return None
-    before = journey_id_of(definition.name, run.start.moved_from, run.anchor)
+    before = journey_id_of(definition.name, definition.version, run.start.moved_from, run.anchor)
     return alert_id_of(before, finding.name, finding.occurrence)
 
 
@@ -197,7 +197,7 @@ def _subject(run: Run, finding: Finding, is_firing: bool, log_time: int) -> str:
     is_, has = ("is", "has ") if is_firing else ("was", "")
     times = f", for the {finding.occurrence}. time" if finding.occurrence > 1 else ""
     match finding.kind:
-        case "missing_step" | "handoff_lost":
+        case "missing_step" | "handoff_lost" | "feedback_not_asked":
             return f"step {step} {is_} {span(until - finding.cause_at)} late (due {when})"
         case "failure_event":
             waits = f"step {step} has not put it right" if is_firing else f"to be put right by step {step}"
@@ -214,6 +214,10 @@ def _subject(run: Run, finding: Finding, is_firing: bool, log_time: int) -> str:
             return f"{name}: happened at {when} and is forbidden{', somebody must look' if is_firing else ''}"
         case "repeated" | "low_score":
             return f"{name} at step {step} since {when}{times}"
+        case "experience_balance" | "identity_conflict":
+            return f"{name} since {when}{times}"
+        case "silent_source" | "broken_contract":
+            raise AssertionError(f"{finding.kind} is no break of a journey")
 
 
 def _silent_since(run: Run, finding: Finding) -> int:

@@ -11,7 +11,8 @@ the last for that of round n - hops + 1. So a tick waits for its rounds, never f
 partition that never reported holds time back: its backlog may hold anything. A redone report is dropped by its
 position, and a redo of this stage gives the same marks and ticks under the same positions.
 
-What people decide (docs/identity.md, "By hand") comes here too and goes on to every raw partition, in one order.
+What people decide comes here too and goes on in one order: about identifiers (docs/identity.md, "By hand") to every
+raw partition, about definitions to every partition of `touchpoints`, about one alert to its customer's.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from schemas.control import HOPS, Unauthentic, control_headers, read_control
-from schemas.control_records import Decision, Mark
+from schemas.control import HOPS, Control, control_headers, read_control
+from schemas.control_records import Acknowledgement, Decision, Mark, Switch
 from schemas.fast import encode, fast_decoder, fast_type
-from schemas.records import At, DeadLetter, Progress, Tick
+from schemas.identifiers import partition_of
+from schemas.records import Acknowledged, At, DeadLetter, Progress, Switched, Tick
 from schemas.records import Run as RunKind
 from streams.stage import Change, Effect, LogRecord, Upstream
 
@@ -35,7 +37,11 @@ _KEY = b"s"
 _mark = fast_type(Mark)
 _tick = fast_type(Tick)
 _dead_letter = fast_type(DeadLetter)
+_switched = fast_type(Switched)
+_acknowledged = fast_type(Acknowledged)
 _decode_decision = fast_decoder(Decision)
+_decode_switch = fast_decoder(Switch)
+_decode_acknowledgement = fast_decoder(Acknowledgement)
 _decode_progress = fast_decoder(Progress)
 
 
@@ -74,7 +80,7 @@ class KeepTime:
         emit = _Emission(record.offset, self._secret, out)
         value = record.value or b""
         if record.headers:
-            self._decision(record, value, emit)
+            self._word(record, value, emit)
             return
         progress = _decode_progress(value)
         if not self._upstream.is_new(progress.at):
@@ -110,15 +116,26 @@ class KeepTime:
     def numbers(self) -> Mapping[str, int]:
         return {"rounds": self._state.round}
 
-    def _decision(self, record: LogRecord, value: bytes, emit: _Emission) -> None:
+    def _word(self, record: LogRecord, value: bytes, emit: _Emission) -> None:
         """A person's word, if it is authentic; whoever may write here may write anything."""
         control = read_control(record.headers, 0, value, self._secret)
-        if control is None or isinstance(control, Unauthentic) or control.name != "decision":
-            emit.dead_letter(record, self._run)
-        else:
+        if isinstance(control, Control) and control.name == "decision":
             decision = _decode_decision(value)
             for partition in range(self._partitions):
                 emit.decision(partition, decision)
+        elif isinstance(control, Control) and control.name == "switch":
+            self._switch(_decode_switch(value), emit)
+        elif isinstance(control, Control) and control.name == "acknowledgement":
+            said = _decode_acknowledgement(value)
+            if said.customer_id is not None:
+                emit.acknowledged(partition_of(said.customer_id, self._downstream), said, said.customer_id)
+        else:
+            emit.dead_letter(record, self._run)
+
+    def _switch(self, switch: Switch, emit: _Emission) -> None:
+        from_at = max(switch.from_at, *self._state.progress.values(), 0)
+        for partition in range(self._downstream):
+            emit.switched(partition, switch, from_at)
 
     def _report(self, partition: int, emit: _Emission) -> None:
         state = self._state
@@ -178,13 +195,42 @@ class _Emission:
         headers = control_headers("decision", partition, value, self._secret)
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
 
+    def switched(self, partition: int, switch: Switch, from_at: int) -> None:
+        told = _switched(
+            at=self._at(),
+            definition=switch.definition,
+            version=switch.version,
+            mode=switch.mode,
+            from_at=from_at,
+            reason=switch.reason,
+            decided_by=switch.decided_by,
+            decided_at=switch.decided_at,
+        )
+        self._out.append(Effect("touchpoints", partition, None, encode(told)))
+
+    def acknowledged(self, partition: int, said: Acknowledgement, customer_id: str) -> None:
+        told = _acknowledged(
+            at=self._at(),
+            alert_id=said.alert_id,
+            customer_id=customer_id,
+            definition=said.definition,
+            version=said.version,
+            anchor=said.anchor,
+            break_name=said.break_name,
+            occurrence=said.occurrence,
+            closes=said.closes,
+            acknowledged_by=said.acknowledged_by,
+            acknowledged_at=said.acknowledged_at,
+        )
+        self._out.append(Effect("touchpoints", partition, None, encode(told)))
+
     def dead_letter(self, record: LogRecord, run: RunKind) -> None:
         letter = _dead_letter(
             at=self._at(),
             run=run,
             failure="unauthentic_control",
             field="control",
-            detail="on progress only authentic decisions carry headers: wrong secret, or written by somebody else",
+            detail="on progress only what people decide carries headers: wrong secret, or written by somebody else",
             source=NAME,
             topic="progress",
             partition=0,

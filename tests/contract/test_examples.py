@@ -14,7 +14,7 @@ from schemas.decode import Decoded, Invalid, decode_touchpoint
 from schemas.decoded import violation_of
 from schemas.export import CONTRACTS, export_schemas, file_schemas, schema_of
 from schemas.fast import DECODE_ERRORS, encode, fast_decoder, fast_union_decoder
-from schemas.records import Attach, Detach, Resolved, Tick
+from schemas.records import Acknowledged, Attach, Detach, Resolved, Switched, Tick
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
 from schemas.touchpoint import Touchpoint
@@ -88,7 +88,7 @@ def test_the_border_refuses_the_invalid_ones(one: Example) -> None:
 
 
 def test_the_topic_touchpoints_is_read_by_one_decoder() -> None:
-    decode = fast_union_decoder(Resolved, Attach, Detach, Tick)
+    decode = fast_union_decoder(Resolved, Attach, Detach, Tick, Switched, Acknowledged)
     for one in VALID:
         if one.topic == "touchpoints":
             assert encode(decode(one.content)) == encode(one.model.model_validate_json(one.content))

@@ -49,7 +49,7 @@ def test_the_rows_of_a_snapshot_have_the_fields_of_the_contract() -> None:
 
 
 def test_ids_are_uuid5_of_their_text() -> None:
-    assert journey_id_of("d", "c", "a") == str(uuid5(NAMESPACE, "journey|d|c|a"))
+    assert journey_id_of("d", 2, "c", "a") == str(uuid5(NAMESPACE, "journey|d|2|c|a"))
     assert customer_of("email", "é") == str(uuid5(NAMESPACE, "email:é"))
 
 
