@@ -115,6 +115,10 @@ class Agenda(Generic[T]):
     def put(self, at: int, item: T) -> None:
         heappush(self._heap, (at, item))
 
+    def first(self) -> int | None:
+        """Before this W nothing here is due."""
+        return self._heap[0][0] if self._heap else None
+
     def due(self, w: int, when: Callable[[T, int], int | None]) -> list[tuple[int, T]]:
         """Take out what is due at W. `when` gives the true time of an item put down for a time, None if that entry is
         void.

@@ -130,6 +130,12 @@ class Track:
     def numbers(self) -> Mapping[str, int]:
         return {"waiting": len(self._agenda)}
 
+    def wakes_at(self) -> int | None:
+        """No tick before this one changes anything, as long as no other record comes: who makes ticks may leave them
+        out.
+        """
+        return self._agenda.first()
+
     # -- records -----------------------------------------------------------------------------------
 
     def _resolved(self, value: ResolvedView, out: list[Effect]) -> None:
