@@ -90,8 +90,10 @@ class Progress(Contract):
     counts: Counts = Counts()
     heard: dict[str, tuple[int, int]] = {}
     """Of each watched source that was heard since the last report: the first and the last log time."""
-    violations: dict[str, int] = {}
-    """Touchpoints of mode `control` that broke their contract since the last report: the last log time, by name."""
+    violations: dict[str, tuple[int, int]] = {}
+    """Touchpoints of mode `control` that broke their contract since the last report: the first and the last log time,
+    by name.
+    """
 
 
 # -- on touchpoints

@@ -221,7 +221,9 @@ class Emission:
             too_late=totals.too_late,
             suppressed=totals.suppressed,
         )
-        record = _progress(at=self.at(), log_time=totals.log_time, mark=mark, counts=counts)
+        record = _progress(
+            at=self.at(), log_time=totals.log_time, mark=mark, counts=counts, violations=totals.violations
+        )
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 
     def dead_letter(self, record: LogRecord, payload: bytes, failure: Failure, field: str | None, detail: str) -> None:

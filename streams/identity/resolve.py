@@ -22,6 +22,7 @@ from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
 from schemas.identifiers import CONTACT_GRAPH, partition_of
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
+from schemas.property_contracts import Demands, demands_of, fault_of
 from schemas.records import Run
 from streams.identity.effects import NAME, Emission, Failure
 from streams.identity.graph_owner import GraphOwner
@@ -68,6 +69,7 @@ class Resolve:
         self._partition, self._partitions, self._config = partition, partitions, config
         self._live, self._reader = config.run == "live", config.reader
         self._emission = Emission(partition, partitions, config.run, config.control_secret)
+        self._demands = demands_of(config.catalogue)
         self._has_graph = partition_of(CONTACT_GRAPH, partitions) == partition
         self._adopt(State(config.limits, self._owns))
 
@@ -133,7 +135,9 @@ class Resolve:
         self._dead_letter(record, "quarantined", None, reason)
 
     def numbers(self) -> Mapping[str, int]:
-        return self._state.numbers()
+        """Of each name that the catalogue ignores, how many were suppressed: `suppressed:NAME`."""
+        counts, ignored = self._state.suppressed, [name for name, demands in self._demands.items() if demands.ignored]
+        return self._state.numbers() | {f"suppressed:{name}": counts.get(name, 0) for name in ignored}
 
     def _touchpoint(
         self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None, is_forwarded: bool = False
@@ -148,6 +152,9 @@ class Resolve:
             self._refuse(record, "contract_violation", "log_time", NO_LOG_TIME)
             return
         assert type(decoded) is Decoded
+        demands = self._demands.get(decoded.name)
+        if demands is not None and self._ends_here(record, decoded, demands, log_time):
+            return
         routing = decoded.routing
         is_foreign = routing not in state.tails and partition_of(routing, self._partitions) != self._partition
         if is_foreign and is_forwarded:
@@ -162,6 +169,22 @@ class Resolve:
         else:
             totals.resolved += 1
             totals.too_late += self._owner.touchpoint(decoded, log_time, record.offset)
+
+    def _ends_here(self, record: LogRecord, decoded: Decoded, demands: Demands, log_time: int) -> bool:
+        """Whether the catalogue lets it go no further: it is ignored, or its properties break their contract. That is
+        said where it arrives, so neither is ever forwarded.
+        """
+        if demands.ignored:
+            self._state.suppress(decoded.name)
+            self._window.good()
+            return True
+        fault = fault_of(demands.checks, decoded.properties)
+        if fault is None:
+            return False
+        if demands.watched:
+            self._state.totals.violated(decoded.name, log_time)
+        self._refuse(record, "contract_violation", *fault)
+        return True
 
     def _refuse(self, record: LogRecord, failure: Failure, field: str | None, detail: str) -> None:
         self._state.totals.dead_letters += 1
@@ -209,7 +232,7 @@ class Resolve:
             self._emission.begin(offset, HOPS - 2, out)
             if self._graph is not None:
                 self._graph.expire(mark.log_time)
-            self._emission.progress(self._state.totals, (mark.log_time, mark.round))
+            self._report((mark.log_time, mark.round))
 
     def _beat(self, record: LogRecord, value: bytes, out: list[Effect]) -> None:
         """The broker may give the next record the same millisecond, so a live beat covers what came before
@@ -219,7 +242,11 @@ class Resolve:
         log_time = record.timestamp - 1 if self._live else _decode_beat(value).log_time
         totals.log_time = max(totals.log_time, log_time)
         self._emission.begin(record.offset, 0, out)
-        self._emission.progress(totals, None)
+        self._report(None)
+
+    def _report(self, mark: tuple[int, int] | None) -> None:
+        self._emission.progress(self._state.totals, mark)
+        self._state.totals.violations = {}
 
 
 def _log_time(headers: Headers) -> int | None:

@@ -1,7 +1,8 @@
 """The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
 
 Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business
-key, `h|<routing>` clock offset and kiosk days where there are any, those of `heard`, `s` everything else. A touchpoint
+key, `h|<routing>` clock offset and kiosk days where there are any, `i|<name>` how many touchpoints of an ignored name
+were suppressed, those of `heard`, `s` everything else. A touchpoint
 id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from what is: a
 restored state goes on with the same effects.
 
@@ -39,6 +40,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_kept = msgspec.msgpack.Decoder(Kept).decode
 _decode_claim = msgspec.msgpack.Decoder(Claim).decode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
+_decode_count = msgspec.msgpack.Decoder(int).decode
 _decode_totals = msgspec.msgpack.Decoder(Totals).decode
 
 
@@ -56,11 +58,18 @@ class State:
         self.seen: set[str] = set()
         self.upstream = Upstream()
         self.totals = Totals()
+        self.suppressed: dict[str, int] = {}
         self._changed: dict[bytes, object] = {}
         self.heard = Heard(limits, self._changed, owns)
         self._stored_totals = b""
         self._buckets: dict[int, dict[tuple[bool, str], None]] = {}
         self._minutes: list[int] = []
+
+    def suppress(self, name: str) -> None:
+        """`name` is one of the catalogue's, so there are few."""
+        count = self.suppressed[name] = self.suppressed.get(name, 0) + 1
+        self._changed[b"i|" + name.encode()] = count
+        self.totals.suppressed += 1
 
     # -- tails
 
@@ -243,6 +252,8 @@ class State:
                 self.key(name[: -_ID_LENGTH - 1]).claims.append(_decode_claim(value))
             elif raw_key.startswith(b"h|"):
                 headers[name] = _decode_header(value)
+            elif raw_key.startswith(b"i|"):
+                self.suppressed[name] = _decode_count(value)
             elif not self.heard.restore(raw_key[:2], name, value):
                 raise ValueError(
                     f"the changelog of resolve has a key of unknown kind {raw_key[:2]!r}: another version?"

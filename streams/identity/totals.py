@@ -23,7 +23,8 @@ class TooMuchBadData(Exception):
 
 class Totals(msgspec.Struct, array_like=True):
     """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no
-    beat yet. `dropped`: fell out of memory because their identifier had too many.
+    beat yet. `dropped`: fell out of memory because their identifier had too many. `violations`: what the next report
+    says.
     """
 
     format_version: int = 1
@@ -41,6 +42,12 @@ class Totals(msgspec.Struct, array_like=True):
     upstream: list[tuple[str, int, int, int]] = []
     kiosk_days: int = 0
     moved: int = 0
+    violations: dict[str, tuple[int, int]] = {}
+
+    def violated(self, name: str, log_time: int) -> None:
+        """A touchpoint whose contract is watched broke it."""
+        first, last = self.violations.get(name, (log_time, log_time))
+        self.violations[name] = min(first, log_time), max(last, log_time)
 
 
 class Window:

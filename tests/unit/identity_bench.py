@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.control import control_headers
 from schemas.control_records import Beat, Mark
+from schemas.definition import Catalogue
 from schemas.fast import encode, fast_type
 from schemas.records import Run
 from streams.identity.limits import Limits
@@ -34,10 +35,16 @@ def page(occurred_at: int, **identifiers: str) -> bytes:
 
 class Bench:
     def __init__(
-        self, partition: int = 0, partitions: int = 1, limits: Limits | None = None, run: Run = "live"
+        self,
+        partition: int = 0,
+        partitions: int = 1,
+        limits: Limits | None = None,
+        run: Run = "live",
+        known: Catalogue | None = None,
     ) -> None:
         self.partition = partition
-        config = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=limits or Limits(), run=run)
+        facts, limits = frozenset(("fulfilment",)), limits or Limits()
+        config = ResolveConfig(known or catalogue(), SECRET, facts, limits=limits, run=run)
         self.stage = Resolve(partition, partitions, config)
         self.state: dict[bytes, bytes] = {}
         self.offset = -1
