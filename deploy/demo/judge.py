@@ -50,7 +50,7 @@ def judge(script: Script, tally: Tally, counts: Mapping[str, int], results: Resu
     """`killed`: requests may have reached Kafka twice, so more duplicates and dead letters than planned are right."""
     verdict = Verdict({})
     stored = _judge_touchpoints(script, tally, counts, results, verdict, killed)
-    anchors = {row["touchpoint_id"]: row["message_id"] for row in results.touchpoints}
+    anchors = dict(results.touchpoints)
     _judge_journeys(script, results, anchors, verdict)
     _judge_breaks(script, results, anchors, verdict)
     verdict.figures |= stored | _latency(script, tally, results.alerts)
@@ -64,8 +64,8 @@ def _judge_touchpoints(
     script: Script, tally: Tally, counts: Mapping[str, int], results: Results, verdict: Verdict, killed: bool
 ) -> dict[str, Any]:
     good = {plan.message_id for plan in script.plans if plan.fault is None}
-    rows = Counter(row["touchpoint_id"] for row in results.touchpoints)
-    found = Counter(row["message_id"] for row in results.touchpoints)
+    rows = Counter(touchpoint_id for touchpoint_id, _ in results.touchpoints)
+    found = Counter(message_id for _, message_id in results.touchpoints)
     lost = sorted(good - found.keys())
     foreign = sorted(found.keys() - good)
     doubled = sum(count - 1 for count in found.values()) + sum(count - 1 for count in rows.values())

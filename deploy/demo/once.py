@@ -7,11 +7,12 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from kafka.errors import KafkaError
 
@@ -19,14 +20,15 @@ from deploy.demo.beats import beat_sender
 from deploy.demo.judge import Verdict, judge
 from deploy.demo.lag import Lag, is_drained
 from deploy.demo.receiver import Receiver
-from deploy.demo.results import ClickHouseDoor, export, read_results, read_topic, write_lines
+from deploy.demo.results import ClickHouseDoor, read_results, read_topic, write_lines
 from deploy.stack import Stack
 from schemas.settings import DATABASE, Settings
 from sources.simulation.driver import Door, Driver, Tally
 from sources.simulation.script import Script, write_script
 from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
 
-DRAIN_SECONDS = 900
+STILL_SECONDS = 300
+"""A run is given up when it has not come nearer to its end for so long: a large one takes as long as it needs."""
 KILLS = 3
 DOWN_SECONDS = 1.0
 Progress = Callable[[str], None]
@@ -69,11 +71,12 @@ def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
         door = ClickHouseDoor(
             places.clickhouse_host, places.clickhouse_port, places.bi_user, places.bi_password, DATABASE
         )
-        results = read_results(door, stack.kafka_options(), settings.topic_prefix + "alerts")
+        alerts_topic = settings.topic_prefix + "alerts"
+        results = read_results(door, stack.kafka_options(), alerts_topic, wish.directory, progress)
         counts = _counts(stack)
-        export(results, wish.directory)
         (wish.directory / "results" / "counts.json").write_text(json.dumps(counts, indent=1) + "\n")
         write_lines(wish.directory / "results" / "notifications.jsonl", list(receiver.notifications.values()))
+        progress("comparing with the script")
         verdict = judge(script, tally, counts, results, killed=wish.kill is not None)
         verdict.figures |= {
             "alerts_sent": len(receiver.notifications),
@@ -153,16 +156,18 @@ async def _kill(stack: Stack, wish: Wish, driver: Driver, kills: list[dict[str, 
 
 
 def _await_drained(stack: Stack, end: int, progress: Progress) -> None:
-    give_up, told = time.monotonic() + DRAIN_SECONDS, 0.0
+    nearest, moved_at, told = "", time.monotonic(), 0.0
     with Lag(stack.kafka_options(), stack.settings.topic_prefix) as lag:
         while not is_drained(lag, end):
             stack.revive_fallen()
             if time.monotonic() - told > 5:
-                told = time.monotonic()
-                progress(f"still to do: {_open(lag)}")
-            if time.monotonic() > give_up:
+                told, still = time.monotonic(), _open(lag)
+                if still != nearest:
+                    nearest, moved_at = still, told
+                progress(f"still to do: {still}")
+            if time.monotonic() - moved_at > STILL_SECONDS:
                 raise RunFailed(
-                    f"not drained after {DRAIN_SECONDS} s; still to do: {_open(lag)}; logs: {stack.home}/logs"
+                    f"nothing has moved for {STILL_SECONDS} s; still to do: {_open(lag)}; logs: {stack.home}/logs"
                 )
             time.sleep(0.2)
 
@@ -186,7 +191,20 @@ def _counts(stack: Stack) -> dict[str, int]:
 
 
 def write_script_file(script: Script, directory: Path) -> None:
+    """Bit by bit: the text of a million plans is larger than they are."""
     directory.mkdir(parents=True, exist_ok=True)
     keys = {"personal_key": PERSONAL_KEY, "proof_secret": PROOF_SECRET}
     (directory / "identity-keys.json").write_text(json.dumps(keys) + "\n")
-    (directory / "script.json").write_text(json.dumps(asdict(script), separators=(",", ":")) + "\n")
+    encode = msgspec.json.Encoder().encode
+    with (directory / "script.json").open("wb") as out:
+        for field in fields(script):
+            value = getattr(script, field.name)
+            out.write(b"{" if field.name == "seed" else b",")
+            out.write(encode(field.name) + b":")
+            if not isinstance(value, tuple):
+                out.write(encode(value))
+                continue
+            for number, one in enumerate(value):
+                out.write((b"," if number else b"[") + encode(one))
+            out.write(b"]" if value else b"[]")
+        out.write(b"}\n")

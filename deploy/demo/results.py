@@ -1,26 +1,42 @@
-"""Reads what a run left, with stock clients only: clickhouse-connect as the read-only user, a plain Kafka consumer."""
+"""Reads what a run left, with stock clients only: clickhouse-connect as the read-only user, a plain Kafka consumer.
+
+Every row goes to its file as it comes. In memory stays what the judge looks at: of a touchpoint its two ids, of
+journeys and alerts a few columns, so that a run of a million touchpoints needs some hundred bytes of each.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import clickhouse_connect
+import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
 Row = dict[str, Any]
-QUERIES = {
+Progress = Callable[[str], None]
+QUERIES: Final = {
     "touchpoints": "SELECT * FROM {database}.v_touchpoints",
     "journeys": "SELECT * FROM {database}.journeys FINAL WHERE status != 'moved'",
     "broken_now": "SELECT * FROM {database}.v_broken_journeys_now",
     "dead_letters": "SELECT * FROM {database}.v_dead_letters",
 }
-IDLE_SECONDS = 30
+KEPT: Final = {
+    "journeys": ("definition", "anchor", "status", "started_at", "breaks.name"),
+    "broken_now": ("alert_id",),
+    "dead_letters": ("payload",),
+    "alerts": (
+        *("alert_id", "dedup_key", "scope", "state", "notify", "reason", "definition", "kind", "break_name", "anchor"),
+        *("cause_at", "due_at", "cause_log_time", "kafka_offset", "kafka_timestamp"),
+    ),
+}
+IDLE_SECONDS: Final = 30
+TELL_SECONDS: Final = 5.0
 
 
 class ResultsIncomplete(Exception):
@@ -40,23 +56,49 @@ class ClickHouseDoor:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    touchpoints: list[Row]
+    """What the judge needs. `touchpoints`: (touchpoint_id, message_id). The rest: the columns in KEPT."""
+
+    touchpoints: list[tuple[str, str]]
     journeys: list[Row]
     broken_now: list[Row]
     dead_letters: list[Row]
     alerts: list[Row]
 
 
-def read_results(door: ClickHouseDoor, kafka: Mapping[str, Any], alerts_topic: str) -> Results:
-    """Everything, in memory: about 2 KB a touchpoint."""
+def read_results(
+    door: ClickHouseDoor, kafka: Mapping[str, Any], alerts_topic: str, directory: Path, progress: Progress
+) -> Results:
+    """Writes directory/results/*.jsonl of docs/simulation.md on the way."""
+    target = directory / "results"
+    target.mkdir(parents=True, exist_ok=True)
     client = clickhouse_connect.get_client(
         host=door.host, port=door.port, username=door.user, password=door.password, query_limit=0
     )
+
+    def read(name: str) -> Iterator[Row]:
+        rows = _rows(client, QUERIES[name].format(database=door.database))
+        return _written(_told(rows, name, progress), target / f"{name}.jsonl")
+
     try:
-        tables = {name: list(_rows(client, query.format(database=door.database))) for name, query in QUERIES.items()}
+        touchpoints = [(row["touchpoint_id"], row["message_id"]) for row in read("touchpoints")]
+        tables = {name: [_kept(row, name) for row in read(name)] for name in QUERIES if name != "touchpoints"}
     finally:
         client.close()
-    return Results(**tables, alerts=list(read_topic(kafka, alerts_topic)))
+    alerts = _written(_told(read_topic(kafka, alerts_topic), "alerts", progress), target / "alerts.jsonl")
+    return Results(touchpoints, **tables, alerts=[_kept(row, "alerts") for row in alerts])
+
+
+def _kept(row: Row, name: str) -> Row:
+    return {column: row.get(column) for column in KEPT[name]}
+
+
+def _told(rows: Iterable[Row], name: str, progress: Progress) -> Iterator[Row]:
+    told = time.monotonic()
+    for count, row in enumerate(rows, 1):
+        if not count % 1_000 and time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            progress(f"reading {name}: {count} so far")
+        yield row
 
 
 def _rows(client: Any, query: str) -> Iterator[Row]:
@@ -100,15 +142,15 @@ def read_topic(kafka: Mapping[str, Any], topic: str) -> Iterator[Row]:
         consumer.close()
 
 
-def export(results: Results, directory: Path) -> None:
-    """DIR/results/*.jsonl of docs/simulation.md."""
-    target = directory / "results"
-    target.mkdir(parents=True, exist_ok=True)
-    for name in ("touchpoints", "journeys", "broken_now", "dead_letters", "alerts"):
-        write_lines(target / f"{name}.jsonl", getattr(results, name))
+def _written(rows: Iterable[Row], file: Path) -> Iterator[Row]:
+    """Hands on each row when it is in the file."""
+    encode = msgspec.json.Encoder().encode
+    with file.open("wb") as out:
+        for row in rows:
+            out.write(encode(row) + b"\n")
+            yield row
 
 
 def write_lines(file: Path, rows: Iterable[Row]) -> None:
-    with file.open("w") as out:
-        for row in rows:
-            out.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False) + "\n")
+    for _ in _written(rows, file):
+        pass
