@@ -16,6 +16,7 @@ from deploy.embedded import process
 from deploy.keys import Secrets
 from schemas.identity_files import identity_file_of
 from schemas.settings import Settings, variable_of
+from schemas.sources_files import sources_file_of
 
 ANSWER_SECONDS: Final = 2.0
 WORDS_BYTES: Final = 16 * 1024
@@ -122,6 +123,9 @@ def _environment(around: Surroundings) -> dict[str, str]:
     identity_file = identity_file_of(settings)
     if identity_file is not None:
         kept["TOUCHLINE_IDENTITY_FILE"] = str(identity_file.absolute())
+    sources_file = sources_file_of(settings)
+    if sources_file is not None:
+        kept["TOUCHLINE_SOURCES_FILE"] = str(sources_file.absolute())
     return kept | {
         "KAFKA_BOOTSTRAP_SERVERS": around.bootstrap,
         "TOUCHLINE_DATA_DIR": str(around.home),

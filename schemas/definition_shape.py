@@ -16,9 +16,12 @@ from schemas.yaml_file import Path_, nearest
 
 DURATIONS: Final = {
     *("within", "in_window", "tolerate", "idle", "grace", "lifetime"),
-    *("arrives_within", "login_before", "link"),
+    *("arrives_within", "login_before", "link", "silent_after", "catches_up"),
 }
 DURATION: Final = "a duration such as 90s, 10m, 8h or 7d"
+FORM: Final = r"^[!-z|~]*(\{[a-z][a-z0-9_]*\})?[!-z|~]*$"
+"""Of a source's name in sources.yaml: ASCII without blanks, as `source` is; at most one {property}."""
+FORM_SAID: Final = "the name of a source, in which at most one part stands open, as in till-{store_id}"
 WORD: Final = "a word of small letters, digits and _, beginning with a letter"
 FACT_TYPES: Final = {"str", "int", "float", "bool"}
 """pydantic names the branches of a union as if they were keys."""
@@ -103,8 +106,14 @@ def _is_fact(path: Path_) -> bool:
     return len(path) > 1 and path[-2] == "where"
 
 
+def _is_form(problem: Any) -> bool:
+    return bool(problem["type"] == "string_pattern_mismatch" and problem["ctx"]["pattern"] == FORM)
+
+
 def _expected(problem: Any, path: Path_) -> str:
     kind = problem["type"]
+    if _is_form(problem):
+        return FORM_SAID
     if "[key]" in problem["loc"]:
         return WORD if kind not in _LIMITS else f"a name of {_LIMITS[kind].format(**problem['ctx'])}"
     if _is_fact(path):
@@ -130,7 +139,7 @@ def _near(problem: Any, path: Path_) -> str:
     if path and path[-1] in DURATIONS and "[key]" not in problem["loc"]:
         return _like_a_duration(value)
     if kind == "string_pattern_mismatch":
-        return _like_a_word(value)
+        return "" if _is_form(problem) else _like_a_word(value)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return " Write it in quotes if it is a text."
     return ""

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         description="Which identifiers count, and what they join. Default: identity.yaml where it lies here, else the "
         "built-in rules, which are the same as those in the file that is shipped.",
     )
+    sources_file: Path | None = Field(
+        None,
+        description="Which sources are watched for silence: docs/sources.md. Default: sources.yaml where it lies here, "
+        "else none is.",
+    )
     personal_key: SecretStr | None = Field(
         None,
         description="Key of the hashes that stand for e-mail addresses and phone numbers, 16 characters or more. "
