@@ -52,15 +52,26 @@ SHAPES: Final = (
         ("touchpoint", "at_least", "in_window", "cleared_by"),
         may=("where",),
     ),
+    Shape(
+        "experience_balance",
+        "balance",
+        ("balance_below", "half_life"),
+        ("balance_below", "until", "half_life"),
+    ),
+    Shape("identity_conflict", "conflict of persons", ("persons_above",), ("persons_above",), may=("among",)),
     Shape("failure_event", "failure", ("touchpoint",), ("touchpoint", "cleared_by"), may=("where", *WAITED)),
 )
 """In the order in which they are told apart: the first of whose signs one is given."""
+_REPETITION: Final = next(shape for shape in SHAPES if shape.kind == "repeated")
 
 _EQUAL: Final = "`channel` is compared with the touchpoint's channel, any other word with its property of that name."
 
 
 def duration_ms(text: str) -> int:
     return int(text[:-1]) * UNIT_MS[text[-1]]
+
+
+Runbook = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=500)]
 
 
 class Instance(Contract):
@@ -77,9 +88,13 @@ class Instance(Contract):
 
 
 class Pattern(Contract):
-    """Which touchpoint begins the journey."""
+    """Which touchpoint begins the journey: exactly one of `touchpoint` and `weighted`."""
 
-    touchpoint: Word = Field(description="Name of the touchpoint in the catalogue.")
+    touchpoint: Word | None = Field(None, description="Name of the touchpoint in the catalogue.")
+    weighted: Literal[True] | None = Field(
+        None,
+        description="Every touchpoint that has weight in the catalogue. For journeys of a customer with a balance.",
+    )
     where: Where = Field({}, description=f"What else must be equal. {_EQUAL}")
 
 
@@ -101,6 +116,9 @@ class Step(Contract):
         None, description="Several touchpoints, each of which reaches the step."
     )
     where: Where = Field({}, description=f"What else must be equal. {_EQUAL}")
+    times: Annotated[int, Field(ge=1, le=50)] = Field(
+        1, description="The step is reached by so many of its touchpoints, by the last of them."
+    )
     after: Word = Field("start", description="The step before this one, or `start`. The deadline counts from it.")
     within: Duration | None = Field(
         None, description="Time allowed from reaching the step before: 90s, 10m, 8h, 7d. Without it: no deadline."
@@ -116,12 +134,21 @@ class Step(Contract):
     handoff: Handoff | None = Field(
         None, description="The step is a change of channel: missing it is a lost hand-off instead of a missing step."
     )
+    feedback: Literal[True] | None = Field(
+        None, description="Here the customer is asked for feedback: missing it is feedback that was not asked."
+    )
+    excused_by: Annotated[list[Word], Field(max_length=20)] = Field(
+        [], description="Touchpoints after which neither this step nor one after it is expected any more."
+    )
+    runbook: Runbook | None = Field(None, description="What to do about its alert. Without it: the definition's.")
 
 
 class Outcome(Contract):
     """How the journey ends."""
 
-    success: Word = Field(description="The step that makes the journey a success.")
+    success: Word | None = Field(
+        None, description="The step that makes the journey a success. Required where there are steps."
+    )
     failure: Annotated[list[Word], Field(max_length=20)] = Field(
         [],
         description="Touchpoints that end the journey as failed and clear its alerts, low scores and bans excepted. "
@@ -130,10 +157,10 @@ class Outcome(Contract):
 
 
 class Break(Contract):
-    """Trouble that is no missed deadline, in one of seven shapes: repetition (`touchpoint`, `at_least`, `in_window`,
+    """Trouble that is no missed deadline, in one of nine shapes: repetition (`touchpoint`, `at_least`, `in_window`,
     `cleared_by`), failure (`touchpoint`, `cleared_by`), wrong order (`touchpoint`, `requires`), skipped step
     (`without`), ban (`touchpoint`, and `at_most` or `never_with`), abandonment (`idle`), low score (`score`, `below`,
-    `about`).
+    `about`), balance (`balance_below`, `until`, `half_life`), conflict of persons (`persons_above`).
     """
 
     touchpoint: Word | None = Field(
@@ -178,13 +205,28 @@ class Break(Contract):
         None, description="Low score: the break begins below this number, and ends with a score at or above it."
     )
     about: Word | None = Field(None, description="Low score: the step that the alert names.")
+    balance_below: float | None = Field(
+        None,
+        description="Balance: the break begins when the sum of what the touchpoints are worth is below this number.",
+    )
+    until: float | None = Field(None, description="Balance: it ends when the sum is at or above this number.")
+    half_life: Duration | None = Field(
+        None, description="Balance: after this time a touchpoint counts half as much, after twice the time a quarter."
+    )
+    persons_above: Annotated[int, Field(ge=1, le=20)] | None = Field(
+        None, description="Conflict of persons: the break begins when more users than this act in one journey."
+    )
+    among: Annotated[list[Word], Field(min_length=1, max_length=20)] | None = Field(
+        None, description="Conflict of persons: the touchpoints that count. Without it all of the journey."
+    )
     severity: Severity = Field("error", description="Severity of the alert.")
+    runbook: Runbook | None = Field(None, description="What to do about its alert. Without it: the definition's.")
 
 
 def shape_of(rule: Break) -> Shape:
     """By what is given; a break without any sign is taken for a repetition."""
     given = {part for part in type(rule).model_fields if getattr(rule, part) is not None}
-    return next((shape for shape in SHAPES if not given.isdisjoint(shape.sign)), SHAPES[5])
+    return next((shape for shape in SHAPES if not given.isdisjoint(shape.sign)), _REPETITION)
 
 
 class Definition(Contract):
@@ -200,15 +242,18 @@ class Definition(Contract):
     owner: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         description="The team that answers for the journey. Alerts name it."
     )
+    runbook: Runbook | None = Field(None, description="What to do about its alerts: a link that they carry.")
     instance: Instance = Field(description="What makes two touchpoints part of the same journey.")
     calendars: Annotated[dict[Word, Calendar], Field(max_length=20)] = Field(
         {}, description="Opening hours, by name, for deadlines that count open time only."
     )
     start: Pattern = Field(description="The touchpoint that begins the journey.")
-    steps: Annotated[dict[Word, Step], Field(min_length=1, max_length=50)] = Field(
-        description="What is expected, by name. The order of the lines means nothing, only `after` does."
+    steps: Annotated[dict[Word, Step], Field(max_length=50)] = Field(
+        {}, description="What is expected, by name. The order of the lines means nothing, only `after` does."
     )
-    outcome: Outcome = Field(description="How the journey ends.")
+    outcome: Outcome = Field(
+        default_factory=Outcome, description="How the journey ends. Without it: with its lifetime."
+    )
     breaks: Annotated[dict[Word, Break], Field(max_length=50)] = Field(
         {}, description="Trouble that is no missed deadline, by name. A step's name cannot be used again."
     )
@@ -229,6 +274,22 @@ class Impact(Contract):
     valence: Literal["positive", "neutral", "negative"] = Field(
         "neutral", description="What it is to the customer when it happens."
     )
+
+
+class Score(Contract):
+    """A property as a measure of the experience. `worst` may be the larger number."""
+
+    property: Word = Field(description="The property that holds the number.")
+    worst: float = Field(description="The value that is worth -1.")
+    neutral: float = Field(description="The value that is worth nothing.")
+    best: float = Field(description="The value that is worth 1.")
+
+
+class Answer(Contract):
+    """What the owner of the touchpoint owes the customer."""
+
+    touchpoint: Word = Field(description="The touchpoint that answers.")
+    within: Duration = Field(description="Time allowed for it.")
 
 
 class PropertyRule(Contract):
@@ -256,6 +317,14 @@ class CatalogueEntry(Contract):
         None, description="How late it may arrive. Deadlines of steps that wait for it are judged that much later."
     )
     properties: dict[Word, PropertyRule] = Field({}, description="Its properties, by name. Others are allowed.")
+    score: Score | None = Field(None, description="A property that says how the customer felt, in place of `valence`.")
+    answer: Answer | None = Field(
+        None, description="Beside mode `participate`: what the owner must do about it, and in which time."
+    )
+    media: Literal["owned", "paid", "earned"] = Field(
+        "owned", description="Whose voice it is: ours, bought, or others' (a review, a recommendation)."
+    )
+    referrer: Word | None = Field(None, description="The property that holds the user_id of who recommended.")
 
 
 class Catalogue(Contract):

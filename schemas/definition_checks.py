@@ -11,10 +11,13 @@ from collections.abc import Iterable, Iterator
 
 from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms, shape_of
 from schemas.records import Fact
+from schemas.worth import worths_of
 from schemas.yaml_file import Path_, nearest
 
 Found = Iterator[tuple[Path_, str]]
 LISTED_MAX = 10
+EVERYWHERE = ("severity", "runbook")
+"""What every break may have."""
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -29,8 +32,8 @@ def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
     yield from _reach_flaws(definition)
     yield from _break_flaws(definition)
     yield from _calendar_flaws(definition)
-    if definition.outcome.success not in definition.steps:
-        yield ("outcome", "success"), _unknown_step(definition.outcome.success, definition)
+    yield from _outcome_flaws(definition)
+    yield from _start_flaws(definition)
     yield from _catalogue_flaws(definition, catalogue)
 
 
@@ -43,6 +46,30 @@ def _instance_flaws(definition: Definition) -> Found:
     instance = definition.instance
     if instance.key == "customer" and "if_absent" in instance.model_fields_set:
         yield ("instance", "if_absent"), "if_absent is for business keys; every touchpoint of a customer takes part."
+
+
+def _outcome_flaws(definition: Definition) -> Found:
+    success, steps = definition.outcome.success, definition.steps
+    if success is None:
+        if steps:
+            yield (
+                ("outcome",),
+                f"where there are steps, one is the success. Add 'success'.{listed('The steps are', steps)}",
+            )
+        elif not definition.breaks:
+            yield (), "neither steps nor breaks: nothing could ever be found. Add some."
+    elif not steps:
+        yield ("outcome", "success"), f"there are no steps, so {success!r} is none. Remove it, or add the step."
+    elif success not in steps:
+        yield ("outcome", "success"), _unknown_step(success, definition)
+
+
+def _start_flaws(definition: Definition) -> Found:
+    start = definition.start
+    if (start.touchpoint is None) == (start.weighted is None):
+        yield ("start",), "the start names either one touchpoint or says weighted: true."
+    if start.weighted and definition.instance.key != "customer":
+        yield ("start", "weighted"), "only the journeys of a customer (instance key: customer) start with any weight."
 
 
 def _step_flaws(definition: Definition) -> Found:
@@ -58,13 +85,15 @@ def _step_flaws(definition: Definition) -> Found:
         elif _circles(name, steps):
             yield (*path, "after"), f"step {name!r} comes, along 'after', after itself, so nothing reaches it."
         if step.within is None:
-            for word in ("if_missing", "severity", "handoff", "counting"):
+            for word in ("if_missing", "severity", "handoff", "counting", "feedback", "runbook"):
                 if word in step.model_fields_set:
                     yield (*path, word), f"{word} needs a deadline. Add 'within'."
         elif duration_ms(step.within) > duration_ms(definition.lifetime):
             advice = "Shorten it, or lengthen the lifetime."
             yield (*path, "within"), f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
         yield from _handoff_flaws(path, step)
+        yield from _feedback_flaws(path, step)
+        yield from _excuse_flaws(path, step, definition)
 
 
 def _handoff_flaws(path: Path_, step: Step) -> Found:
@@ -75,6 +104,22 @@ def _handoff_flaws(path: Path_, step: Step) -> Found:
         yield (*path, "handoff"), f"from and to are both {to!r}. A hand-off goes to another channel."
     if isinstance(expected, str) and to != expected:
         yield (*path, "handoff", "to"), f"the hand-off goes to {to!r}, but the step waits for channel {expected!r}."
+
+
+def _feedback_flaws(path: Path_, step: Step) -> Found:
+    if step.feedback and step.handoff is not None:
+        yield (*path, "feedback"), "a hand-off is no question. Make two steps of them."
+    if step.feedback and "if_missing" in step.model_fields_set and step.if_missing != "break":
+        yield (*path, "feedback"), "not to ask is a break; with this if_missing it is none. Remove one of them."
+
+
+def _excuse_flaws(path: Path_, step: Step, definition: Definition) -> Found:
+    yield from _twice((*path, "excused_by"), step.excused_by)
+    for index, word in enumerate(step.excused_by):
+        if word in touchpoints_of(step):
+            yield (*path, "excused_by", index), f"{word!r} reaches the step, so it excuses nothing. Remove one of them."
+        elif word in definition.outcome.failure:
+            yield (*path, "excused_by", index), f"{word!r} is a failure outcome: it ends the journey anyway."
 
 
 def _circles(name: str, steps: dict[str, Step]) -> bool:
@@ -98,6 +143,7 @@ def _reach_flaws(definition: Definition) -> Found:
         yield from _twice(("steps", name, "any_of"), step.any_of or ())
     yield from _twice(("outcome", "failure"), definition.outcome.failure)
     for name, rule in definition.breaks.items():
+        yield from _twice(("breaks", name, "among"), rule.among or ())
         if rule.touchpoint in definition.outcome.failure and shape_of(rule).kind != "forbidden":
             text = f"{rule.touchpoint!r} {ending}, so it can only be banned (at_most, never_with)."
             yield ("breaks", name, "touchpoint"), text
@@ -132,6 +178,18 @@ def _break_flaws(definition: Definition) -> Found:
         if rule.never_with is not None and rule.never_with == rule.touchpoint:
             yield (*path, "never_with"), f"{rule.touchpoint!r} is always with itself. For its number take at_most."
         yield from _time_flaws(path, rule, definition)
+        yield from _place_flaws(path, rule, definition)
+
+
+def _place_flaws(path: Path_, rule: Break, definition: Definition) -> Found:
+    """Breaks that only some definitions can have."""
+    if rule.idle is not None and not definition.steps:
+        yield (*path, "idle"), "silence counts until the success, and without steps there is none."
+    if rule.persons_above is not None and definition.instance.key == "customer":
+        text = "a journey of the customer has one person. Count persons where the instance has a business key."
+        yield (*path, "persons_above"), text
+    if rule.balance_below is not None and rule.until is not None and rule.until < rule.balance_below:
+        yield (*path, "until"), f"below balance_below ({rule.balance_below:g}): it would end while it begins."
 
 
 def _calendar_flaws(definition: Definition) -> Found:
@@ -181,7 +239,9 @@ def equal(one: Fact, other: Fact) -> bool:
 
 def _incomplete(rule: Break) -> Iterator[str]:
     shape = shape_of(rule)
-    given = {part for part in type(rule).model_fields if part != "severity" and getattr(rule, part) not in (None, {})}
+    given = {
+        part for part in type(rule).model_fields if part not in EVERYWHERE and getattr(rule, part) not in (None, {})
+    }
     wanted = [*shape.needs, *([" or ".join(shape.needs_one)] if shape.needs_one else [])]
     missing = [part for part in shape.needs if part not in given]
     if shape.needs_one and given.isdisjoint(shape.needs_one):
@@ -226,12 +286,24 @@ def _catalogue_flaws(definition: Definition, catalogue: Catalogue) -> Found:
                 advice = " Write it in quotes." if wanted == "string" else ""
                 yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
     yield from _score_flaws(definition, catalogue)
+    yield from _weight_flaws(definition, catalogue)
 
 
 def _unknown_touchpoint(name: str, definition: Definition, catalogue: Catalogue) -> str:
     if name in definition.steps and (meant := touchpoints_of(definition.steps[name])):
         return f"{name!r} is a step, and here stands a touchpoint. Did you mean {meant[0]!r}?"
     return f"touchpoint {name!r} is not in the catalogue.{nearest(name, catalogue.touchpoints)}"
+
+
+def _weight_flaws(definition: Definition, catalogue: Catalogue) -> Found:
+    if worths_of(catalogue):
+        return
+    advice = "no touchpoint of the catalogue has weight: give some a valence, or a score."
+    for name, rule in definition.breaks.items():
+        if rule.balance_below is not None:
+            yield ("breaks", name, "balance_below"), advice
+    if definition.start.weighted:
+        yield ("start", "weighted"), advice
 
 
 def _score_flaws(definition: Definition, catalogue: Catalogue) -> Found:
@@ -262,12 +334,15 @@ def _said(fact: Fact) -> str:
 
 def _patterns(definition: Definition) -> Iterator[tuple[Path_, str, Where]]:
     """Every touchpoint that is named, with its place and the `where` beside it."""
-    yield ("start", "touchpoint"), definition.start.touchpoint, definition.start.where
+    if definition.start.touchpoint is not None:
+        yield ("start", "touchpoint"), definition.start.touchpoint, definition.start.where
     for key, step in definition.steps.items():
         if step.touchpoint is not None:
             yield ("steps", key, "touchpoint"), step.touchpoint, step.where
         for index, name in enumerate(step.any_of or ()):
             yield ("steps", key, "any_of", index), name, step.where
+        for index, name in enumerate(step.excused_by):
+            yield ("steps", key, "excused_by", index), name, {}
     for index, name in enumerate(definition.outcome.failure):
         yield ("outcome", "failure", index), name, {}
     for key, rule in definition.breaks.items():
@@ -275,3 +350,5 @@ def _patterns(definition: Definition) -> Iterator[tuple[Path_, str, Where]]:
             yield ("breaks", key, "touchpoint"), rule.touchpoint, rule.where
         if rule.never_with is not None:
             yield ("breaks", key, "never_with"), rule.never_with, {}
+        for index, name in enumerate(rule.among or ()):
+            yield ("breaks", key, "among", index), name, {}

@@ -12,7 +12,9 @@ from typing import Any, Final
 from phonenumbers import SUPPORTED_REGIONS
 
 from schemas.definition import SHAPES, Break, Catalogue, Definition, Shape
+from schemas.definition_checks import EVERYWHERE
 from schemas.identity_rules import IdentityRules
+from schemas.sources import SourceRules
 from schemas.touchpoint import Contract
 
 Schema = dict[str, Any]
@@ -20,7 +22,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DURATIONS: Final = ["10m", "8h"]
 NO_START: Final = ("cleared_by", "about", "requires", "without")
 CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
-WANT_DEADLINE: Final = ("if_missing", "severity", "handoff", "counting")
+WANT_DEADLINE: Final = ("if_missing", "severity", "handoff", "counting", "feedback", "runbook")
 
 
 def definition_schema(catalogue: Catalogue | None = None) -> Schema:
@@ -29,6 +31,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
     """
     schema = _tidy(Definition)
     parts = schema["$defs"]
+    parts["Pattern"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["weighted"]}]
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
     parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
     parts["Break"]["oneOf"] = [_shape(shape, *one) for shape in SHAPES for one in _each(shape)]
@@ -38,7 +41,11 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
         part["not"] = {"const": "start"}
     for name in ("Pattern", "Step", "Break"):
         parts[name]["properties"]["where"]["properties"] = {"channel": CHANNEL}
-    several = (parts["Step"]["properties"]["any_of"], parts["Outcome"]["properties"]["failure"])
+    step = parts["Step"]["properties"]
+    several = (
+        *(step["any_of"], step["excused_by"], parts["Outcome"]["properties"]["failure"]),
+        parts["Break"]["properties"]["among"],
+    )
     for field in several:
         field["uniqueItems"] = True
     if catalogue is not None:
@@ -56,7 +63,7 @@ def _each(shape: Shape) -> list[tuple[str, ...]]:
 
 def _shape(shape: Shape, *one: str) -> Schema:
     """`one`: of the fields of which one is needed, this."""
-    allowed = {*shape.needs, *shape.may, *one, "severity"}
+    allowed = {*shape.needs, *shape.may, *one, *EVERYWHERE}
     others = [field for field in Break.model_fields if field not in allowed]
     counted = {"dependentRequired": {"counting": ["tolerate"]}} if "tolerate" in shape.may else {}
     return {"required": [*shape.needs, *one], "properties": dict.fromkeys(others, False)} | counted
@@ -74,6 +81,20 @@ def identity_schema() -> Schema:
     schema = _tidy(IdentityRules)
     schema["properties"]["phone_region"] |= {"enum": sorted(SUPPORTED_REGIONS)}
     return _headed(schema, "The identity rules of Touchline", "identity.yaml")
+
+
+def sources_schema(catalogue: Catalogue | None = None) -> Schema:
+    """Of sources.yaml: the forms stand at the top of the file, without a key above them."""
+    schema = _tidy(SourceRules)
+    whole = {**schema["properties"]["sources"], "$defs": schema["$defs"], "description": schema["description"]}
+    whole.pop("default", None)
+    brings = schema["$defs"]["WatchedSource"]["properties"]["brings"]
+    brings["uniqueItems"] = True
+    if catalogue is not None:
+        brings["items"]["enum"] = [
+            name for name, entry in catalogue.touchpoints.items() if entry.impact.mode != "ignore"
+        ]
+    return _headed(whole, "The watched sources of Touchline", "sources.yaml")
 
 
 def _headed(schema: Schema, title: str, files: str) -> Schema:

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
 from schemas.definition_checks import touchpoints_of
-from schemas.explain_words import Deadline, code, late_arrivals, named_touchpoints, pattern, span
+from schemas.explain_words import Deadline, code, late_arrivals, listed, named_touchpoints, pattern, span
 from schemas.records import BreakKind
 
 SPARES: Final[dict[BreakKind, str]] = {
@@ -71,6 +71,10 @@ def _told(rule: Break, definition: Definition, catalogue: Catalogue) -> list[str
             return _abandonment(rule, definition, catalogue)
         case "repeated":
             return _repetition(rule, definition)
+        case "experience_balance":
+            return _balance(rule, definition)
+        case "identity_conflict":
+            return _conflict(rule, definition)
         case kind:
             wait = wait_of(rule, definition, catalogue)
             waits = AT_ONCE[kind] if wait is None else f"{_fires(wait, 'that', 'tolerated')} {SPARES[kind]}"
@@ -102,7 +106,7 @@ def _suspicion(rule: Break, definition: Definition, wait: Deadline | None) -> st
     if rule.cleared_by is not None:
         return f"{raised}, and {_clearing(rule, definition)} does not follow{within}." if within else f"{raised}."
     if rule.without is not None:
-        raised = f"the success, {code(definition.outcome.success)}, is reached"
+        raised = f"the success, {code(definition.outcome.success or '')}, is reached"
     nor = f", nor follows{within}" if within else ""
     return f"{raised}, and {_clearing(rule, definition)} has not come since the start{nor}."
 
@@ -134,10 +138,31 @@ def _low_score(rule: Break, definition: Definition) -> list[str]:
     ]
 
 
+def _balance(rule: Break, definition: Definition) -> list[str]:
+    kept = " A failure does not end it." if definition.outcome.failure else ""
+    half = span(duration_ms(rule.half_life or definition.lifetime))
+    return [
+        f"what its touchpoints are worth, the start included, adds up to less than {rule.balance_below:g}.",
+        f"What each is worth says the catalogue. Older ones count less: half as much after {half}.",
+        f"It ends when the sum is {rule.until:g} or more.{kept}",
+    ]
+
+
+def _conflict(rule: Break, definition: Definition) -> list[str]:
+    where = f"among {listed(map(code, rule.among), 'and')}" if rule.among else "in one journey"
+    users = f"more than {rule.persons_above} different {'user acts' if rule.persons_above == 1 else 'users act'}"
+    return [
+        f"{users} {where}, the start included.",
+        "Only a user_id says who acts: a shared device, card or address is no conflict.",
+        "The alert is withdrawn when its touchpoints turn out to be somebody else's.",
+        f"It does not end{', not with a failure either' if definition.outcome.failure else ''}: somebody must look.",
+    ]
+
+
 def _abandonment(rule: Break, definition: Definition, catalogue: Catalogue) -> list[str]:
     wait = wait_of(rule, definition, catalogue)
     assert wait is not None, "an abandonment is waited out"
-    success = code(definition.outcome.success)
+    success = code(definition.outcome.success or "")
     return [
         f"nothing happens in the journey for {wait.allowed}, before {success} is reached.",
         "Any touchpoint of the journey counts; what this definition does not look at is not seen.",

@@ -27,6 +27,8 @@ VERBS: Final[dict[BreakKind, str]] = {
     "skipped_step": "came without",
     "abandoned": "before success",
     "forbidden": "even after the end",
+    "experience_balance": "weighs",
+    "identity_conflict": "even after the end",
 }
 EFFECTS = {"break": "else {severity} alert", "count": "else counted", "nothing": "else nothing"}
 
@@ -37,11 +39,13 @@ def diagram(definition: Definition) -> str:
 
 def _lines(definition: Definition) -> Iterator[str]:
     start, outcome = definition.start, definition.outcome
-    yield f'start(["{_label("start", *_pattern([start.touchpoint], start.where))}"])'
+    begins = [start.touchpoint or "whatever has weight"]
+    yield f'start(["{_label("start", *_pattern(begins, start.where))}"])'
     for name in step_order(definition):
         step = definition.steps[name]
         yield f'{_id(name)}["{_label(name, *_pattern(touchpoints_of(step), step.where))}"]'
-    yield 'success(["success"])'
+    if outcome.success is not None:
+        yield 'success(["success"])'
     if outcome.failure:
         yield f'failure(["{_label("failure", listed(outcome.failure, "or"))}"])'
     for name, rule in definition.breaks.items():
@@ -50,7 +54,8 @@ def _lines(definition: Definition) -> Iterator[str]:
         step = definition.steps[name]
         before = "start" if step.after == "start" else _id(step.after)
         yield f"{before} -->{_said(_edge(step))} {_id(name)}"
-    yield f"{_id(outcome.success)} ==> success"
+    if outcome.success is not None:
+        yield f"{_id(outcome.success)} ==> success"
     if outcome.failure:
         yield f"start -.->{_said('at any time')} failure"
     for name, rule in definition.breaks.items():
@@ -69,6 +74,10 @@ def _edge(step: Step) -> str:
         parts = [f"within {step.within}{_by(step)}", EFFECTS[step.if_missing].format(severity=step.severity)]
     if step.handoff is not None:
         parts.append(f"hand-off {step.handoff.from_channel} to {step.handoff.to_channel}")
+    if step.times > 1:
+        parts.append(f"{step.times} times")
+    if step.excused_by:
+        parts.append(f"unless {listed(step.excused_by, 'or')}")
     return ", ".join(parts)
 
 
@@ -88,7 +97,12 @@ def _begins(rule: Break, definition: Definition) -> list[str]:
         case "abandoned":
             return [f"nothing for {rule.idle}{_by(rule)}"]
         case "skipped_step":
-            return [definition.outcome.success, *waits]
+            return [definition.outcome.success or "", *waits]
+        case "experience_balance":
+            return [f"balance below {rule.balance_below:g}", f"half-life {rule.half_life}"]
+        case "identity_conflict":
+            among = [listed(rule.among, "or")] if rule.among else []
+            return [f"more than {rule.persons_above} {'user' if rule.persons_above == 1 else 'users'}", *among]
         case "forbidden" if rule.never_with is not None:
             return [named, *where, f"together with {rule.never_with}"]
         case "forbidden":

@@ -7,13 +7,15 @@ journey ends. Breaks: `schemas.explain_breaks`. The exact rules: docs/journeys.m
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from schemas.definition import Catalogue, Definition, Step, duration_ms, shape_of, step_order
+from schemas.definition import Catalogue, Definition, Pattern, Step, duration_ms, shape_of, step_order
 from schemas.definition_checks import touchpoints_of
 from schemas.explain_breaks import breaks
 from schemas.explain_words import (
     Deadline,
     code,
+    conditions,
     deadline_of,
     late_arrivals,
     listed,
@@ -22,7 +24,13 @@ from schemas.explain_words import (
     span,
     visible,
 )
+from schemas.records import BreakKind
 
+STAYING: Final[dict[BreakKind, str]] = {
+    "forbidden": "bans",
+    "experience_balance": "balances",
+    "identity_conflict": "conflicts of persons",
+}
 MODES = {
     "live": "It is live: when an alert fires, somebody is told.",
     "shadow": "It is in shadow mode: alerts are stored, and nobody is told.",
@@ -56,7 +64,7 @@ def _beginning(definition: Definition) -> Iterator[str]:
     key, start = definition.instance.key, definition.start
     yield "## Start"
     yield ""
-    yield f"The journey starts with {pattern([start.touchpoint], start.where)}."
+    yield f"The journey starts with {beginning(start)}."
     if key == "customer":
         yield "A customer has one such journey at a time: what follows belongs to it until it ends."
         return
@@ -65,6 +73,13 @@ def _beginning(definition: Definition) -> Iterator[str]:
         yield f"A touchpoint without {code(key)} joins the customer's open journey, if exactly one is open."
     else:
         yield f"A touchpoint without {code(key)} takes part in none."
+
+
+def beginning(start: Pattern) -> str:
+    if start.touchpoint is not None:
+        return pattern([start.touchpoint], start.where)
+    told = [f"{code(word)} is {code(fact)}" for word, fact in conditions(start.where)]
+    return "the first touchpoint that has weight" + (f" where {listed(told, 'and')}" if told else "")
 
 
 def _hours(definition: Definition) -> Iterator[str]:
@@ -85,6 +100,9 @@ def _hours(definition: Definition) -> Iterator[str]:
 def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
     yield "## Steps"
     yield ""
+    if not definition.steps:
+        yield "None: nothing is awaited."
+        return
     for number, name in enumerate(step_order(definition), 1):
         step = definition.steps[name]
         deadline = deadline_of(step, definition, catalogue)
@@ -92,6 +110,11 @@ def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
         if step.handoff is not None:
             hand = step.handoff
             yield f"   The customer is handed off from {code(hand.from_channel)} to {code(hand.to_channel)}."
+        if step.times > 1:
+            yield f"   It takes {step.times} of them; the last one reaches it."
+        if step.excused_by:
+            names = listed(map(code, step.excused_by), "or")
+            yield f"   After {names} neither it nor a step after it is expected any more."
         yield f"   {_if_missing(step, deadline)}"
     yield ""
     yield "A step is passed over when one after it is reached in its time: then it is skipped and raises no alert."
@@ -113,7 +136,7 @@ def _if_missing(step: Step, deadline: Deadline | None) -> str:
     moment = f"at the earliest {span(deadline.fires_after_ms)} after {before}{deadline.made_of()}"
     if step.if_missing == "count":
         return f"If it is missing: no alert; it counts as missed, {moment}."
-    kind = "a missing step" if step.handoff is None else "a lost hand-off"
+    kind = "feedback not asked" if step.feedback else "a missing step" if step.handoff is None else "a lost hand-off"
     return f"If it is missing: an alert of severity {step.severity} ({kind}), {moment}."
 
 
@@ -122,14 +145,20 @@ def _end(definition: Definition) -> Iterator[str]:
     yield "## End"
     yield ""
     others = " The journey ends when the other steps are reached or skipped too." if len(definition.steps) > 1 else ""
-    yield f"- Success: {code(outcome.success)} is reached.{others}"
+    if outcome.success is not None:
+        yield f"- Success: {code(outcome.success)} is reached.{others}"
     if outcome.failure:
         names = listed(map(code, outcome.failure), "or")
-        bans = any(shape_of(rule).kind == "forbidden" for rule in definition.breaks.values())
+        kinds = {shape_of(rule).kind for rule in definition.breaks.values()}
+        stay = listed(["low scores", *(STAYING[kind] for kind in STAYING if kind in kinds)], "and")
         yield f"- Failure: {names}, even after the success. It ends the journey, its deadlines and its alerts; only"
-        yield f"  those of low scores{' and bans' if bans else ''} stay."
-    yield f"- Otherwise the journey has expired {limit} after the start, and alerts that still fire are given up."
+        yield f"  those of {stay} stay."
+    otherwise = "Otherwise the" if outcome.success or outcome.failure else "The"
+    yield f"- {otherwise} journey has expired {limit} after the start, and alerts that still fire are given up."
     yield ""
+    if not definition.steps:
+        yield "Nothing that happens ends it before."
+        return
     yield "An alert of a missing step is resolved when the step, or one after it, is reached after all. It is withdrawn"
     yield "when a touchpoint arrives that had occurred in time, grace included: then nothing was wrong."
 

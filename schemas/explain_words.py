@@ -62,10 +62,11 @@ def late_arrivals(names: Iterable[str], catalogue: Catalogue) -> list[tuple[str,
 
 def named_touchpoints(definition: Definition) -> list[str]:
     """All that the definition waits for, counts or ends with; each once, in the order of reading."""
-    names = [definition.start.touchpoint]
-    names += [name for key in step_order(definition) for name in touchpoints_of(definition.steps[key])]
+    names = [definition.start.touchpoint] if definition.start.touchpoint is not None else []
+    steps = [definition.steps[key] for key in step_order(definition)]
+    names += [name for step in steps for name in (*touchpoints_of(step), *step.excused_by)]
     for rule in definition.breaks.values():
-        names += [name for name in (rule.touchpoint, rule.never_with) if name is not None]
+        names += [name for name in (rule.touchpoint, rule.never_with, *(rule.among or ())) if name is not None]
     return list(dict.fromkeys([*names, *definition.outcome.failure]))
 
 

@@ -75,6 +75,7 @@ class Product:
             catalogue=self.catalogue,
             control_secret=self.control_secret,
             facts=compiled.facts,
+            persons=compiled.persons,
             run=self.run,
             limits=self.limits(),
             reader=self.reader,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from schemas.definition import Catalogue, Definition, duration_ms, shape_of
+from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
 from schemas.definition_checks import touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.topics import PARTITIONS
+from schemas.worth import Worth, worths_of
 from streams.journey.open_hours import OpenHours
 from streams.journey.plan import Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
 
@@ -38,8 +39,9 @@ def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue)
         joint=joint,
         names={name: tuple(d for d in found if name in d.plans) for name in names},
         ranks={name: max(_rank(d.plans[name]) for d in found if name in d.plans) for name in names},
-        facts=frozenset(fact for d in found for fact in d.score_facts) | _where_facts(found),
+        facts=frozenset(fact for d in found for fact in d.score_facts) | _where_facts(found) | _worth_facts(found),
         kinds=frozenset(kinds),
+        persons=any(rule.kind == "identity_conflict" for d in found for rule in d.rules),
     )
 
 
@@ -55,6 +57,11 @@ def _where_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
     return frozenset(word for where in wheres for word, _ in where if word != "channel")
 
 
+def _worth_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
+    worths = [plan.worth for d in found for plan in d.plans.values() if plan.worth is not None]
+    return frozenset(worth.score.property for worth in worths if worth.score is not None)
+
+
 def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition:
     names = list(definition.steps)
     hours = {name: OpenHours(calendar) for name, calendar in definition.calendars.items()}
@@ -65,6 +72,7 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
     breaks = [*definition.steps, *definition.breaks]
+    parts: list[CompiledStep | CompiledRule] = [*steps, *rules]
     return CompiledDefinition(
         name=definition.journey,
         version=definition.version,
@@ -72,7 +80,7 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         live=definition.mode == "live",
         kind=kind,
         joint=kind is None or definition.instance.if_absent == "only_open_one",
-        plans=_plans(definition, steps, rules),
+        plans=_plans(definition, steps, rules, catalogue),
         steps=steps,
         deadlines=tuple(step for step in steps if step.within_ms is not None),
         judged=tuple(
@@ -84,9 +92,10 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         scores=tuple(rule for rule in rules if rule.score is not None),
         skips=tuple(rule for rule in rules if rule.kind == "skipped_step"),
         idles=tuple(rule for rule in rules if rule.kind == "abandoned"),
+        balances=tuple(rule for rule in rules if rule.kind == "experience_balance"),
         waited=tuple(rule for rule in rules if rule.tolerate_ms is not None),
         score_facts=frozenset(rule.score for rule in rules if rule.score is not None),
-        success=names.index(definition.outcome.success),
+        success=names.index(definition.outcome.success) if definition.outcome.success is not None else 0,
         complete=(1 << len(steps)) - 1,
         grace_ms=grace,
         lifetime_ms=lifetime,
@@ -95,7 +104,15 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
             grace + max((step.arrives_within_ms for step in steps), default=0), *(rule.delay_ms for rule in rules), 0
         ),
         partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
+        runbooks={part.name: part.runbook for part in parts if part.runbook is not None},
+        monitored=frozenset(part.name for part in parts if part.monitored),
     )
+
+
+def _monitored(names: Iterable[str], catalogue: Catalogue) -> bool:
+    """Whether they are all of this mode, and there are any."""
+    entries = [catalogue.touchpoints.get(name) for name in names]
+    return bool(entries) and all(entry is not None and entry.impact.mode == "monitor" for entry in entries)
 
 
 def _before(name: str, definition: Definition) -> list[str]:
@@ -122,13 +139,16 @@ def _step(
         depth=len(before),
         within_ms=duration_ms(step.within) if step.within is not None else None,
         if_missing=step.if_missing,
-        kind="missing_step" if step.handoff is None else "handoff_lost",
+        kind="feedback_not_asked" if step.feedback else "missing_step" if step.handoff is None else "handoff_lost",
         severity=step.severity,
         covers=sum(1 << names.index(word) for word in (name, *before)),
         arrives_within_ms=max(
             (duration_ms(entry.arrives_within) for entry in known if entry.arrives_within), default=0
         ),
         hours=hours.get(step.counting or ""),
+        times=step.times,
+        runbook=step.runbook or definition.runbook,
+        monitored=_monitored(touchpoints_of(step), catalogue),
     )
 
 
@@ -161,6 +181,12 @@ def _rule(
         delay_ms=duration_ms(definition.grace) + late if waits is not None else 0,
         beside=rule.never_with,
         hours=hours.get(rule.counting or ""),
+        balance_below=rule.balance_below or 0.0,
+        until=rule.until or 0.0,
+        half_life_ms=duration_ms(rule.half_life) if rule.half_life is not None else 0,
+        persons_above=rule.persons_above or 0,
+        runbook=rule.runbook or definition.runbook,
+        monitored=_monitored([rule.touchpoint] if rule.touchpoint is not None else [], catalogue),
     )
 
 
@@ -171,20 +197,37 @@ def _latest(definition: Definition, catalogue: Catalogue) -> int:
 
 
 def _names(definition: Definition) -> set[str]:
-    names = {definition.start.touchpoint, *definition.outcome.failure}
-    names.update(word for step in definition.steps.values() for word in touchpoints_of(step))
+    names = set(definition.outcome.failure)
+    for step in definition.steps.values():
+        names.update(touchpoints_of(step), step.excused_by)
     for rule in definition.breaks.values():
-        names.update(word for word in (rule.touchpoint, rule.never_with) if word is not None)
+        names.update(word for word in (rule.touchpoint, rule.never_with, *(rule.among or ())) if word is not None)
+    if definition.start.touchpoint is not None:
+        names.add(definition.start.touchpoint)
     return names
 
 
-def _plans(definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...]) -> dict[str, Plan]:
+def _plans(
+    definition: Definition, steps: tuple[CompiledStep, ...], rules: tuple[CompiledRule, ...], catalogue: Catalogue
+) -> dict[str, Plan]:
     tried = sorted(steps, key=lambda step: (step.depth, step.name))
-    return {name: _plan(name, definition, tried, rules) for name in sorted(_names(definition))}
+    weighs = definition.start.weighted or any(rule.kind == "experience_balance" for rule in rules)
+    worths = worths_of(catalogue) if weighs else {}
+    names = sorted({*_names(definition), *worths})
+    return {name: _plan(name, definition, tried, rules, worths.get(name)) for name in names}
 
 
-def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: tuple[CompiledRule, ...]) -> Plan:
+def _excused(name: str, steps: list[CompiledStep], definition: Definition) -> int:
+    """The bits of the steps that the touchpoint excuses, and of those after them."""
+    by_name = {step.name: 1 << step.index for step in steps if name in definition.steps[step.name].excused_by}
+    return sum(1 << step.index for step in steps if any(step.covers & bit for bit in by_name.values()))
+
+
+def _plan(
+    name: str, definition: Definition, tried: list[CompiledStep], rules: tuple[CompiledRule, ...], worth: Worth | None
+) -> Plan:
     start = definition.start
+    is_start = worth is not None if start.weighted else name == start.touchpoint
     reached = {
         step.name: tuple(definition.steps[step.name].where.items())
         for step in tried
@@ -195,7 +238,7 @@ def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: t
     waits = [rule for rule in rules if rule.kind in WAITED_OUT]
     named = [(rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name]
     return Plan(
-        starts=(tuple(start.where.items()),) if name == start.touchpoint else (),
+        starts=(tuple(start.where.items()),) if is_start else (),
         steps=tuple((step, reached[step.name]) for step in tried if step.name in reached),
         counts=tuple((rule, where) for rule, where in named if rule.kind == "repeated"),
         clears=tuple((rule, reached[said.cleared_by]) for rule, said in repeated if said.cleared_by in reached),
@@ -203,5 +246,12 @@ def _plan(name: str, definition: Definition, tried: list[CompiledStep], rules: t
         settles=tuple((rule, reached[rule.step]) for rule in waits if rule.step in reached),
         bans=tuple((rule, where) for rule, where in named if rule.kind == "forbidden"),
         bans_beside=tuple(rule for rule, said in breaks if said.never_with == name),
+        persons=tuple(rule for rule, said in breaks if _counts_persons(name, rule, said)),
+        worth=worth,
+        excuses=_excused(name, tried, definition),
         fails=name in definition.outcome.failure,
     )
+
+
+def _counts_persons(name: str, rule: CompiledRule, said: Break) -> bool:
+    return rule.kind == "identity_conflict" and (said.among is None or name in said.among)

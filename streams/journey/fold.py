@@ -35,9 +35,10 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
     if start is None:
         if starts(definition, kept):
             run.start = kept
-            run.reached = [None] * len(definition.steps)
+            run.reached = [None] * max(1, len(definition.steps))
             if definition.idles:
                 rules.expect_more(definition, run, kept)
+            _look_at_all(definition, run, definition.plans[kept.name], kept)
         return
     at = kept.occurred_at
     plan = definition.plans.get(kept.name, NOTHING)
@@ -48,6 +49,8 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
             rules.settle_all(definition, run, definition.idles, at)
         if plan.steps and not plan.fails:
             _reach(definition, run, plan, kept)
+        if plan.excuses and not plan.fails:
+            _settle(definition, run, plan.excuses, at)
         if plan.counts or plan.clears:
             rules.count(run, plan, kept)
     if in_time and (plan.suspects or plan.settles or definition.skips):
@@ -60,6 +63,16 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
         rules.score(definition, run, kept)
     if plan.bans or plan.bans_beside:
         rules.ban(run, plan, kept)
+    if in_time or plan.persons:
+        _look_at_all(definition, run, plan, kept, in_time)
+
+
+def _look_at_all(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept, in_time: bool = True) -> None:
+    """What counts from the start on, the start included."""
+    if definition.balances and in_time:
+        rules.weigh(definition, run, plan, kept)
+    if plan.persons:
+        rules.meet(run, plan, kept)
 
 
 def due_at(definition: CompiledDefinition, run: Run, step: CompiledStep) -> int | None:
@@ -76,13 +89,26 @@ def _reach(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> 
             break
     else:
         return
-    newly = step.covers & ~run.settled
-    if newly:
-        _note_late(definition, run, newly, kept.occurred_at)
-        run.settled |= newly
+    if step.times > 1 and not _is_enough(run, step):
+        return
     run.reached[step.index] = kept
+    _settle(definition, run, step.covers, kept.occurred_at)
+
+
+def _is_enough(run: Run, step: CompiledStep) -> bool:
+    """With this touchpoint."""
+    so_far = (run.counted or {}).get(step.index, 0) + 1
+    run.counted = {**(run.counted or {}), step.index: so_far}
+    return so_far >= step.times
+
+
+def _settle(definition: CompiledDefinition, run: Run, steps: int, at: int) -> None:
+    newly = steps & ~run.settled
+    if newly:
+        _note_late(definition, run, newly, at)
+        run.settled |= newly
     if run.settled == definition.complete and run.reached[definition.success] is not None:
-        run.ended_at = kept.occurred_at
+        run.ended_at = at
 
 
 def _note_late(definition: CompiledDefinition, run: Run, steps: int, at: int) -> None:

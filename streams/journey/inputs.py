@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.records import At, Fact
+from schemas.records import At, Fact, Mode
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -24,6 +24,7 @@ class EntryView(msgspec.Struct, frozen=True, gc=False):
     channel: str
     keys: dict[str, str]
     facts: dict[str, Fact]
+    person: str | None = None
 
 
 class ResolvedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="touchpoint"):
@@ -64,4 +65,26 @@ class TickView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tic
     log_time: int
 
 
-decode = msgspec.json.Decoder(ResolvedView | AttachView | DetachView | TickView).decode
+class SwitchedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="switched"):
+    at: At
+    definition: str
+    version: int
+    mode: Mode
+    from_at: int
+
+
+class AcknowledgedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="acknowledged"):
+    at: At
+    alert_id: str
+    customer_id: str
+    definition: str
+    version: int
+    anchor: str
+    break_name: str
+    occurrence: int
+    closes: bool
+    acknowledged_by: str
+
+
+View = ResolvedView | AttachView | DetachView | TickView | SwitchedView | AcknowledgedView
+decode = msgspec.json.Decoder(View).decode

@@ -13,11 +13,13 @@ from zlib import crc32
 
 from msgspec import structs
 
+from schemas.identifiers import alert_id_of
 from schemas.records import Fact
 from streams.journey.eviction import SLOTS, clusters, minutes, slot_of
-from streams.journey.inputs import EntryView, ResolvedView
+from streams.journey.inputs import AcknowledgedView, EntryView, ResolvedView
 from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
 from streams.journey.ledger import Ledger, StoredBook, book_of
+from streams.journey.modes import Span
 from streams.journey.plan import Compiled, CompiledDefinition
 from streams.journey.run import Run
 from streams.journey.values import Book, Kept, order_of
@@ -26,6 +28,11 @@ Address = tuple[str, str]
 
 SHARED_MAX = 4096
 """Different facts to look for equals among; then it begins anew."""
+
+
+def title(definition: CompiledDefinition) -> str:
+    """Its name and version."""
+    return f"{definition.name}@{definition.version}"
 
 
 class Household:
@@ -117,6 +124,26 @@ class Memory:
         unit.scopes = (*unit.scopes, scope)
         return unit
 
+    def _units(self) -> Iterator[Unit]:
+        for slot in self._slots:
+            for scope in slot.alone.values():
+                yield from scope.units
+            for household in slot.households.values():
+                yield from household.units
+
+    def started_in(self, name: str, spans: Mapping[int, Sequence[Span]]) -> list[Unit]:
+        """The units of these versions in which an instance may have begun then; in an order that follows from what they
+        are. Looks at everything.
+        """
+        found = [
+            unit
+            for unit in self._units()
+            if unit.definition.name == name
+            and unit.definition.version in spans
+            and unit.started_in(spans[unit.definition.version])
+        ]
+        return sorted(found, key=lambda unit: (unit.definition.version, unit.customer, unit.scopes[0].key))
+
     # -- touchpoints -------------------------------------------------------------------------------
 
     def kept(self, entry: EntryView | ResolvedView, kinds: int, rev: int, moved_from: str | None) -> Kept:
@@ -135,6 +162,7 @@ class Memory:
             kinds,
             rev,
             moved_from,
+            entry.person if self._compiled.persons and type(entry) is EntryView else None,
         )
 
     def _shared_facts(self, facts: dict[str, Fact]) -> dict[str, Fact] | None:
@@ -182,17 +210,30 @@ class Memory:
             self._ledger.truncated(scope.customer, scope.key, True)
         return True
 
+    def run_of(self, said: AcknowledgedView) -> tuple[Unit | None, Run | None]:
+        """The instance whose alert somebody speaks of, if it is that alert's."""
+        key = CUSTOMER if said.anchor.startswith("start:") else said.anchor
+        scope = self.find(said.customer_id, key)
+        for unit in scope.units if scope is not None else ():
+            if (unit.definition.name, unit.definition.version) != (said.definition, said.version):
+                continue
+            for run in unit.runs:
+                if run.anchor == said.anchor:
+                    right = alert_id_of(run.journey_id, said.break_name, said.occurrence) == said.alert_id
+                    return (unit, run) if right else (None, None)
+        return None, None
+
     # -- alerts ------------------------------------------------------------------------------------
 
     def store_book(self, unit: Unit, run: Run) -> None:
         missed = unit.definition.names_of(run.missed)
-        self._ledger.book(unit.definition.name, unit.customer, run.anchor, missed, 0, run.alerts)
+        self._ledger.book(title(unit.definition), unit.customer, run.anchor, missed, 0, run.alerts)
 
     def to_attic(self, unit: Unit, run: Run, until: int) -> None:
         if run.alerts:
             unit.attic = {**(unit.attic or {}), run.anchor: (run.alerts, until)}
         if run.alerts or run.missed:
-            self._ledger.book(unit.definition.name, unit.customer, run.anchor, [], until, run.alerts)
+            self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], until, run.alerts)
 
     def from_attic(self, unit: Unit, anchor: str) -> Book | None:
         found = unit.attic.pop(anchor, None) if unit.attic else None
@@ -232,7 +273,7 @@ class Memory:
         if run.ticket is not None:
             run.ticket.run = None
         if run.alerts or run.missed:
-            self._ledger.book(unit.definition.name, unit.customer, run.anchor, [], 0, None)
+            self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], 0, None)
 
     def _forget_touchpoints(self, scope: Scope, dead: set[int], limit: int) -> None:
         for kept in scope.kept:
@@ -248,7 +289,7 @@ class Memory:
         for anchor, (_, until) in list((unit.attic or {}).items()):
             if unit.attic is not None and until < limit:
                 del unit.attic[anchor]
-                self._ledger.book(unit.definition.name, unit.customer, anchor, [], 0, None)
+                self._ledger.book(title(unit.definition), unit.customer, anchor, [], 0, None)
 
     def _is_empty(self, scope: Scope) -> bool:
         if scope.kept or scope.gone or any(unit.attic for unit in scope.units):
@@ -278,19 +319,15 @@ class Memory:
             scope.kept = sorted(map(self._shared, entries.get(address, ())), key=order_of)
             scope.gone = gone.get(address)
             scope.truncated = address in truncated
-        for slot in self._slots:
-            for scope in slot.alone.values():
-                yield from scope.units
-            for household in slot.households.values():
-                yield from household.units
+        yield from self._units()
 
     def restore_attics(self, books: Mapping[tuple[str, str, str], StoredBook]) -> None:
         """The books that no run took."""
-        known = {definition.name for definition in self._compiled.definitions}
+        known = {title(definition) for definition in self._compiled.definitions}
         for (name, customer, anchor), stored in sorted(books.items()):
             if not stored.alerts or name not in known:
                 continue
             scope = self.scope(customer, CUSTOMER if anchor.startswith("start:") else anchor)
             for unit in scope.units:
-                if unit.definition.name == name:
+                if title(unit.definition) == name:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}

@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from schemas.records import BreakKind, Fact, Severity
+from schemas.worth import Worth
 from streams.journey.open_hours import OpenHours
 
 _NOTHING_HEARD: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
@@ -16,7 +17,9 @@ Condition = tuple[str, Fact]
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles."""
+    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles.
+    `monitored`: nobody is told of it.
+    """
 
     name: str
     index: int
@@ -29,6 +32,9 @@ class CompiledStep:
     covers: int
     arrives_within_ms: int
     hours: OpenHours | None
+    times: int = 1
+    runbook: str | None = None
+    monitored: bool = False
 
     def due(self, at: int) -> int:
         """The deadline of a step with `within`, when the step before was reached at `at`."""
@@ -56,6 +62,12 @@ class CompiledRule:
     delay_ms: int
     beside: str | None
     hours: OpenHours | None
+    balance_below: float = 0.0
+    until: float = 0.0
+    half_life_ms: int = 0
+    persons_above: int = 0
+    runbook: str | None = None
+    monitored: bool = False
 
     def due(self, at: int) -> int:
         """Of what is waited out, since `at`."""
@@ -70,8 +82,8 @@ Ruled = tuple[tuple[CompiledRule, tuple[Condition, ...]], ...]
 class Plan:
     """What a touchpoint of one name may do. Each item with the conditions of its `where`.
 
-    `counts` and `clears` are of repetitions, `suspects` and `settles` of what is waited out; `bans_beside`: bans that
-    it completes as the other of two.
+    `excuses`: bits of the steps that are expected no more after it. `counts` and `clears` are of repetitions,
+    `suspects` and `settles` of what is waited out; `bans_beside`: bans that it completes as the other of two.
     """
 
     starts: tuple[tuple[Condition, ...], ...] = ()
@@ -82,6 +94,9 @@ class Plan:
     settles: Ruled = ()
     bans: Ruled = ()
     bans_beside: tuple[CompiledRule, ...] = ()
+    persons: tuple[CompiledRule, ...] = ()
+    worth: Worth | None = None
+    excuses: int = 0
     fails: bool = False
 
 
@@ -109,10 +124,12 @@ class CompiledDefinition:
     scores: tuple[CompiledRule, ...]
     skips: tuple[CompiledRule, ...]
     idles: tuple[CompiledRule, ...]
+    balances: tuple[CompiledRule, ...]
     waited: tuple[CompiledRule, ...]
     """Rules with a due time of their own: suspicions with `tolerate`, and abandonment."""
     score_facts: frozenset[str]
     success: int
+    """Of a definition without steps the place of one that nothing reaches."""
     complete: int
     grace_ms: int
     lifetime_ms: int
@@ -120,6 +137,10 @@ class CompiledDefinition:
     """From the start to the last moment at which a deadline may fire or the lifetime ends."""
     partitions: Mapping[str, int]
     """Of the topic `alerts`, by break name."""
+    runbooks: Mapping[str, str]
+    """By break name; a break without one is missing."""
+    monitored: frozenset[str]
+    """The breaks of which nobody is told."""
 
     def names_of(self, bits: int) -> list[str]:
         """Of steps and breaks; `bits` as in Run.missed."""
@@ -150,6 +171,8 @@ class Compiled:
     ranks: Mapping[str, int]
     facts: frozenset[str]
     kinds: frozenset[str]
+    persons: bool
+    """Whether any break asks who acted."""
 
     def heard(self, kind: str) -> tuple[frozenset[str], frozenset[str]]:
         return self.hears.get(kind, _NOTHING_HEARD)

@@ -11,7 +11,7 @@ from streams.journey.plan import CompiledDefinition, CompiledRule, Plan
 from streams.journey.run import Episode, Late, Run, Suspicion, Tally, matches
 from streams.journey.values import Finding, Kept
 
-NOT_ENDED: Final = ("low_score", "forbidden")
+NOT_ENDED: Final = ("low_score", "forbidden", "experience_balance", "identity_conflict")
 """Kinds that a failure outcome does not end."""
 EPISODES_MAX = 100
 """Of one break in one instance; the first ones count."""
@@ -58,7 +58,7 @@ def count(run: Run, plan: Plan, kept: Kept) -> None:
 
 
 def settle_all(definition: CompiledDefinition, run: Run, rules: tuple[CompiledRule, ...], at: int) -> None:
-    """At `at` it is over, whatever it was: what is running, and what is waited out. Low scores and bans stay."""
+    """At `at` it is over, whatever it was: what is running, and what is waited out, but for the kinds that stay."""
     if run.tallies is not None:
         for rule in rules:
             if rule.kind not in NOT_ENDED:
@@ -160,3 +160,27 @@ def score(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
                 _begin(run, rule, tally, kept.occurred_at)
         elif run.tallies is not None and rule.index in run.tallies:
             _clear(run.tallies[rule.index], kept.occurred_at)
+
+
+def weigh(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> None:
+    """Rounded, so that nobody's order of summing makes a difference at the border."""
+    weight = plan.worth.weight(kept.facts) if plan.worth is not None else 0.0
+    for rule in definition.balances:
+        tally = _tally(run, rule)
+        faded = 2.0 ** ((tally.balanced_at - kept.occurred_at) / rule.half_life_ms) if tally.balance else 0.0
+        tally.balance = round(tally.balance * faded + weight, 6)
+        tally.balanced_at = kept.occurred_at
+        if tally.balance < rule.balance_below:
+            if tally.running is None:
+                _begin(run, rule, tally, kept.occurred_at)
+        elif tally.balance >= rule.until:
+            _clear(tally, kept.occurred_at)
+
+
+def meet(run: Run, plan: Plan, kept: Kept) -> None:
+    """One more person acts in the journey, or one who did before."""
+    for rule in plan.persons if kept.person is not None else ():
+        tally = _tally(run, rule)
+        tally.persons = {*(tally.persons or ()), str(kept.person)}
+        if len(tally.persons) > rule.persons_above and tally.running is None:
+            _begin(run, rule, tally, kept.occurred_at)

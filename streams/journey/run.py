@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+from schemas.records import Mode
 from streams.journey.plan import CompiledRule, Condition
 from streams.journey.values import Book, Finding, Kept
 
@@ -37,12 +38,24 @@ class Suspicion(NamedTuple):
 
 
 class Tally:
-    """Of one break: the matching touchpoints that count, the running episode, and how many there were. `pending`: what
-    is being waited out; `judged`: the cause of what was found by W to have come to something. `has_seen`: the
-    touchpoint was there that settles it, or the other one of a ban.
+    """Of one break: the matching touchpoints that count, the running episode, and how many there were.
+
+    `pending`: what is being waited out; `judged`: the cause of what was found by W to have come to something.
+    `has_seen`: the touchpoint was there that settles it, or the other one of a ban. `balance` and `balanced_at`: the
+    sum, and when it was right; `persons`: who acted.
     """
 
-    __slots__ = ("episodes", "has_seen", "judged", "pending", "running", "times")
+    __slots__ = (
+        "balance",
+        "balanced_at",
+        "episodes",
+        "has_seen",
+        "judged",
+        "pending",
+        "persons",
+        "running",
+        "times",
+    )
 
     def __init__(self) -> None:
         self.times: deque[int] = deque()
@@ -51,6 +64,9 @@ class Tally:
         self.judged: int | None = None
         self.has_seen = False
         self.episodes = 0
+        self.balance = 0.0
+        self.balanced_at = 0
+        self.persons: set[str] | None = None
 
 
 class Ticket:
@@ -73,8 +89,12 @@ class Ticket:
 
 
 class Run:
-    """One instance. `start` is None until it was seen; `settled` are bits of steps; `ended_at` is not set by the
+    """One instance. `start` is None until it was seen; `settled` are bits of steps; `counted` says how many
+    touchpoints a step has that needs several, by index; `ended_at` is not set by the
     lifetime.
+
+    `mode` is that of the definition when the first touchpoint that matches its start occurred; in mode `off` it is
+    not a start.
 
     `missed`, `ripe` and `expired` are judgements on W (deadlines.judge), `alerts` and `ticket` belong to the stage; the
     fold does not look at them.
@@ -83,6 +103,7 @@ class Run:
     __slots__ = (
         "alerts",
         "anchor",
+        "counted",
         "ended_at",
         "episodes",
         "expired",
@@ -92,6 +113,7 @@ class Run:
         "max_log",
         "members",
         "missed",
+        "mode",
         "reached",
         "ripe",
         "settled",
@@ -104,8 +126,10 @@ class Run:
         self.anchor, self.journey_id = anchor, journey_id
         self.members: list[Kept] = []
         self.start: Kept | None = None
+        self.mode: Mode | None = None
         self.reached: list[Kept | None] = []
         self.settled = 0
+        self.counted: dict[int, int] | None = None
         self.failed_at: int | None = None
         self.ended_at: int | None = None
         self.late: list[Late] | None = None

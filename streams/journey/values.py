@@ -12,7 +12,7 @@ from schemas.records import AlertState, BreakKind, Fact, Severity
 class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A touchpoint as long as a journey may need it, and its form in the changelog.
 
-    `kinds`: bits of the key kinds it carries. `facts`: None when there are none.
+    `kinds`: bits of the key kinds it carries. `facts`: None when there are none. `person`: who acted, if asked for.
     """
 
     touchpoint_id: str
@@ -25,6 +25,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kinds: int
     rev: int
     moved_from: str | None
+    person: str | None = None
 
 
 Order = tuple[int, int, str]
@@ -55,12 +56,16 @@ class Finding(NamedTuple):
 
 
 class AlertRecord(NamedTuple):
-    """What is remembered of an alert. `fired_at` and `changed_at` are log times."""
+    """What is remembered of an alert. `fired_at` and `changed_at` are log times. `acknowledged_by`: who looks after it
+    since it fired last, or closed it; `closed`: for good.
+    """
 
     finding: Finding
     state: AlertState
     fired_at: int
     changed_at: int
+    acknowledged_by: str | None = None
+    closed: bool = False
 
 
 Book = dict[tuple[str, int], AlertRecord]

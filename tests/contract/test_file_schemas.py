@@ -92,9 +92,9 @@ def test_a_break_of_each_shape_fits(tmp_path: Path, rule: str) -> None:
 
 
 SHOP = {"zone": "Europe/Berlin", "open": {"mon-fri": "09:00-20:00"}}
-CHOICES = 1 + 2 + 2 * 3 + 2 * 3 + 3 + 2 * 2 + 2
+CHOICES = 1 + 2 + 2 * 3 + 2 * 3 + 3 + 2 * 2 + 2 + 1 + 2
 """Low score; repetition with and without `where`; failure and wrong order, each also with and without `tolerate`, and
-that with and without `counting`; skipped step; both bans; abandonment.
+that with and without `counting`; skipped step; both bans; abandonment; balance; persons with and without `among`.
 """
 FIELDS: dict[str, Any] = {
     "touchpoint": "page_viewed",
@@ -112,6 +112,11 @@ FIELDS: dict[str, Any] = {
     "score": "csat",
     "below": 3,
     "about": "ready",
+    "balance_below": -3,
+    "until": 0,
+    "half_life": "7d",
+    "persons_above": 1,
+    "among": ["page_viewed"],
 }
 
 
@@ -119,7 +124,7 @@ def test_every_choice_of_fields_is_judged_alike_by_schema_and_checks() -> None:
     """All that can be put together of up to five fields of a break, as many as the longest shape has; so a field
     out of place is refused in every shape.
     """
-    assert set(FIELDS) == set(Break.model_fields) - {"severity"}
+    assert set(FIELDS) == set(Break.model_fields) - {"severity", "runbook"}
     base = Definition.model_validate(plain(read_mapping(GOOD)) | {"breaks": {}})
     shop = Definition.model_validate(base.model_dump(by_alias=True, exclude_unset=True) | {"calendars": {"shop": SHOP}})
     part, right = OPEN["$defs"]["Break"], 0
