@@ -24,6 +24,7 @@ from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
 from streams.journey.open_hours import VERSIONS
 from streams.journey.track import Track
+from streams.pace.contracts import watched_contracts
 from streams.pace.keep_time import KeepTime
 from streams.settings import StageSpec
 from streams.stage import Effect
@@ -71,6 +72,7 @@ class Product:
 
     def stages(self) -> list[StageSpec]:
         compiled = compile_definitions(self.definitions, self.catalogue)
+        watched = watched_contracts(self.catalogue)
         config = ResolveConfig(
             catalogue=self.catalogue,
             control_secret=self.control_secret,
@@ -94,7 +96,9 @@ class Product:
                 "progress",
                 "keep_time.changelog",
                 1,
-                lambda _: KeepTime(PARTITIONS, PARTITIONS, self.control_secret),
+                lambda _: KeepTime(
+                    PARTITIONS, PARTITIONS, self.control_secret, run=self.run, watched_contracts=watched
+                ),
             ),
             StageSpec(
                 "track",

@@ -12,7 +12,8 @@ partition that never reported holds time back: its backlog may hold anything. A 
 position, and a redo of this stage gives the same marks and ticks under the same positions.
 
 What people decide comes here too and goes on in one order: about identifiers (docs/identity.md, "By hand") to every
-raw partition, about definitions to every partition of `touchpoints`, about one alert to its customer's.
+raw partition, about definitions to every partition of `touchpoints`, about one alert to its customer's. An alert that
+is about no customer is this stage's own: it writes it, before the tick at which it judged.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ from schemas.control import HOPS, Control, control_headers, read_control
 from schemas.control_records import Acknowledgement, Decision, Mark, Switch
 from schemas.fast import encode, fast_decoder, fast_type
 from schemas.identifiers import partition_of
-from schemas.records import Acknowledged, At, DeadLetter, Progress, Switched, Tick
+from schemas.records import Acknowledged, At, DeadLetter, Progress, SourceState, Switched, Tick
 from schemas.records import Run as RunKind
+from streams.pace import contracts, own_alerts
+from streams.pace.silence import Watch
+from streams.pace.sources import KEY as SOURCE_KEY
+from streams.pace.sources import Silences
 from streams.stage import Change, Effect, LogRecord, Upstream
 
 NAME = "keep_time"
@@ -58,6 +63,7 @@ class Stored(msgspec.Struct, array_like=True):
     is_under_way: bool = False
     reported: list[int] = []
     upstream: list[tuple[str, int, int, int]] = []
+    broken: contracts.Broken = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -68,8 +74,17 @@ class KeepTime:
     """`partitions` of touchpoints.raw, `downstream` of touchpoints."""
 
     def __init__(
-        self, partitions: int, downstream: int, control_secret: bytes, hops: int = HOPS, run: RunKind = "live"
+        self,
+        partitions: int,
+        downstream: int,
+        control_secret: bytes,
+        hops: int = HOPS,
+        run: RunKind = "live",
+        watched_contracts: Mapping[str, own_alerts.About] | None = None,
+        watched_sources: Mapping[str, Watch] | None = None,
     ) -> None:
+        self._silences = Silences(watched_sources or {})
+        self._contracts = watched_contracts or {}
         self._partitions, self._downstream, self._hops, self._run = partitions, downstream, hops, run
         self._secret = control_secret
         self._state = Stored()
@@ -87,6 +102,9 @@ class KeepTime:
             return
         self._changed = True
         state, partition = self._state, progress.at[1]
+        contracts.heard(state.broken, progress.violations, self._contracts)
+        if progress.heard:
+            self._silences.hear(progress.heard)
         state.progress[partition] = max(progress.log_time, state.progress.get(partition, -1))
         if state.is_under_way and progress.mark == (state.rounds[-1], state.round):
             self._report(partition, emit)
@@ -97,14 +115,18 @@ class KeepTime:
         """Nothing here coalesces."""
 
     def changes(self) -> list[Change]:
-        if not self._changed:
-            return []
-        self._changed = False
-        self._state.upstream = self._upstream.dump()
-        return [(_KEY, _encode(self._state))]
+        found = self._silences.changes()
+        if self._changed:
+            self._changed = False
+            self._state.upstream = self._upstream.dump()
+            found.append((_KEY, _encode(self._state)))
+        return found
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         for key, value in entries:
+            if key.startswith(SOURCE_KEY):
+                self._silences.restore(key, value)
+                continue
             if key != _KEY:
                 raise ValueError(f"the changelog of keep_time has a key {key!r}: written by another version?")
             self._state = _decode(value)
@@ -114,7 +136,7 @@ class KeepTime:
         """A report of progress holds no touchpoint: it is skipped, and a later one makes up for it."""
 
     def numbers(self) -> Mapping[str, int]:
-        return {"rounds": self._state.round}
+        return {"rounds": self._state.round} | self._silences.numbers()
 
     def _word(self, record: LogRecord, value: bytes, emit: _Emission) -> None:
         """A person's word, if it is authentic; whoever may write here may write anything."""
@@ -129,8 +151,19 @@ class KeepTime:
             said = _decode_acknowledgement(value)
             if said.customer_id is not None:
                 emit.acknowledged(partition_of(said.customer_id, self._downstream), said, said.customer_id)
+            else:
+                self._own_alert(said, emit)
         else:
             emit.dead_letter(record, self._run)
+
+    def _own_alert(self, said: Acknowledgement, emit: _Emission) -> None:
+        log_time = max(self._state.ticked, 0)
+        for change in contracts.acknowledge(self._state.broken, said, log_time):
+            self._changed = True
+            emit.alert(change, self._run, log_time)
+        change = self._silences.said(said, log_time)
+        if change is not None:
+            emit.alert(change, self._run, log_time)
 
     def _switch(self, switch: Switch, emit: _Emission) -> None:
         from_at = max(switch.from_at, *self._state.progress.values(), 0)
@@ -165,8 +198,13 @@ class KeepTime:
     def _give_ticks(self, log_time: int, emit: _Emission) -> None:
         if log_time > self._state.ticked:
             self._state.ticked = log_time
+            for change in contracts.judge(self._state.broken, self._contracts, log_time):
+                emit.alert(change, self._run, log_time)
+            states, alerts = self._silences.judge(log_time)
+            for change in alerts:
+                emit.alert(change, self._run, log_time)
             for downstream in range(self._downstream):
-                emit.tick(downstream, log_time)
+                emit.tick(downstream, log_time, states)
 
 
 class _Emission:
@@ -186,8 +224,12 @@ class _Emission:
         headers = control_headers("mark", partition, value, self._secret)
         self._out.append(Effect("touchpoints.raw", partition, None, value, headers))
 
-    def tick(self, partition: int, log_time: int) -> None:
-        self._out.append(Effect("touchpoints", partition, None, encode(_tick(at=self._at(), log_time=log_time))))
+    def tick(self, partition: int, log_time: int, sources: list[SourceState]) -> None:
+        value = encode(_tick(at=self._at(), log_time=log_time, sources=sources))
+        self._out.append(Effect("touchpoints", partition, None, value))
+
+    def alert(self, change: own_alerts.Change, run: RunKind, log_time: int) -> None:
+        self._out.append(own_alerts.effect(change, self._at(), run, log_time))
 
     def decision(self, partition: int, decision: Decision) -> None:
         record = replace(decision, at=self._at())  # type: ignore[type-var]  # a struct, typed as its contract
