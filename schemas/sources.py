@@ -128,6 +128,9 @@ class SourceForms:
             return found
 
 
+NO_FORMS: Final = SourceForms()
+
+
 def forms_of(rules: SourceRules) -> SourceForms:
     return SourceForms(form_of(text) for text in rules.sources)
 

@@ -222,7 +222,12 @@ class Emission:
             suppressed=totals.suppressed,
         )
         record = _progress(
-            at=self.at(), log_time=totals.log_time, mark=mark, counts=counts, violations=totals.violations
+            at=self.at(),
+            log_time=totals.log_time,
+            mark=mark,
+            counts=counts,
+            heard=totals.heard,
+            violations=totals.violations,
         )
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from schemas.control import HOPS, Unauthentic, read_control
 from schemas.control_records import Beat, Decision, Evidence, Mark, Naming, Sighting
 from schemas.decode import decode_received
-from schemas.decoded import Decoded, Invalid
+from schemas.decoded import NO_HEADERS, Decoded, Invalid
 from schemas.definition import Catalogue
 from schemas.fast import fast_decoder
 from schemas.identifiers import CONTACT_GRAPH, partition_of
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.property_contracts import Demands, demands_of, fault_of
 from schemas.records import Run
+from schemas.sources import FORMS_KNOWN_MAX, NO_FORMS, SourceForms
 from streams.identity.effects import NAME, Emission, Failure
 from streams.identity.graph_owner import GraphOwner
 from streams.identity.limits import Limits
@@ -50,7 +51,7 @@ NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: head
 @dataclass(frozen=True, slots=True)
 class ResolveConfig:
     """`facts`: the properties that definitions look at; `persons`: they look at who acted, too. `reader`: the
-    deployment's rules for identifiers.
+    deployment's rules for identifiers. `sources`: those that are watched.
     """
 
     catalogue: Catalogue
@@ -60,6 +61,7 @@ class ResolveConfig:
     run: Run = "live"
     limits: Limits = field(default_factory=Limits)
     reader: IdentityReader = DEFAULT_READER
+    sources: SourceForms = NO_FORMS
 
 
 class Resolve:
@@ -70,6 +72,7 @@ class Resolve:
         self._live, self._reader = config.run == "live", config.reader
         self._emission = Emission(partition, partitions, config.run, config.control_secret)
         self._demands = demands_of(config.catalogue)
+        self._listens, self._named = bool(config.sources), dict[bytes | None, str | None]()
         self._has_graph = partition_of(CONTACT_GRAPH, partitions) == partition
         self._adopt(State(config.limits, self._owns))
 
@@ -144,6 +147,8 @@ class Resolve:
     ) -> None:
         state, totals = self._state, self._state.totals
         totals.read += 1
+        if self._listens and log_time is not None and not is_forwarded:
+            self._hear(headers.get("source"), log_time)
         decoded = decode_received(value, headers, self._reader)
         if type(decoded) is Invalid:
             self._refuse(record, decoded.failure, decoded.field, decoded.detail)
@@ -169,6 +174,18 @@ class Resolve:
         else:
             totals.resolved += 1
             totals.too_late += self._owner.touchpoint(decoded, log_time, record.offset)
+
+    def _hear(self, header: bytes | None, log_time: int) -> None:
+        """Whatever it brought, it spoke. A forwarded record was heard where it arrived."""
+        try:
+            source = self._named[header]
+        except KeyError:
+            if len(self._named) >= FORMS_KNOWN_MAX:
+                self._named.clear()
+            text = (header or NO_HEADERS.source.encode()).decode("ascii", "replace")
+            source = self._named[header] = text if self._config.sources.of(text) is not None else None
+        if source is not None:
+            self._state.totals.hears(source, log_time)
 
     def _ends_here(self, record: LogRecord, decoded: Decoded, demands: Demands, log_time: int) -> bool:
         """Whether the catalogue lets it go no further: it is ignored, or its properties break their contract. That is
@@ -246,7 +263,7 @@ class Resolve:
 
     def _report(self, mark: tuple[int, int] | None) -> None:
         self._emission.progress(self._state.totals, mark)
-        self._state.totals.violations = {}
+        self._state.totals.violations, self._state.totals.heard = {}, {}
 
 
 def _log_time(headers: Headers) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.sources import SOURCES_MAX
 from streams.identity.limits import Limits
 
 
@@ -23,8 +24,8 @@ class TooMuchBadData(Exception):
 
 class Totals(msgspec.Struct, array_like=True):
     """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no
-    beat yet. `dropped`: fell out of memory because their identifier had too many. `violations`: what the next report
-    says.
+    beat yet. `dropped`: fell out of memory because their identifier had too many. `violations` and `heard`: what the
+    next report says.
     """
 
     format_version: int = 1
@@ -43,6 +44,15 @@ class Totals(msgspec.Struct, array_like=True):
     kiosk_days: int = 0
     moved: int = 0
     violations: dict[str, tuple[int, int]] = {}
+    heard: dict[str, tuple[int, int]] = {}
+
+    def hears(self, source: str, log_time: int) -> None:
+        """A watched source spoke."""
+        found = self.heard.get(source)
+        if found is not None:
+            self.heard[source] = min(found[0], log_time), max(found[1], log_time)
+        elif len(self.heard) < SOURCES_MAX:
+            self.heard[source] = log_time, log_time
 
     def violated(self, name: str, log_time: int) -> None:
         """A touchpoint whose contract is watched broke it."""
