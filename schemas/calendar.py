@@ -39,9 +39,7 @@ class Calendar(Contract):
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in _zones():
-            raise ValueError("no time zone of this name; an IANA name is wanted, such as Europe/Berlin")
-        return zone
+        return known_zone(zone)
 
     @field_validator("open")
     @classmethod
@@ -62,6 +60,13 @@ class Calendar(Contract):
         return code
 
 
+def known_zone(zone: str) -> str:
+    """Raises ValueError."""
+    if zone not in _zones():
+        raise ValueError("no time zone of this name; an IANA name is wanted, such as Europe/Berlin")
+    return zone
+
+
 @cache
 def _zones() -> frozenset[str]:
     """Of the pinned package, so that a file is right or wrong on every machine alike."""
@@ -72,7 +77,7 @@ def week_of(hours: dict[str, str]) -> tuple[tuple[Hours, ...], ...]:
     """Of each day, Monday first: its hours, in order. Raises ValueError."""
     week: list[list[Hours]] = [[] for _ in DAYS]
     for days, text in hours.items():
-        for day in _days(days):
+        for day in days_of(days):
             if week[day]:
                 raise ValueError(f"{DAYS[day]} is given twice; separate several hours by a comma")
             week[day] = sorted(_hours(each.strip()) for each in text.split(","))
@@ -82,7 +87,8 @@ def week_of(hours: dict[str, str]) -> tuple[tuple[Hours, ...], ...]:
     return tuple(map(tuple, week))
 
 
-def _days(text: str) -> Iterator[int]:
+def days_of(text: str) -> Iterator[int]:
+    """Monday is 0. Raises ValueError."""
     found = _DAYS.fullmatch(text)
     first, last = (found["first"], found["last"] or found["first"]) if found else ("", "")
     if first not in DAYS or last not in DAYS or DAYS.index(last) < DAYS.index(first):

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraints, ValidationError
 
 from schemas.definition import Word
-from schemas.records import BreakKind, Severity
+from schemas.quiet_times import Flapping, QuietTime
+from schemas.records import AlertScope, BreakKind, Severity
 from schemas.touchpoint import Contract
 from schemas.yaml_file import DefinitionError, Flaw, Path_, empty_places, nearest, place, plain, read_mapping
 
@@ -23,9 +24,10 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical
 SETTINGS_ROUTE: Final = "webhook"
 TEMPLATE_FIELDS: Final = (
     "state", "journey", "break", "what", "kind", "step", "severity", "owner", "run", "count", "peak", "alerts",
-    "first_line", "sample", "since", "runbook",
+    "first_line", "sample", "since", "runbook", "acknowledged_by",
 )  # fmt: skip
 ROUTES_MAX: Final = 50
+WINDOWS_MAX: Final = 50
 TEMPLATE_MAX: Final = 2_000
 
 
@@ -69,12 +71,21 @@ class Filter(Contract):
     journeys: Annotated[list[Word], Field(min_length=1, max_length=200)] | None = None
     breaks: Annotated[list[Word], Field(min_length=1, max_length=200)] | None = None
     kinds: Annotated[list[BreakKind], Field(min_length=1)] | None = None
+    scopes: Annotated[list[AlertScope], Field(min_length=1)] | None = None
     owners: Annotated[list[str], Field(min_length=1, max_length=200)] | None = None
     severity_at_least: Severity = "info"
 
-    def takes(self, journey: str, break_name: str, kind: BreakKind, owner: str, severity: Severity) -> bool:
+    def takes(
+        self,
+        journey: str,
+        break_name: str,
+        kind: BreakKind,
+        owner: str,
+        severity: Severity,
+        scope: AlertScope = "journey",
+    ) -> bool:
         wanted = ((self.journeys, journey), (self.breaks, break_name), (self.kinds, kind), (self.owners, owner))
-        if any(known is not None and found not in known for known, found in wanted):
+        if any(known is not None and found not in known for known, found in (*wanted, (self.scopes, scope))):
             return False
         return SEVERITIES.index(severity) >= SEVERITIES.index(self.severity_at_least)
 
@@ -115,11 +126,19 @@ class Route(Contract):
     per_minute: Annotated[int, Field(ge=1, le=600)] | None = None
 
 
+class MaintenanceWindow(QuietTime):
+    """While it lasts nobody hears of what `match` takes."""
+
+    match: Filter = Filter()
+
+
 class RoutesFile(Contract):
     """Every route that takes something gets it. `runbooks`: an address for `journey` or `journey/break`."""
 
     routes: Annotated[dict[Word, Route], Field(min_length=1, max_length=ROUTES_MAX)]
     runbooks: Annotated[dict[str, Url], Field(max_length=1_000)] = {}
+    maintenance: Annotated[dict[Word, MaintenanceWindow], Field(max_length=WINDOWS_MAX)] = {}
+    flapping: Flapping = Flapping()
 
     def runbook(self, journey: str, break_name: str) -> str | None:
         found = self.runbooks.get(f"{journey}/{break_name}") or self.runbooks.get(journey)
@@ -177,14 +196,22 @@ def _explained(problem: Any) -> str:
         case "union_tag_not_found" | "union_tag_invalid":
             return f"{where}: kind must be webhook, slack or alertmanager."
         case "string_pattern_mismatch":
-            example = "SLACK_URL" if last.endswith("_env") else "checkout_room"
-            return f"{where}: expected a name such as {example}."
+            return f"{where}: expected {_EXAMPLES.get(last, 'a name such as checkout_room')}."
         case _:
             return f"{where}: {problem['msg'].removeprefix('Value error, ')}."
 
 
+_EXAMPLES: Final = {
+    "url_env": "a name such as SLACK_URL",
+    "secret_env": "a name such as SLACK_URL",
+    "within": "a duration such as 90s, 15m or 1h",
+    "steady_for": "a duration such as 90s, 15m or 1h",
+    "lasts": "a duration such as 30m or 2h",
+}
+
+
 def _words() -> set[str]:
     models: tuple[type[BaseModel], ...] = (
-        RoutesFile, Route, Filter, WebhookTarget, SlackTarget, AlertmanagerTarget,
+        RoutesFile, Route, Filter, WebhookTarget, SlackTarget, AlertmanagerTarget, MaintenanceWindow, Flapping,
     )  # fmt: skip
     return {name for model in models for name in model.model_fields}

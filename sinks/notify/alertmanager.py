@@ -1,7 +1,8 @@
 """What Alertmanager gets at `/api/v2/alerts`: one alert for each incident. Pure.
 
-The labels are the incident's and few; what changes (count, sample, words) stands in annotations. `endsAt` of an
-open incident lies ahead and is moved on by each refresh: when the notifier is gone, Alertmanager ends the alert by
+The labels are the incident's and few; what changes (count, sample, words) stands in annotations. So does who looks
+after it: a label would make it another alert, and a silence there would hide the alerts that come later. `endsAt` of
+an open incident lies ahead and is moved on by each refresh: when the notifier is gone, Alertmanager ends the alert by
 itself. Times are the wall clock, never a simulation's, because Alertmanager compares them with its own.
 """
 
@@ -36,6 +37,7 @@ class Report:
     incident: Incident
     is_open: bool
     runbook: str | None = None
+    is_flapping: bool = False
 
 
 def alertmanager_alert(
@@ -52,6 +54,8 @@ def alertmanager_alert(
         "sample": ", ".join(shortened(anchor, 100) for anchor in incident.sample),
         "step": fields["step"],
         "runbook_url": fields["runbook"],
+        "acknowledged_by": fields["acknowledged_by"],
+        "flapping": "true" if report.is_flapping else "",
     }
     alert: dict[str, Any] = {
         "labels": {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 BUSY_MS: Final = 10_000
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -34,21 +34,41 @@ CREATE INDEX IF NOT EXISTS outbox_by_key ON outbox (route, key, seq) WHERE parke
 CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (route, seq) WHERE parked IS NULL;
 CREATE TABLE IF NOT EXISTS incident (
     key TEXT PRIMARY KEY, labels BLOB NOT NULL, step TEXT, count INTEGER NOT NULL, peak INTEGER NOT NULL,
-    opened_at INTEGER NOT NULL, closed_at INTEGER, line TEXT NOT NULL
+    opened_at INTEGER NOT NULL, closed_at INTEGER, line TEXT NOT NULL,
+    acknowledged INTEGER NOT NULL DEFAULT 0, runbook TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS open_alert (
     dedup_key TEXT PRIMARY KEY, incident TEXT NOT NULL, alert_id TEXT NOT NULL, anchor TEXT NOT NULL,
-    cause_at INTEGER NOT NULL, line TEXT NOT NULL
+    cause_at INTEGER NOT NULL, line TEXT NOT NULL, acknowledged_by TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS open_by_incident ON open_alert (incident, cause_at, dedup_key);
+CREATE INDEX IF NOT EXISTS open_by_name ON open_alert (incident, acknowledged_by) WHERE acknowledged_by IS NOT NULL;
 CREATE TABLE IF NOT EXISTS heard (
     route TEXT NOT NULL, incident TEXT NOT NULL, is_open INTEGER NOT NULL, round INTEGER NOT NULL,
     reached INTEGER NOT NULL, changes INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
     refresh_at INTEGER NOT NULL DEFAULT 0,
+    is_acknowledged INTEGER NOT NULL DEFAULT 0, is_flapping INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (route, incident)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS request (route TEXT NOT NULL, made_at INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS request_by_route ON request (route, made_at);
+CREATE TABLE IF NOT EXISTS board (
+    dedup_key TEXT PRIMARY KEY, alert_id TEXT NOT NULL, incident TEXT NOT NULL, anchor TEXT NOT NULL,
+    state TEXT NOT NULL, rank INTEGER NOT NULL, fired_at INTEGER NOT NULL, record BLOB NOT NULL,
+    acknowledged_by TEXT, held TEXT, held_by TEXT, held_until INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS board_by_id ON board (alert_id);
+CREATE INDEX IF NOT EXISTS board_by_anchor ON board (anchor);
+CREATE INDEX IF NOT EXISTS board_by_incident ON board (incident, state);
+CREATE INDEX IF NOT EXISTS board_by_rank ON board (rank, fired_at);
+CREATE INDEX IF NOT EXISTS board_by_hold ON board (held_until) WHERE held IS NOT NULL;
+CREATE TABLE IF NOT EXISTS silence (silence_id TEXT PRIMARY KEY, body BLOB NOT NULL, until_at INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS flap (
+    key TEXT PRIMARY KEY, is_open INTEGER NOT NULL, begins TEXT NOT NULL, turned_at INTEGER NOT NULL,
+    is_flapping INTEGER NOT NULL, is_told INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS flap_by_time ON flap (turned_at);
+CREATE INDEX IF NOT EXISTS flap_of_those_that_do ON flap (turned_at) WHERE is_flapping;
 """
 _FROM_1: Final = (
     "DROP INDEX outbox_by_key",
@@ -58,6 +78,13 @@ _AFTER_1: Final = (
     "INSERT INTO outbox SELECT seq, 'webhook:webhook', dedup_key, idempotency_key, body, changed_at, accepted_at,"
     " attempts, next_at, parked FROM outbox_1",
     "DROP TABLE outbox_1",
+)
+_FROM_2: Final = (
+    "ALTER TABLE incident ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE incident ADD COLUMN runbook TEXT",
+    "ALTER TABLE open_alert ADD COLUMN acknowledged_by TEXT",
+    "ALTER TABLE heard ADD COLUMN is_acknowledged INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE heard ADD COLUMN is_flapping INTEGER NOT NULL DEFAULT 0",
 )
 
 
@@ -87,7 +114,8 @@ class Database:
         if version > FORMAT:
             raise OutboxError(f"{path} has format {version}, this version knows {FORMAT}; start a newer notifier")
         tables = [statement for statement in _TABLES.split(";") if statement.strip()]
-        for statement in (*_FROM_1, *tables, *_AFTER_1) if version == 1 else tables:
+        before, after = {1: (_FROM_1, _AFTER_1), 2: (_FROM_2, ())}.get(version, ((), ()))
+        for statement in (*before, *tables, *after):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {FORMAT}")
 

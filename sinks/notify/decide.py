@@ -4,6 +4,9 @@ before; it says why.
 What was told is kept by `dedup_key`, which stays when a journey moves to another customer. Whoever heard that
 something broke hears how it ended, even when the end comes from the alert that continues it; whoever heard
 nothing is not bothered with an end.
+
+A hold (`sinks.notify.quiet`) puts off what concerns somebody: the change is decided again when the hold ends, if no
+later one took its place. So what fired and cleared within a silence is told to nobody, and what is open still is.
 """
 
 from __future__ import annotations
@@ -12,20 +15,30 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from schemas.records import Alert
+from sinks.notify.incident import is_open
+from sinks.notify.quiet import Hold, HoldReason
 
 ToldState = Literal["nothing", "firing", "acknowledged", "resolved", "withdrawn"]
-Reason = Literal["told", "replay", "shadow", "silent", "moved", "continues", "duplicate", "not_told"]
+Reason = Literal[
+    "told", "replay", "shadow", "monitored", "silent", "moved", "continues", "duplicate", "not_told", HoldReason
+]
 
 REASONS: Final[dict[Reason, str]] = {
     "told": "somebody is told",
     "replay": "the change comes from a replay or backfill",
     "shadow": "the definition is in shadow mode",
+    "monitored": "the touchpoint is only monitored (docs/catalogue.md)",
     "silent": "the alert says that nobody is to be told",
     "moved": "the journey went to another customer; the alert goes on there",
     "continues": "it was told before, of the customer who had the journey then",
     "duplicate": "it was told before",
-    "not_told": "nobody was told that it broke, so nobody is told that it ended",
+    "not_told": "nobody was told that it broke, so nobody is told that it ended or who looks after it",
+    "silenced": "a silence matches; told when it ends, if it is open then",
+    "maintenance": "a maintenance window is open; told when it ends, if it is open then",
+    "flapping": "it comes and goes; told once, and then when it is steady",
 }
+NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent"))
+"""Changes that concern nobody: not told, not listed, not held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,19 @@ class Decision:
     def tell(self) -> bool:
         return self.reason == "told"
 
+    @property
+    def is_held(self) -> bool:
+        return self.reason in ("silenced", "maintenance", "flapping")
 
-def decide(alert: Alert, told: Told) -> Decision:
+
+def decide(alert: Alert, told: Told, hold: Hold | None = None) -> Decision:
+    decision = _decide(alert, told)
+    if hold is None or decision.reason in NOBODYS or not (is_open(alert.state) or told.is_open):
+        return decision
+    return Decision(hold.reason, told)
+
+
+def _decide(alert: Alert, told: Told) -> Decision:
     if alert.run in ("replay", "backfill"):
         return Decision("replay", told)
     match alert.state:
@@ -70,8 +94,11 @@ def _fired(alert: Alert, told: Told) -> Decision:
     if told.is_open:
         return Decision("continues" if alert.continues else "duplicate", told)
     if not alert.notify:
-        return Decision("shadow" if alert.reason == "shadow" else "silent", told)
+        return Decision(_UNTOLD.get(alert.reason, "silent"), told)
     return Decision("told", Told("firing", told.round + 1))
+
+
+_UNTOLD: Final[dict[str, Reason]] = {"shadow": "shadow", "monitored": "monitored"}
 
 
 def idempotency_key(dedup_key: str, after: Told) -> str:

@@ -1,9 +1,10 @@
 """Incidents: what is broken, not for whom. Pure.
 
 An incident is all open alerts with the same labels: journey, break, kind, severity, owner and run. The break's name
-holds the step or cause; the definition's version is no label, so an incident goes on across versions. A version that
-changes severity or owner opens an incident of its own: Alertmanager knows an alert by its labels, and would
-otherwise never hear the end of the old one.
+holds the step or cause. An alert that is about no journey has the two parts of its incident's name there: `sources`
+and the entry, `catalogue` and the touchpoint. The definition's version is no label, so an incident goes on across
+versions. A version that changes severity or owner opens an incident of its own: Alertmanager knows an alert by its
+labels, and would otherwise never hear the end of the old one.
 
 An alert is open while its dedup key was told as firing and some journey still has it. One that moved is closed
 until the alert that continues it arrives, which is told to nobody anew and opens it again.
@@ -14,24 +15,27 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
-from schemas.records import Alert, BreakKind, Run, Severity
+from schemas.records import Alert, AlertScope, AlertState, BreakKind, Run, Severity
 from schemas.routes import Filter
 from schemas.touchpoint import Contract
-from sinks.notify.decide import Decision
 
 GROWTH: Final = (1, 10, 100, 1_000, 10_000)
 """Open alerts at which somebody is told again."""
 SAMPLE_MAX: Final = 5
+NAMES_MAX: Final = 3
 LINE_MAX: Final = 500
 
-News = Literal["fired", "grew", "resolved"]
-IncidentReason = Literal["fired", "grew", "resolved", "no_threshold", "not_told"]
+News = Literal["fired", "grew", "acknowledged", "flapping", "resolved"]
+IncidentReason = Literal[News, "flaps", "no_threshold", "not_told"]
 INCIDENT_REASONS: Final[dict[IncidentReason, str]] = {
     "fired": "the first alerts of the incident are open",
-    "grew": "more alerts are open than at any threshold told before",
+    "grew": "more alerts are open and not acknowledged than at any threshold told before, or it is steady again",
+    "acknowledged": "somebody looks after every open alert",
+    "flapping": "it began again once too often; nothing more is told until it is steady",
     "resolved": "the last open alert ended or moved away",
+    "flaps": "told that it flaps, and not steady yet",
     "no_threshold": "told before, and no threshold was passed since",
     "not_told": "it ended, or came and went, and nobody had been told",
 }
@@ -46,51 +50,66 @@ class Labels(Contract):
     severity: Severity
     owner: str
     run: Run
+    scope: AlertScope = "journey"
+    """Follows from the kind, and is no part of the key."""
 
     def key(self) -> str:
         parts = (self.journey, self.break_name, self.kind, self.severity, self.owner, self.run)
         return sha256("\0".join(parts).encode()).hexdigest()[:32]
 
     def passes(self, wanted: Filter) -> bool:
-        return wanted.takes(self.journey, self.break_name, self.kind, self.owner, self.severity)
+        return wanted.takes(self.journey, self.break_name, self.kind, self.owner, self.severity, self.scope)
 
 
 def labels_of(alert: Alert) -> Labels:
+    group, _, name = alert.incident.partition("/")
+    is_journey = alert.scope == "journey" or not name
     return Labels(
-        journey=alert.definition,
-        break_name=alert.break_name,
+        journey=alert.definition if is_journey else group,
+        break_name=alert.break_name if is_journey else name,
         kind=alert.kind,
         severity=alert.severity,
         owner=alert.owner,
         run=alert.run,
+        scope=alert.scope,
     )
 
 
-Standing = Literal["opens", "closes", "leaves", "stays"]
+def is_open(state: AlertState) -> bool:
+    return state in ("firing", "acknowledged")
 
 
-def standing(alert: Alert, decision: Decision) -> Standing:
-    """What a change does to the open alerts. `leaves`: it closes only if no other journey has taken it over."""
-    if decision.reason == "replay":
+Standing = Literal["opens", "closes", "leaves", "acknowledged", "stays"]
+
+
+def standing(state: AlertState, is_replay: bool, was_told: bool) -> Standing:
+    """What a change does to the open alerts. `was_told`: somebody heard that it is open. `leaves`: it closes only if
+    no other journey has taken it over.
+    """
+    if is_replay:
         return "stays"
-    match alert.state:
+    match state:
         case "firing":
-            return "opens" if decision.after.is_open else "stays"
+            return "opens" if was_told else "stays"
         case "moved":
             return "leaves"
         case "resolved" | "withdrawn":
             return "closes"
         case "acknowledged":
-            return "stays"
+            return "acknowledged" if was_told else "stays"
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one route was told of one incident: `reached` is the highest threshold, `round` counts its beginnings."""
+    """What one route was told of one incident: `reached` is the highest threshold of alerts that nobody looks after,
+    `round` counts its beginnings. `is_acknowledged` and `is_flapping`: that was the last thing it heard.
+    """
 
     is_open: bool = False
     round: int = 0
     reached: int = 0
+    is_acknowledged: bool = False
+    is_flapping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +119,7 @@ class Step:
 
     @property
     def news(self) -> News | None:
-        return self.reason if self.reason in ("fired", "grew", "resolved") else None
+        return None if self.reason in ("flaps", "no_threshold", "not_told") else cast(News, self.reason)
 
 
 def reached(count: int) -> int:
@@ -108,20 +127,34 @@ def reached(count: int) -> int:
     return GROWTH[bisect_right(GROWTH, count) - 1] if count else 0
 
 
-def advance(heard: Heard, count: int) -> Step:
-    """What a route is to hear, now that `count` alerts are open."""
+def advance(heard: Heard, count: int, acknowledged: int = 0) -> Step:
+    """What a route is to hear, now that `count` alerts are open, `acknowledged` of which somebody looks after."""
+    waiting = count - acknowledged
     if count == 0:
         return Step("resolved", Heard(False, heard.round, 0)) if heard.is_open else Step("not_told", heard)
+    round_ = heard.round if heard.is_open else heard.round + 1
+    after = Heard(True, round_, reached(waiting), is_acknowledged=waiting == 0)
+    if waiting == 0:
+        is_news = not heard.is_open or not heard.is_acknowledged
+        return Step("acknowledged", after) if is_news else Step("no_threshold", heard)
     if not heard.is_open:
-        return Step("fired", Heard(True, heard.round + 1, reached(count)))
-    if reached(count) > heard.reached:
-        return Step("grew", Heard(True, heard.round, reached(count)))
+        return Step("fired", after)
+    if heard.is_acknowledged or heard.is_flapping or reached(waiting) > heard.reached:
+        return Step("grew", after)
     return Step("no_threshold", heard)
+
+
+def flapping(heard: Heard, count: int) -> Step:
+    """What a route hears once of an incident that comes and goes."""
+    round_ = heard.round if heard.is_open else heard.round + 1
+    return Step("flapping", Heard(True, round_, reached(count), is_flapping=True))
 
 
 class Incident(Contract):
     """An incident as it is told. `count` alerts are open, at most `peak` were since `opened_at` (wall clock, ms).
-    `sample`: the anchors of those that have waited longest; `line`: the first of them, or how the last one ended."""
+    `sample`: the anchors of those that have waited longest; `line`: the first of them, or how the last one ended.
+    Somebody looks after `acknowledged` of them, `acknowledged_by` names who most; `runbook`: the definition's.
+    """
 
     labels: Labels
     step: str | None
@@ -131,6 +164,9 @@ class Incident(Contract):
     closed_at: int | None
     line: str
     sample: list[str]
+    acknowledged: int = 0
+    acknowledged_by: list[str] = []
+    runbook: str | None = None
 
 
 class IncidentNews(Contract):

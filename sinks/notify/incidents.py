@@ -12,7 +12,10 @@ from schemas.records import Alert
 from sinks.notify.alertmanager import Pace, Report
 from sinks.notify.database import Database
 from sinks.notify.decide import Decision
+from sinks.notify.flap import STEADY, Flap, incident_flap_key
+from sinks.notify.flaps import Flaps
 from sinks.notify.incident import (
+    NAMES_MAX,
     SAMPLE_MAX,
     Heard,
     Incident,
@@ -21,6 +24,7 @@ from sinks.notify.incident import (
     Labels,
     Step,
     advance,
+    flapping,
     labels_of,
     news_key,
     standing,
@@ -45,8 +49,9 @@ class Told(NamedTuple):
 class Incidents:
     """Not thread-safe."""
 
-    def __init__(self, database: Database, routes: Sequence[Route]) -> None:
+    def __init__(self, database: Database, routes: Sequence[Route], flaps: Flaps) -> None:
         self._db = database
+        self._flaps = flaps
         self._routes = tuple(route for route in routes if route.kind != "webhook")
 
     # -- the open alerts --
@@ -54,7 +59,7 @@ class Incidents:
     def note(self, alert: Alert, decision: Decision, now: int) -> list[str]:
         """Returns the keys of the incidents that changed, in that order. `now`: wall clock."""
         row = self._db.one("SELECT incident, alert_id FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
-        match standing(alert, decision):
+        match standing(alert.state, decision.reason == "replay", decision.after.is_open):
             case "opens":
                 key = labels_of(alert).key()
                 if row and row[0] == key:
@@ -67,12 +72,14 @@ class Incidents:
                 return self._close(alert, row[0], now)
             case "leaves" if row and row[1] == alert.alert_id:
                 return self._close(alert, row[0], now)
+            case "acknowledged" if row:
+                return self._acknowledge(alert, row[0])
             case _:
                 return []
 
     def _open(self, alert: Alert, key: str, now: int) -> None:
         self._db.run(
-            "INSERT INTO incident VALUES (?, ?, ?, 0, 0, ?, NULL, ?) ON CONFLICT (key) DO NOTHING",
+            "INSERT INTO incident VALUES (?, ?, ?, 0, 0, ?, NULL, ?, 0, NULL) ON CONFLICT (key) DO NOTHING",
             key,
             encode(labels_of(alert)),
             alert.step,
@@ -86,9 +93,13 @@ class Incidents:
             alert.step,
             key,
         )
-        self._db.run("UPDATE incident SET count = count + 1, peak = max(peak, count + 1) WHERE key = ?", key)
         self._db.run(
-            "INSERT INTO open_alert VALUES (?, ?, ?, ?, ?, ?)",
+            "UPDATE incident SET count = count + 1, peak = max(peak, count + 1), runbook = ? WHERE key = ?",
+            alert.runbook,
+            key,
+        )
+        self._db.run(
+            "INSERT INTO open_alert VALUES (?, ?, ?, ?, ?, ?, NULL)",
             alert.dedup_key,
             key,
             alert.alert_id,
@@ -107,7 +118,18 @@ class Incidents:
             alert.dedup_key,
         )
 
+    def _acknowledge(self, alert: Alert, key: str) -> list[str]:
+        (before,) = self._db.one("SELECT acknowledged_by FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
+        name = alert.acknowledged_by or "somebody"
+        self._db.run("UPDATE open_alert SET acknowledged_by = ? WHERE dedup_key = ?", name, alert.dedup_key)
+        if before is None:
+            self._db.run("UPDATE incident SET acknowledged = acknowledged + 1 WHERE key = ?", key)
+        return [key]
+
     def _close(self, alert: Alert, key: str, now: int) -> list[str]:
+        (name,) = self._db.one("SELECT acknowledged_by FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
+        if name is not None:
+            self._db.run("UPDATE incident SET acknowledged = acknowledged - 1 WHERE key = ?", key)
         self._db.run("DELETE FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
         self._db.run("UPDATE incident SET count = count - 1 WHERE key = ?", key)
         self._db.run(
@@ -119,8 +141,10 @@ class Incidents:
         return [key]
 
     def read(self, key: str) -> Incident:
-        labels, step, count, peak, opened_at, closed_at, line = self._db.one(
-            "SELECT labels, step, count, peak, opened_at, closed_at, line FROM incident WHERE key = ?", key
+        labels, step, count, peak, opened_at, closed_at, line, acknowledged, runbook = self._db.one(
+            "SELECT labels, step, count, peak, opened_at, closed_at, line, acknowledged, runbook FROM incident"
+            " WHERE key = ?",
+            key,
         )
         waiting = self._db.run(
             "SELECT anchor, line FROM open_alert WHERE incident = ? ORDER BY cause_at, dedup_key LIMIT ?",
@@ -136,7 +160,20 @@ class Incidents:
             closed_at=closed_at,
             line=waiting[0][1] if waiting else line,
             sample=[anchor for anchor, _ in waiting],
+            acknowledged=acknowledged,
+            acknowledged_by=self._names(key) if acknowledged else [],
+            runbook=runbook,
         )
+
+    def _names(self, key: str) -> list[str]:
+        """Who looks after most of them first."""
+        rows = self._db.run(
+            "SELECT acknowledged_by FROM open_alert WHERE incident = ? AND acknowledged_by IS NOT NULL"
+            " GROUP BY acknowledged_by ORDER BY count(*) DESC, acknowledged_by LIMIT ?",
+            key,
+            NAMES_MAX + 1,
+        )
+        return [name for (name,) in rows.fetchall()]
 
     # -- what the routes hear --
 
@@ -145,31 +182,55 @@ class Incidents:
         told = []
         for key in dict.fromkeys(changed):
             incident = self.read(key)
+            flap = self._turned(key, incident, now)
             for route in self._routes:
                 if route.takes(incident.labels):
-                    told.append(Told(route, self._tell(route, key, incident, now)))
+                    told.append(Told(route, self._tell(route, key, incident, flap, now)))
+            if flap.is_flapping and not flap.is_told:
+                self._flaps.tell(incident_flap_key(key), flap)
         return told
 
-    def _tell(self, route: Route, key: str, incident: Incident, now: int) -> IncidentReason:
-        row = self._db.one("SELECT is_open, round, reached FROM heard WHERE route = ? AND incident = ?", route.key, key)
-        step = advance(Heard(bool(row[0]), row[1], row[2]) if row else Heard(), incident.count)
+    def _turned(self, key: str, incident: Incident, now: int) -> Flap:
+        if incident.labels.run != "live":
+            return STEADY
+        return self._flaps.turn(incident_flap_key(key), incident.count > 0, now)
+
+    def _tell(self, route: Route, key: str, incident: Incident, flap: Flap, now: int) -> IncidentReason:
+        heard = self._heard(route, key)
+        if not flap.is_flapping:
+            step = advance(heard, incident.count, incident.acknowledged)
+        elif flap.is_told:
+            step = Step("flaps", heard)
+        else:
+            step = flapping(heard, incident.count)
         if step.news is not None:
             self._note_heard(route, key, step)
             if route.kind == "slack":
                 self._put_up(route, key, step, incident, now)
         return step.reason
 
+    def _heard(self, route: Route, key: str) -> Heard:
+        row = self._db.one(
+            "SELECT is_open, round, reached, is_acknowledged, is_flapping FROM heard WHERE route = ? AND incident = ?",
+            route.key,
+            key,
+        )
+        return Heard(bool(row[0]), row[1], row[2], bool(row[3]), bool(row[4])) if row else Heard()
+
     def _note_heard(self, route: Route, key: str, step: Step) -> None:
         after = step.after
         self._db.run(
-            "INSERT INTO heard (route, incident, is_open, round, reached, changes) VALUES (?, ?, ?, ?, ?, 1)"
-            " ON CONFLICT (route, incident) DO UPDATE SET is_open = excluded.is_open, round = excluded.round,"
-            " reached = excluded.reached, changes = changes + 1",
+            "INSERT INTO heard (route, incident, is_open, round, reached, is_acknowledged, is_flapping, changes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (route, incident) DO UPDATE SET is_open = excluded.is_open,"
+            " round = excluded.round, reached = excluded.reached, is_acknowledged = excluded.is_acknowledged,"
+            " is_flapping = excluded.is_flapping, changes = changes + 1",
             route.key,
             key,
             after.is_open,
             after.round,
             after.reached,
+            after.is_acknowledged,
+            after.is_flapping,
         )
 
     def _put_up(self, route: Route, key: str, step: Step, incident: Incident, now: int) -> None:
@@ -199,14 +260,17 @@ class Incidents:
             incident = self.read(incident_key)
             for route in self._routes:
                 if route.kind == "alertmanager" and route.takes(incident.labels):
-                    self._tell(route, incident_key, incident, now)
+                    self._tell(route, incident_key, incident, self._flap(incident_key, now), now)
+
+    def _flap(self, key: str, now: int) -> Flap:
+        return self._flaps.of(incident_flap_key(key), now)
 
     # -- Alertmanager --
 
     def due(self, route: Route, now: int, pace: Pace, limit: int) -> list[Due]:
         """News first, then what is to be refreshed; at once when the clock was set back."""
         rows = self._db.run(
-            "SELECT incident, changes, is_open, changes > sent FROM heard WHERE route = ?"
+            "SELECT incident, changes, is_open, changes > sent, is_flapping FROM heard WHERE route = ?"
             " AND (changes > sent OR (is_open AND refresh_at NOT BETWEEN ? AND ?))"
             " ORDER BY changes > sent DESC, refresh_at LIMIT ?",
             route.key,
@@ -215,9 +279,9 @@ class Incidents:
             limit,
         ).fetchall()
         found = []
-        for key, changes, is_open, is_news in rows:
+        for key, changes, is_open, is_news, is_flapping in rows:
             incident = self.read(key)
-            report = Report(incident, bool(is_open), route.runbook(incident))
+            report = Report(incident, bool(is_open), route.runbook(incident), bool(is_flapping))
             found.append(Due(key, changes, bool(is_news), report))
         return found
 

@@ -7,7 +7,8 @@ POST, JSON (`Notification`). Headers:
 
 Answer 2xx when you have it; 429 or 5xx to get it again (`Retry-After` in seconds is honoured); any other answer
 parks it. The body names no person: no customer, no identifiers. `journey_id` leads to them for those who may
-look.
+look. `flapping`: it comes and goes, nothing more is sent of it until it is steady. `acknowledged_by` is somebody of
+yours.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from hashlib import sha256
 from typing import Final
 
 from schemas.fast import encode
-from schemas.records import Alert, AlertState, BreakKind, Severity
+from schemas.records import Alert, AlertScope, AlertState, BreakKind, Severity
 from schemas.touchpoint import Contract
 
 CONTENT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "touchline-notifier/1"}
@@ -40,7 +41,9 @@ class Notification(Contract):
     first_line: str
     severity: Severity
     owner: str
+    runbook: str | None
     incident: str
+    scope: AlertScope
     definition: str
     definition_version: int
     kind: BreakKind
@@ -57,10 +60,12 @@ class Notification(Contract):
     cleared_at: str | None
     fired_at: str
     changed_at: str
+    acknowledged_by: str | None
+    flapping: bool
     evidence: list[EvidenceItem]
 
 
-def body_of(alert: Alert, key: str) -> bytes:
+def body_of(alert: Alert, key: str, runbook: str | None = None, flapping: bool = False) -> bytes:
     return encode(
         Notification(
             idempotency_key=key,
@@ -68,7 +73,9 @@ def body_of(alert: Alert, key: str) -> bytes:
             first_line=alert.first_line,
             severity=alert.severity,
             owner=alert.owner,
+            runbook=runbook,
             incident=alert.incident,
+            scope=alert.scope,
             definition=alert.definition,
             definition_version=alert.version,
             kind=alert.kind,
@@ -85,6 +92,8 @@ def body_of(alert: Alert, key: str) -> bytes:
             cleared_at=_maybe_text(alert.cleared_at),
             fired_at=time_text(alert.fired_at),
             changed_at=time_text(alert.changed_at),
+            acknowledged_by=alert.acknowledged_by,
+            flapping=flapping,
             evidence=[
                 EvidenceItem(
                     touchpoint_id=w.touchpoint_id, name=w.name, channel=w.channel, occurred_at=time_text(w.occurred_at)

@@ -8,7 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 class NotifierMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.decisions = Counter(
-            "touchline_notifier_decisions", "Changes of alerts, by what was decided.", ["reason"], registry=registry
+            "touchline_notifier_decisions",
+            "Changes of alerts, by what was decided; what was held back is decided twice.",
+            ["reason"],
+            registry=registry,
         )
         self.repeated = Counter("touchline_notifier_repeated", "Alerts that were delivered before.", registry=registry)
         self.attempts = Counter(
@@ -27,6 +30,11 @@ class NotifierMetrics:
             "touchline_notifier_incident_decisions",
             "Changes of incidents, by what was decided for a route.",
             ["route", "reason"],
+            registry=registry,
+        )
+        self.held = Gauge(
+            "touchline_notifier_held",
+            "Alerts whose last change is held back: silenced, maintenance, flapping.",
             registry=registry,
         )
         self.open_incidents = Gauge("touchline_notifier_open_incidents", "Incidents that are open.", registry=registry)

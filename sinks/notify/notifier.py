@@ -6,7 +6,7 @@ stay bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import time
 from typing import Final
 
@@ -15,6 +15,7 @@ import structlog
 from schemas.fast import DECODE_ERRORS, fast_decoder
 from schemas.records import Alert
 from sinks.log_reader import Committed, Log, LogRecord, NotCommitted, Partition
+from sinks.notify.incidents import Told
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.outbox import TOLD_KEPT_MS, Arrived, Outbox
 
@@ -23,6 +24,7 @@ POLL_MS: Final = 100
 POLL_RECORDS: Final = 500
 OUTBOX_MAX: Final = 10_000
 FORGET_EVERY_MS: Final = 600_000
+RELEASE_EVERY_MS: Final = 500
 
 log = structlog.get_logger()
 _decode = fast_decoder(Alert)
@@ -52,7 +54,7 @@ class Notifier:
         self._stopped: dict[Partition, str] = {}
         self._positions: dict[Partition, int] = {}
         self._waiting = 0
-        self._forgot_at = 0
+        self._forgot_at = self._released_at = 0
         self._newest_log_time = 0
         self.last_step_at = time()
 
@@ -83,6 +85,7 @@ class Notifier:
             where: self._take(where, records) for where, records in polled.records.items() if where not in self._stopped
         }
         self._commit({where: end for where, end in taken.items() if end is not None})
+        self._release()
         self._forget()
         self._measure()
         self.last_step_at = time()
@@ -99,8 +102,7 @@ class Notifier:
             end = record.offset + 1
         self._failpoint("accepting")
         accepted = self._outbox.accept(arrived, self._now_ms())
-        for told in accepted.incidents:
-            self._metrics.incident_decisions.labels(told.route.name, told.reason).inc()
+        self._count_incidents(accepted.incidents)
         for found, decision in zip(arrived, accepted.decisions, strict=True):
             self._newest_log_time = max(self._newest_log_time, found.alert.changed_at)
             if decision is None:
@@ -144,6 +146,22 @@ class Notifier:
             self._kafka.resume(self._paused - wanted)
         self._paused = wanted
 
+    def _release(self) -> None:
+        """What was held back until now. Not while the outbox is full."""
+        now = self._now_ms()
+        if self._outbox_is_full() or 0 <= now - self._released_at < RELEASE_EVERY_MS:
+            return
+        released = self._outbox.release(now, POLL_RECORDS)
+        if len(released.decisions) < POLL_RECORDS:
+            self._released_at = now
+        self._count_incidents(released.incidents)
+        for decision in released.decisions:
+            self._metrics.decisions.labels(decision.reason).inc()
+
+    def _count_incidents(self, all_told: Iterable[Told]) -> None:
+        for told in all_told:
+            self._metrics.incident_decisions.labels(told.route.name, told.reason).inc()
+
     def _forget(self) -> None:
         now = self._now_ms()
         if now - self._forgot_at >= FORGET_EVERY_MS:
@@ -153,6 +171,7 @@ class Notifier:
     def _measure(self) -> None:
         self._metrics.waiting.set(self._waiting)
         self._metrics.parked.set(self._outbox.parked())
+        self._metrics.held.set(self._outbox.held())
         self._metrics.open_incidents.set(self._outbox.open_incidents())
         ends = {where: self._kafka.end_of(where) for where in self._owned}
         self._metrics.lag.set(sum(max((end or 0) - self._positions[where], 0) for where, end in ends.items()))

@@ -12,16 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from schemas.records import Alert
 from sinks.notify.alertmanager import Pace
 from sinks.notify.database import Database, OutboxError
-from sinks.notify.decide import Decision, Told, ToldState, decide, idempotency_key
-from sinks.notify.incident import labels_of
-from sinks.notify.incidents import Due, Incidents
+from sinks.notify.decide import Decision
+from sinks.notify.incidents import Due
 from sinks.notify.incidents import Told as IncidentTold
-from sinks.notify.message import body_of
+from sinks.notify.intake import Intake, Released
+from sinks.notify.quiet import Quiet
 from sinks.notify.rate import WINDOW_MS, Waiting
 from sinks.notify.routing import Route
 
@@ -51,52 +51,30 @@ class Accepted(NamedTuple):
 class Outbox:
     """Not thread-safe. Every method is one transaction and blocks for the disk."""
 
-    def __init__(self, path: Path, routes: Sequence[Route] = ()) -> None:
-        """Raises OutboxError."""
+    def __init__(self, path: Path, routes: Sequence[Route] = (), rules: Quiet | None = None) -> None:
+        """`rules`: the maintenance windows and what flaps. Raises OutboxError."""
         self._db = Database(path)
         self._routes = tuple(routes)
-        self._incidents = Incidents(self._db, routes)
+        self._intake = Intake(self._db, routes, rules or Quiet())
+        self._incidents = self._intake.incidents
 
     # -- Kafka to outbox --
 
     def accept(self, arrived: Iterable[Arrived], now: int) -> Accepted:
         """Decide on each and put up for sending what the routes take. `now`: wall clock, ms."""
         with self._db.transaction():
+            self._intake.begin(now)
             changed: list[str] = []
-            decisions = [self._accept(found, now, changed) for found in arrived]
+            decisions = [
+                self._intake.take(found.alert, now, changed) if self._is_new(found) else None for found in arrived
+            ]
             return Accepted(decisions, self._incidents.tell(changed, now))
 
-    def _accept(self, found: Arrived, now: int, changed: list[str]) -> Decision | None:
-        alert = found.alert
-        if not self._is_new(found):
-            return None
-        decision = decide(alert, self._told(alert.dedup_key))
-        changed += self._incidents.note(alert, decision, now)
-        if decision.tell:
-            self._db.run(
-                "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)",
-                alert.dedup_key,
-                decision.after.state,
-                decision.after.round,
-                alert.changed_at,
-            )
-            self._put_up(alert, idempotency_key(alert.dedup_key, decision.after), now)
-        return decision
-
-    def _put_up(self, alert: Alert, key: str, now: int) -> None:
-        labels = labels_of(alert)
-        for route in self._routes:
-            if route.kind == "webhook" and route.takes(labels):
-                self._db.run(
-                    "INSERT OR IGNORE INTO outbox (route, key, idempotency_key, body, changed_at, accepted_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    route.key,
-                    alert.dedup_key,
-                    key,
-                    body_of(alert, key),
-                    alert.changed_at,
-                    now,
-                )
+    def release(self, now: int, limit: int) -> Released:
+        """Decide again on what was held back until now: a silence or a window ended, or it does not flap any more."""
+        with self._db.transaction():
+            self._intake.begin(now)
+            return self._intake.release(now, limit)
 
     def _is_new(self, found: Arrived) -> bool:
         stage, source, offset, ordinal = found.alert.at
@@ -107,14 +85,12 @@ class Outbox:
         self._db.run("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", *where, offset, ordinal)
         return True
 
-    def _told(self, dedup_key: str) -> Told:
-        row = self._db.one("SELECT state, round FROM told WHERE dedup_key = ?", dedup_key)
-        return Told(cast(ToldState, row[0]), row[1]) if row else Told()
-
     def forget(self, changed_before: int, now: int) -> int:
         """Drop what was told and ended before that log time; returns how much. Incidents are kept as long."""
         with self._db.transaction():
             self._incidents.forget(now - TOLD_KEPT_MS)
+            self._intake.silences.forget(now)
+            self._intake.flaps.forget(now)
             return self._db.run(
                 "DELETE FROM told WHERE changed_at < ? AND state IN ('resolved', 'withdrawn')", changed_before
             ).rowcount
@@ -123,6 +99,7 @@ class Outbox:
         """Once at the start: the routes may have changed since the last life. What has waited a day for one that is
         gone is parked; returns how much."""
         with self._db.transaction():
+            self._intake.board.look_again()
             self._incidents.adopt(now)
             known = {route.key for route in self._routes}
             rows = self._db.run("SELECT DISTINCT route FROM outbox WHERE parked IS NULL").fetchall()
@@ -221,6 +198,9 @@ class Outbox:
 
     def open_incidents(self) -> int:
         return self._incidents.open_count()
+
+    def held(self) -> int:
+        return self._intake.board.held_count()
 
     def close(self) -> None:
         self._db.close()

@@ -21,6 +21,8 @@ from schemas.routes import Route as RouteEntry
 from schemas.settings import Settings, SettingsError
 from sinks.notify import alertmanager, slack
 from sinks.notify.incident import Incident, Labels
+from sinks.notify.quiet import Quiet
+from sinks.notify.windows import Windows
 
 Kind = Literal["webhook", "slack", "alertmanager"]
 
@@ -48,20 +50,32 @@ class Route:
         return labels.passes(self.wanted)
 
     def runbook(self, incident: Incident) -> str | None:
-        labels = incident.labels
+        """The definition's own, else the file's."""
+        return incident.runbook or self.runbook_of(incident.labels)
+
+    def runbook_of(self, labels: Labels) -> str | None:
+        """The file's."""
         return self.runbooks.runbook(labels.journey, labels.break_name) if self.runbooks else None
 
 
 def routes_of(settings: Settings, environ: Mapping[str, str]) -> tuple[Route, ...]:
     """The settings' own webhook first. Raises DefinitionError or SettingsError."""
     found = []
+    file = None if settings.routes_file is None else load_routes(settings.routes_file, environ)
     if settings.webhook_url is not None:
         secret = settings.webhook_secret.get_secret_value().encode()
-        found.append(Route(SETTINGS_ROUTE, "webhook", str(settings.webhook_url), secret))
-    if settings.routes_file is not None:
-        file = load_routes(settings.routes_file, environ)
+        found.append(Route(SETTINGS_ROUTE, "webhook", str(settings.webhook_url), secret, runbooks=file))
+    if file is not None:
         found += [_route(name, entry, file, environ) for name, entry in file.routes.items()]
     return tuple(found)
+
+
+def quiet_of(settings: Settings, environ: Mapping[str, str]) -> Quiet:
+    """The file's maintenance windows, and what flaps. Raises DefinitionError."""
+    if settings.routes_file is None:
+        return Quiet()
+    file = load_routes(settings.routes_file, environ)
+    return Quiet(windows=Windows(file.maintenance), flapping=file.flapping)
 
 
 def _route(name: str, entry: RouteEntry, file: RoutesFile, environ: Mapping[str, str]) -> Route:

@@ -17,6 +17,7 @@ TEMPLATE: Final = """
 *{state}* {severity}: {journey}, {what}: {alerts}
 {first_line}
 Also: {sample}
+Acknowledged by: {acknowledged_by}
 Owner: {owner}, since {since}
 Runbook: {runbook}
 """

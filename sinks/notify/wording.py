@@ -8,9 +8,15 @@ from string import Formatter
 from typing import Final
 
 from schemas.records import BreakKind
-from sinks.notify.incident import LINE_MAX, SAMPLE_MAX, Incident, News
+from sinks.notify.incident import LINE_MAX, NAMES_MAX, SAMPLE_MAX, Incident, News
 
-_STATE: Final[dict[News, str]] = {"fired": "FIRING", "grew": "STILL FIRING", "resolved": "RESOLVED"}
+_STATE: Final[dict[News, str]] = {
+    "fired": "FIRING",
+    "grew": "STILL FIRING",
+    "acknowledged": "ACKNOWLEDGED",
+    "flapping": "FLAPPING",
+    "resolved": "RESOLVED",
+}
 _WHAT: Final[dict[BreakKind, str]] = {
     "missing_step": "step {} {} missing",
     "handoff_lost": "the handoff to {} {} lost",
@@ -40,10 +46,19 @@ def what(incident: Incident) -> str:
     return _WHAT[labels.kind].format(labels.break_name, "is" if incident.count else "was")
 
 
-def alerts_in_words(incident: Incident) -> str:
+def alerts_in_words(incident: Incident, news: News = "fired") -> str:
     if incident.count == 0:
         return f"none open, {incident.peak:,} at most"
-    return f"{incident.count:,} {'alert' if incident.count == 1 else 'alerts'} open"
+    more = "; it comes and goes, nothing more until it is steady" if news == "flapping" else ""
+    return f"{incident.count:,} {'alert' if incident.count == 1 else 'alerts'} open{more}"
+
+
+def acknowledged_in_words(incident: Incident) -> str:
+    """`anna`, or `anna, ben (11 of 12)` when somebody is still to look after some."""
+    names = [shortened(name, 100) for name in incident.acknowledged_by]
+    who = ", ".join(names[:NAMES_MAX]) + (" and others" if len(names) > NAMES_MAX else "")
+    is_all = incident.acknowledged >= incident.count
+    return who if is_all or not who else f"{who} ({incident.acknowledged:,} of {incident.count:,})"
 
 
 def sample_in_words(incident: Incident) -> str:
@@ -73,11 +88,12 @@ def fields_of(incident: Incident, news: News, runbook: str | None) -> dict[str, 
         "run": labels.run,
         "count": str(incident.count),
         "peak": str(incident.peak),
-        "alerts": alerts_in_words(incident),
+        "alerts": alerts_in_words(incident, news),
         "first_line": shortened(incident.line, LINE_MAX),
         "sample": sample_in_words(incident),
         "since": since(incident),
         "runbook": runbook or "",
+        "acknowledged_by": acknowledged_in_words(incident) if incident.count else "",
     }
 
 

@@ -52,13 +52,14 @@ TOLD_OPEN, TOLD_OVER = Decision("duplicate", Told("firing", 1)), Decision("not_t
 
 def test_the_place_of_a_change_among_the_open_alerts() -> None:
     def place(state: str, decision: Decision) -> str:
-        return standing(alert(1, state, offset=1), decision)
+        return standing(alert(1, state, offset=1).state, decision.reason == "replay", decision.after.is_open)
 
     assert place("firing", TOLD_OPEN) == "opens"
     assert place("firing", Decision("shadow", Told())) == "stays"
     assert place("firing", Decision("replay", Told("firing", 1))) == "stays"
     assert place("moved", TOLD_OPEN) == "leaves"
-    assert place("acknowledged", TOLD_OPEN) == "stays"
+    assert place("acknowledged", TOLD_OPEN) == "acknowledged"
+    assert place("acknowledged", Decision("not_told", Told())) == "stays"
     assert place("resolved", TOLD_OVER) == place("withdrawn", TOLD_OVER) == "closes"
 
 
