@@ -161,9 +161,9 @@ class KeepTime:
         for change in contracts.acknowledge(self._state.broken, said, log_time):
             self._changed = True
             emit.alert(change, self._run, log_time)
-        change = self._silences.said(said, log_time)
-        if change is not None:
-            emit.alert(change, self._run, log_time)
+        of_source = self._silences.said(said, log_time)
+        if of_source is not None:
+            emit.alert(of_source, self._run, log_time)
 
     def _switch(self, switch: Switch, emit: _Emission) -> None:
         from_at = max(switch.from_at, *self._state.progress.values(), 0)
