@@ -13,7 +13,7 @@ import typer
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from deploy.cli import dead_letters, definitions, demo, explain, identity, parts, records, tail, trace
+from deploy.cli import backtest, dead_letters, definitions, demo, explain, identity, parts, records, tail, trace
 from deploy.demo.once import RunFailed
 from deploy.embedded.process import EmbeddedError
 from deploy.identity.asked import Unclear
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Follows every customer across web, app and store, and alerts while a broken journey can still be saved.",
 )
-for module in (demo, parts, tail, trace, dead_letters, definitions, explain, identity, records):
+for module in (demo, parts, tail, trace, dead_letters, definitions, explain, backtest, identity, records):
     module.register(app)
 
 EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed, Unclear)

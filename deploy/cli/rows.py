@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -42,6 +43,16 @@ class Rows:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+
+    @contextmanager
+    def stream(self, query: str, parameters: Mapping[str, Any]) -> Iterator[Iterator[Sequence[Sequence[Any]]]]:
+        """The answer block by block, each as rows; otherwise as `ask`."""
+        text = query.replace("DB.", f"{self._database}.")
+        try:
+            with self._client.query_row_block_stream(text, parameters=dict(parameters)) as blocks:
+                yield iter(blocks)
+        except ClickHouseError as error:
+            raise EmbeddedError(f"ClickHouse could not answer: {first_line(error)}") from error
 
     def ask(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """`DB.` in the query stands for the database; parameters as `{name:Type}`."""

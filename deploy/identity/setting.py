@@ -47,7 +47,7 @@ def setting_of(stack: Stack) -> Setting:
     reader, secret = _secrets_of(stack)
     return Setting(
         rules=Rules(limits_of(settings, catalogue, reader), ends_of(catalogue)),
-        browsers=_browsers(stack),
+        browsers=browsers_of(stack),
         kafka=stack.kafka_options(),
         topic_prefix=settings.topic_prefix,
         control_secret=secret,
@@ -72,7 +72,7 @@ def _secrets_of(stack: Stack) -> tuple[IdentityReader, bytes | None]:
     return identity_reader_of(stack.settings), None if given is None else given.get_secret_value().encode()
 
 
-def _browsers(stack: Stack) -> tuple[str, ...]:
+def browsers_of(stack: Stack) -> tuple[str, ...]:
     """Sources all of whose write keys are a browser's. None where the file is not at hand: its rows look like a
     server's, and only the claims on business keys differ by that.
     """

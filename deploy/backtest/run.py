@@ -1,0 +1,172 @@
+"""A backtest: what a definition would have raised over stored touchpoints, and what another one did or would have.
+
+Nothing is sent or stored. What is held in memory at a time is one slice of the customers: their rows as they stream by,
+their open instances, their alerts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from deploy.backtest.course import TICK_MS, Course
+from deploy.backtest.figures import (
+    BreakFigures,
+    Comparison,
+    DayFigures,
+    Difference,
+    Tally,
+)
+from deploy.backtest.stored import SLICE_ROWS, Extent, Store, Wanted
+from deploy.backtest.told import Told, UsableOf
+from schemas.definition import Catalogue, Definition
+from schemas.times import from_ms
+from streams.journey.compile import compile_definitions
+from streams.journey.plan import Compiled
+
+STORED: Final = "the stored alerts"
+
+
+class NothingStored(Exception):
+    """There is nothing to run over. Says what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for. `since` and `until` are log times, ms; None: from the first, to the last touchpoint stored.
+    `against` None: the alerts that are stored under the definition's name.
+    """
+
+    definition: Definition
+    catalogue: Catalogue
+    since: int | None = None
+    until: int | None = None
+    against: Definition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the deployment has set. `tick_ms`: how often its clock ticks."""
+
+    horizon_ms: int
+    usable_of: UsableOf
+    tick_ms: int = TICK_MS
+    slice_rows: int = SLICE_ROWS
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`run_up_from`: touchpoints were read from there on, so that journeys under way at `since` are known. `moved`:
+    touchpoints that belonged to somebody else when they arrived. `journeys`: those that started in the time, by status.
+    """
+
+    definition: str
+    version: int
+    since: str
+    until: str
+    run_up_from: str
+    touchpoints: int
+    moved: int
+    journeys: Mapping[str, int]
+    broken: int
+    breaks: Mapping[str, BreakFigures]
+    told_per_day: DayFigures
+    difference: Difference
+
+
+Progress = Callable[[int, int], None]
+"""Told so far, and how many there will be, about."""
+
+
+def live(definition: Definition) -> Definition:
+    """As if it were in force: what would be told is the question, whatever its file says."""
+    return definition.model_copy(update={"mode": "live"})
+
+
+def run_up_ms(compiled: Compiled, horizon_ms: int) -> int:
+    """How long before the time that is asked for a journey may have begun that is still under way in it."""
+    return max(definition.latest_ms for definition in compiled.definitions) + horizon_ms
+
+
+def wanted_of(sides: Sequence[Compiled]) -> Wanted:
+    return Wanted(
+        names=sorted({name for side in sides for name in side.names}),
+        facts=sorted({fact for side in sides for one in side.definitions for fact in one.score_facts}),
+        kinds=sorted({kind for side in sides for kind in side.kinds}),
+        of_customers=any(side.joint for side in sides),
+        needs_properties=any(side.facts for side in sides),
+    )
+
+
+def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> Report:
+    """Blocks. Raises NothingStored, and what the store raises."""
+    extent = store.extent()
+    since, until = _span(wish, extent)
+    definitions = [live(wish.definition)] + ([live(wish.against)] if wish.against is not None else [])
+    sides = [compile_definitions([one], wish.catalogue) for one in definitions]
+    wanted, begin = wanted_of(sides), since - max(run_up_ms(side, setting.horizon_ms) for side in sides)
+    begin = max(begin, extent.first_at)
+    count = store.count(wanted, begin, until)
+    slices = max(1, -(-count // setting.slice_rows))
+    tallies = [Tally(since, until) for _ in sides]
+    name = wish.definition.journey
+    comparison = Comparison(STORED if wish.against is None else f"{wish.against.journey}@{wish.against.version}")
+    seen = 0
+    for number in range(slices):
+        courses = [
+            Course(side, setting.horizon_ms, setting.usable_of, tally.alert, tally.journey, setting.tick_ms)
+            for side, tally in zip(sides, tallies, strict=True)
+        ]
+        for rows in store.told(wanted, begin, until, number, slices):
+            _tell(courses, sides, rows)
+            seen += len(rows)
+            progress(seen, max(count, seen))
+        for course in courses:
+            course.end(until)
+        here, *others = [tally.close_slice() for tally in tallies]
+        there = others[0] if others else store.alerts(name, since, until, number, slices)
+        comparison.add(here, there)
+    return _report(wish, tallies[0], comparison, (begin, since, until), count, store.moved(wanted, begin, until))
+
+
+def _span(wish: Wish, extent: Extent) -> tuple[int, int]:
+    if not extent.touchpoints:
+        raise NothingStored("ClickHouse has no touchpoints yet: there is nothing to run a definition over")
+    since = extent.first_at if wish.since is None else wish.since
+    until = extent.last_at if wish.until is None else wish.until
+    if since >= until or since > extent.last_at or until < extent.first_at:
+        span = f"{from_ms(extent.first_at)} to {from_ms(extent.last_at)}"
+        raise NothingStored(
+            f"no touchpoint arrived from {from_ms(since)} to {from_ms(until)}: those that are stored arrived {span}"
+        )
+    return since, until
+
+
+def _tell(courses: Sequence[Course], sides: Sequence[Compiled], rows: Sequence[Told]) -> None:
+    for course, side in zip(courses, sides, strict=True):
+        names, facts = side.names, side.facts
+        for told in rows:
+            if told.name in names or facts:
+                course.tell(told)
+
+
+def _report(
+    wish: Wish, tally: Tally, comparison: Comparison, times: tuple[int, int, int], count: int, moved: int
+) -> Report:
+    begin, since, until = times
+    return Report(
+        definition=wish.definition.journey,
+        version=wish.definition.version,
+        since=from_ms(since),
+        until=from_ms(until),
+        run_up_from=from_ms(begin),
+        touchpoints=count,
+        moved=moved,
+        journeys=dict(sorted(tally.journeys.items())),
+        broken=tally.broken,
+        breaks=dict(sorted(tally.breaks.items())),
+        told_per_day=tally.days(),
+        difference=comparison.end(),
+    )

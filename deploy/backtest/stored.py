@@ -1,0 +1,206 @@
+"""What ClickHouse has stored: touchpoints as the journeys were told of them, and the alerts of the time.
+
+Attribution is that of now (v_touchpoints); arrival times are the recorded ones. A business key belongs to the customer
+of its earliest claim that is not a browser's, else of its earliest (docs/identity.md, rule 4), and what carries it is
+told from the first claim on. Customers are cut into slices by a hash, so that one answer stays small: the read-only
+user of a deployment may ask for 30 s and 5,000,000 rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from deploy.backtest.course import AlertChange
+from deploy.backtest.figures import Raised, Subject
+from deploy.backtest.told import Told
+from schemas.identifiers import BUSINESS_KINDS
+from streams.journey.instances import CUSTOMER
+
+Rows = Sequence[Mapping[str, Any]]
+Ask = Callable[[str, Mapping[str, Any]], Rows]
+"""A query (`DB.` stands for the database) and its parameters."""
+Blocks = AbstractContextManager[Iterator[Sequence[Sequence[Any]]]]
+Stream = Callable[[str, Mapping[str, Any]], Blocks]
+"""The same, block by block of rows."""
+
+SLICE_ROWS: Final = 200_000
+CLAIMS: Final = "('user_id', 'login', 'manual', 'device', 'contact')"
+"""The rules by which a touchpoint names a person or device (docs/identity.md, rules 1 to 3)."""
+
+EXTENT: Final = """
+SELECT count() AS touchpoints, toUnixTimestamp64Milli(min(log_time)) AS first_at,
+    toUnixTimestamp64Milli(max(log_time)) AS last_at
+FROM DB.touchpoints WHERE NOT too_late"""
+
+RELEVANT: Final = """NOT too_late AND log_time >= fromUnixTimestamp64Milli({since:Int64})
+    AND log_time <= fromUnixTimestamp64Milli({until:Int64})
+    AND (name IN {names:Array(String)} OR arrayExists(fact -> JSONHas(properties, fact), {facts:Array(String)}))"""
+
+OWNERS: Final = """
+LEFT ANY JOIN
+(
+    SELECT key, argMin(customer_id, (weak, occurred_at, sequence, touchpoint_id)) AS owner, min(log_time) AS claimed_at
+    FROM
+    (
+        SELECT <kind> AS key, customer_id, source IN {browsers:Array(String)} AS weak, occurred_at, sequence,
+            touchpoint_id, log_time
+        FROM DB.v_touchpoints
+        WHERE <kind> != '' AND NOT too_late AND attributed_by IN <claims>
+            AND log_time <= fromUnixTimestamp64Milli({until:Int64})
+            AND <kind> IN (SELECT <kind> FROM DB.touchpoints WHERE <kind> != '' AND <relevant>)
+    )
+    WHERE concat('<kind>:', key) NOT IN (SELECT identifier FROM DB.v_identity_decisions WHERE kind = 'block')
+    GROUP BY key
+) AS of_<kind> ON of_<kind>.key = t.<kind>"""
+
+TOLD: Final = """
+SELECT
+    toUnixTimestamp64Milli(effect.3) AS at, effect.1 AS scope, effect.2 AS customer, touchpoint_id, name, channel,
+    toUnixTimestamp64Milli(occurred_at), sequence, toUnixTimestamp64Milli(log_time),
+    customer_id, attributed_by, [<kinds>], properties
+FROM
+(
+    SELECT
+        t.touchpoint_id AS touchpoint_id, t.customer_id AS customer_id, t.attributed_by AS attributed_by,
+        t.name AS name, t.channel AS channel, t.occurred_at AS occurred_at, t.sequence AS sequence,
+        t.log_time AS log_time, t.raw_partition AS raw_partition, t.raw_offset AS raw_offset,
+        <properties> AS properties, <own_keys>,
+        arrayJoin(arrayFilter(one -> one.2 != '', [<effects>])) AS effect
+    FROM (SELECT * FROM DB.v_touchpoints WHERE <relevant>) AS t <owners>
+)
+WHERE cityHash64(effect.2) % {slices:UInt32} = {slice:UInt32}"""
+
+OF_CUSTOMER: Final = f"('{CUSTOMER}', toString(t.customer_id), greatest(t.log_time, <claimed>))"
+OF_KEY: Final = "('<kind>', toString(of_<kind>.owner), greatest(t.log_time, of_<kind>.claimed_at))"
+
+MOVED: Final = """
+SELECT count() AS moved FROM
+(
+    SELECT touchpoint_id, customer_id, rev FROM DB.touchpoints FINAL WHERE customer_id != '' AND <relevant>
+) AS t INNER ANY JOIN (SELECT touchpoint_id, customer_id, rev FROM DB.attributions FINAL) AS a
+    ON a.touchpoint_id = t.touchpoint_id
+WHERE a.rev >= t.rev AND a.customer_id != t.customer_id"""
+
+ALERTS: Final = """
+SELECT alert_id, state, notify, reason, severity, kind, break_name, occurrence, customer_id, anchor,
+    toUnixTimestamp64Milli(cause_at) AS cause_at_ms, toUnixTimestamp64Milli(fired_at) AS fired_at_ms,
+    toUnixTimestamp64Milli(changed_at) AS changed_at_ms, first_line, definition_version
+FROM DB.v_alerts
+WHERE definition = {definition:String} AND state != 'moved' AND fired_at >= fromUnixTimestamp64Milli({since:Int64})
+    AND fired_at <= fromUnixTimestamp64Milli({until:Int64})
+    AND cityHash64(customer_id) % {slices:UInt32} = {slice:UInt32}"""
+
+
+class Extent(NamedTuple):
+    """What is stored: how many touchpoints, and the log times of the first and the last."""
+
+    touchpoints: int
+    first_at: int
+    last_at: int
+
+
+class Wanted(NamedTuple):
+    """Which touchpoints: names, properties by which one matters whatever its name, and the kinds of business keys
+    under which they are told. `of_customers`: they are told to their customers, too. `needs_properties`: a definition
+    looks at them.
+    """
+
+    names: Sequence[str]
+    facts: Sequence[str]
+    kinds: Sequence[str]
+    of_customers: bool
+    needs_properties: bool
+
+    @property
+    def owned(self) -> Sequence[str]:
+        """The kinds of keys whose owners have to be known."""
+        return BUSINESS_KINDS if self.of_customers else self.kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`browsers`: sources whose write key a browser holds; their claims are weak."""
+
+    ask: Ask
+    stream: Stream
+    browsers: Sequence[str] = ()
+
+    def extent(self) -> Extent:
+        (row,) = self.ask(EXTENT, {})
+        return Extent(int(row["touchpoints"]), int(row["first_at"]), int(row["last_at"]))
+
+    def count(self, wanted: Wanted, since: int, until: int) -> int:
+        """Of touchpoints, before they are told under their headings."""
+        query = f"SELECT count() AS found FROM DB.touchpoints WHERE {RELEVANT}"  # noqa: S608  our own words
+        return int(self.ask(query, self._span(wanted, since, until))[0]["found"])
+
+    def moved(self, wanted: Wanted, since: int, until: int) -> int:
+        """Touchpoints that had another customer when they arrived."""
+        return int(self.ask(_filled(MOVED), self._span(wanted, since, until))[0]["moved"])
+
+    def told(self, wanted: Wanted, since: int, until: int, slice_: int, slices: int) -> Iterator[Sequence[Told]]:
+        """Block by block, in the order in which they could be known."""
+        parameters = self._span(wanted, since, until) | {"slice": slice_, "slices": slices}
+        query = f"{query_of(wanted)}\nORDER BY at, raw_partition, raw_offset, touchpoint_id, scope"
+        with self.stream(query, parameters) as blocks:
+            for block in blocks:
+                yield [Told(*row) for row in block]
+
+    def alerts(self, definition: str, since: int, until: int, slice_: int, slices: int) -> dict[Subject, Raised]:
+        parameters = {"definition": definition, "since": since, "until": until, "slice": slice_, "slices": slices}
+        found = [raised_of(row) for row in self.ask(ALERTS, parameters)]
+        return {one.subject: one for one in found}
+
+    def _span(self, wanted: Wanted, since: int, until: int) -> dict[str, Any]:
+        lists = {"names": list(wanted.names), "facts": list(wanted.facts), "browsers": list(self.browsers)}
+        return lists | {"since": since, "until": until}
+
+
+def query_of(wanted: Wanted) -> str:
+    """Without an order. Each kind of key costs one look at all claims."""
+    effects = [OF_KEY.replace("<kind>", kind) for kind in wanted.kinds]
+    if wanted.of_customers:
+        effects.insert(0, OF_CUSTOMER.replace("<claimed>", _claimed(wanted.owned)))
+    return _filled(
+        TOLD.replace("<effects>", ", ".join(effects))
+        .replace("<owners>", "".join(OWNERS.replace("<kind>", kind) for kind in wanted.owned))
+        .replace("<kinds>", ", ".join(BUSINESS_KINDS))
+        .replace("<own_keys>", ", ".join(f"t.{kind} AS {kind}" for kind in BUSINESS_KINDS))
+        .replace("<properties>", "t.properties" if wanted.needs_properties else "''")
+    )
+
+
+def _claimed(kinds: Sequence[str]) -> str:
+    """When a touchpoint that carries only a business key got its customer; the beginning of time for all others."""
+    cases = [f"t.origin = concat('{kind}:', t.{kind}), of_{kind}.claimed_at" for kind in kinds]
+    return f"multiIf({', '.join(cases)}, toDateTime64(0, 3, 'UTC'))" if cases else "toDateTime64(0, 3, 'UTC')"
+
+
+def _filled(query: str) -> str:
+    """Our own words only; values go as parameters."""
+    return query.replace("<relevant>", RELEVANT).replace("<claims>", CLAIMS)
+
+
+def raised_of(row: Mapping[str, Any]) -> Raised:
+    change = AlertChange(
+        alert_id=row["alert_id"],
+        state=row["state"],
+        notify=row["notify"],
+        reason=row["reason"],
+        severity=row["severity"],
+        kind=row["kind"],
+        break_name=row["break_name"],
+        occurrence=row["occurrence"],
+        customer_id=row["customer_id"],
+        anchor=row["anchor"],
+        cause_at=row["cause_at_ms"],
+        due_at=None,
+        cleared_at=None,
+        fired_at=row["fired_at_ms"],
+        changed_at=row["changed_at_ms"],
+        first_line=row["first_line"],
+    )
+    return Raised(change, change.state, change.reason, change.notify)
