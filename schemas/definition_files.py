@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
+from schemas.answers import answers_of, name_flaws
+from schemas.catalogue_checks import catalogue_flaws
 from schemas.definition import Catalogue, Definition
 from schemas.definition_checks import flaws_of
 from schemas.definition_shape import fields_of, path_of, sentence
@@ -36,11 +38,17 @@ M = TypeVar("M", bound=BaseModel)
 def load_catalogue(file: Path) -> Catalogue:
     """Raises DefinitionError."""
     document = read_mapping(file)
-    return validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
+    catalogue = validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
+    flaws = [Flaw(str(file), *place(document, path), text) for path, text in catalogue_flaws(catalogue)]
+    if flaws:
+        raise DefinitionError(flaws)
+    return catalogue
 
 
 def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
-    """All `*.yaml` of the directory, by name. Raises DefinitionError with the flaws of all files."""
+    """All `*.yaml` of the directory, by name, then what follows from the catalogue (`schemas.answers`). Raises
+    DefinitionError with the flaws of all files.
+    """
     files = sorted(directory.glob("*.yaml"))
     if not files:
         advice = "no journey definition (*.yaml) lies here. Add one, or name another directory."
@@ -61,7 +69,7 @@ def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
         found[definition.journey] = definition, file
     if flaws:
         raise DefinitionError(flaws)
-    return [definition for definition, _ in found.values()]
+    return [*(definition for definition, _ in found.values()), *answers_of(catalogue)]
 
 
 def load_definition(file: Path, catalogue: Catalogue) -> Definition:
@@ -77,8 +85,11 @@ def find_definition(name: str, directory: Path, catalogue: Catalogue) -> Definit
             names[str(read_mapping(file).get("journey"))] = file
         except DefinitionError:
             continue
+    answers = {answer.journey: answer for answer in answers_of(catalogue)}
+    if name in answers:
+        return answers[name]
     if name not in names:
-        text = f"no file here defines the journey {name!r}.{nearest(name, names)}"
+        text = f"no file here defines the journey {name!r}.{nearest(name, [*names, *answers])}"
         raise DefinitionError([Flaw(str(directory), 1, 1, text)])
     return load_definition(names[name], catalogue)
 
@@ -86,7 +97,8 @@ def find_definition(name: str, directory: Path, catalogue: Catalogue) -> Definit
 def _loaded(file: Path, catalogue: Catalogue) -> tuple[Definition, CommentedMap]:
     document = read_mapping(file)
     definition = validated(Definition, plain(document), file, document, drop=0)
-    flaws = [Flaw(str(file), *place(document, path), text) for path, text in flaws_of(definition, catalogue)]
+    found = [*flaws_of(definition, catalogue), *name_flaws(definition, catalogue)]
+    flaws = [Flaw(str(file), *place(document, path), text) for path, text in found]
     if flaws:
         raise DefinitionError(flaws)
     return definition, document

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from schemas.answers import answers_of
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition
 from schemas.export import export_schemas
 from schemas.identity_files import USUAL_FILE, identity_file_of, load_identity_rules
@@ -57,7 +58,9 @@ def validate(
         console.print(flaw, markup=False)
     if flaws:
         raise typer.Exit(1)
-    console.print(f"{settings.catalogue_file}: {len(catalogue.touchpoints)} touchpoints", markup=False)
+    answers = [answer.journey for answer in answers_of(catalogue)]
+    made = f"; journeys made of it: {', '.join(answers)}" if answers else ""
+    console.print(f"{settings.catalogue_file}: {len(catalogue.touchpoints)} touchpoints{made}", markup=False)
     if identity_file is None:
         console.print("identity rules: built in, no identity.yaml lies here", markup=False)
     else:
