@@ -29,7 +29,7 @@ from streams.pace.keep_time import KeepTime
 from streams.settings import StageSpec
 from streams.stage import Effect
 
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 """Grows with each change of code that may answer differently or store state differently."""
 
 _beat = fast_type(Beat)

@@ -10,7 +10,8 @@ import msgspec
 
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode
-from schemas.records import Attach, Detach, Entry, Fact, Resolved, Tick
+from schemas.identifiers import alert_id_of, journey_id_of
+from schemas.records import Acknowledged, Attach, Detach, Entry, Fact, Mode, Resolved, Switched, Tick
 from schemas.touchpoint import Identifiers
 from streams.journey.compile import compile_definitions
 from streams.journey.plan import Compiled
@@ -137,11 +138,11 @@ class Log:
         place: dict[str, Any] = {"customer_id": customer, "scope": scope}
         self._append(Detach(**self._next(), **place, touchpoint_ids=list(ids), rev=self._rev, moved_to=moved_to))
 
-    def resolved(self, entry: Entry, customer: str | None = "c1", too_late: bool = False) -> None:
+    def resolved(self, entry: Entry, customer: str | None = "c1", too_late: bool = False, by: str = "user_id") -> None:
         rest: dict[str, Any] = {
             "message_id": entry.touchpoint_id,
             "customer_id": customer,
-            "attributed_by": "user_id",
+            "attributed_by": by,
             "origin": "user_id:u",
             "declared": True,
             "source": "shop",
@@ -158,6 +159,40 @@ class Log:
 
     def tick(self, w: int) -> None:
         self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w))
+
+    def switch(self, version: int, mode: Mode, from_at: int, definition: str = "click_and_collect") -> None:
+        said: dict[str, Any] = {"reason": "a test", "decided_by": "nobody", "decided_at": from_at}
+        place: dict[str, Any] = {"at": ("keep_time", 0, len(self.records), 0), "definition": definition}
+        self._append(Switched(**place, **said, version=version, mode=mode, from_at=from_at))
+
+    def acknowledge(
+        self,
+        break_name: str,
+        *,
+        closes: bool = False,
+        customer: str = "c1",
+        anchor: str = "order_id:7",
+        definition: str = "click_and_collect",
+        version: int = 1,
+        occurrence: int = 1,
+        alert_id: str | None = None,
+        by: str = "team-night",
+    ) -> None:
+        journey_id = journey_id_of(definition, version, customer, anchor)
+        about: dict[str, Any] = {"definition": definition, "version": version, "anchor": anchor}
+        self._append(
+            Acknowledged(
+                at=("keep_time", 0, len(self.records), 0),
+                alert_id=alert_id or alert_id_of(journey_id, break_name, occurrence),
+                customer_id=customer,
+                break_name=break_name,
+                occurrence=occurrence,
+                closes=closes,
+                acknowledged_by=by,
+                acknowledged_at=NOON,
+                **about,
+            )
+        )
 
 
 @dataclass

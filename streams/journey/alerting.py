@@ -1,8 +1,10 @@
 """The life of an alert, as one table.
 
 The fold says of each break whether it is active or cleared; a break it no longer knows is absent; an instance that
-belongs to somebody else now has moved; and past start + lifetime an active break is expired. What the alert becomes
-follows from that and from what it was. A pair that is not in the table changes nothing, and only a change is written.
+belongs to somebody else now has moved; and past start + lifetime an active break is expired. A person says that
+somebody looks after it, or closes it. What the alert becomes follows from that and from what it was. A pair that is
+not in the table changes nothing, and only a change is written. What was closed stays so, whatever the fold says; only
+that the break never was is still written.
 
 An alert that was told as firing is told when it ends, with two exceptions: one that moved goes on elsewhere under the
 same `dedup_key`, and one that was resolved already has nothing to say when the break turns out never to have been.
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from schemas.records import AlertState
+from schemas.records import AlertState, Mode
 from schemas.records import Run as RunKind
 from streams.journey.fold import due_at
 from streams.journey.plan import CompiledDefinition
@@ -23,7 +25,7 @@ from streams.journey.rules import finding_of
 from streams.journey.run import Run
 from streams.journey.values import AlertRecord, Book, Finding
 
-Verdict = Literal["active", "cleared", "absent", "moved", "expired"]
+Verdict = Literal["active", "cleared", "absent", "moved", "expired", "acknowledged", "closed"]
 
 
 class Transition(NamedTuple):
@@ -49,6 +51,13 @@ TRANSITIONS: Final[dict[tuple[Verdict, AlertState | None], Transition]] = {
     ("expired", "moved"): Transition("resolved", True, "expired"),
     ("expired", None): Transition("resolved", False, "expired"),
     ("expired", "withdrawn"): Transition("resolved", False, "expired"),
+    ("acknowledged", "firing"): Transition("acknowledged", True, "acknowledged"),
+    ("cleared", "acknowledged"): Transition("resolved", True, "cleared"),
+    ("absent", "acknowledged"): Transition("withdrawn", True, "withdrawn"),
+    ("moved", "acknowledged"): Transition("moved", False, "moved"),
+    ("expired", "acknowledged"): Transition("resolved", True, "expired"),
+    ("closed", "firing"): Transition("resolved", True, "closed"),
+    ("closed", "acknowledged"): Transition("resolved", True, "closed"),
 }
 
 
@@ -117,25 +126,42 @@ def farewells(book: Book, moved: bool, log_time: int) -> list[Move]:
     return changed
 
 
+def said(known: AlertRecord, closes: bool, by: str, log_time: int) -> Move | None:
+    """What a person's word changes."""
+    transition = TRANSITIONS.get(("closed" if closes else "acknowledged", known.state))
+    if transition is None:
+        return None
+    becomes, told, reason = transition
+    changed_at = max(known.changed_at, log_time)
+    record = AlertRecord(known.finding, becomes, known.fired_at, changed_at, by, closes)
+    return Move(record, told, reason)
+
+
 def _move(
     changed: list[Move], verdict: Verdict, finding: Finding, known: AlertRecord | None, continues: bool, log_time: int
 ) -> None:
     transition = TRANSITIONS.get((verdict, known.state if known is not None else None))
-    if transition is None:
+    if transition is None or (known is not None and known.closed and verdict != "absent"):
         return
     becomes, told, reason = transition
-    fired_at = log_time if known is None or becomes == "firing" else known.fired_at
-    changed_at = log_time if known is None else max(known.changed_at, log_time)
     told = told or (verdict == "cleared" and known is None and continues)
-    changed.append(Move(AlertRecord(finding, becomes, fired_at, changed_at), told, reason))
+    if known is None or becomes == "firing":
+        changed_at = log_time if known is None else max(known.changed_at, log_time)
+        record = AlertRecord(finding, becomes, log_time, changed_at)
+    else:
+        changed_at = max(known.changed_at, log_time)
+        record = AlertRecord(finding, becomes, known.fired_at, changed_at, known.acknowledged_by, known.closed)
+    changed.append(Move(record, told, reason))
 
 
-def told(definition: CompiledDefinition, run: RunKind, move: Move) -> tuple[bool, str]:
-    """Whether somebody is to be told, and why or why not."""
+def told(definition: CompiledDefinition, mode: Mode | None, run: RunKind, move: Move) -> tuple[bool, str]:
+    """Whether somebody is to be told, and why or why not. `mode`: that of the instance."""
     if not move.notify:
         return False, move.reason
-    if not definition.live:
+    if mode != "live":
         return False, "shadow"
+    if move.record.finding.name in definition.monitored:
+        return False, "monitored"
     if run in ("replay", "backfill"):
         return False, run
     return True, move.reason

@@ -41,7 +41,8 @@ class Cluster:
 
 
 def is_firing(run: Run) -> bool:
-    return bool(run.alerts) and any(record.state == "firing" for record in (run.alerts or {}).values())
+    """Or acknowledged: nobody has said that it is over."""
+    return bool(run.alerts) and any(one.state in ("firing", "acknowledged") for one in (run.alerts or {}).values())
 
 
 def clusters(scopes: Sequence[Scope], units: Sequence[Unit]) -> list[Cluster]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.records import At, Fact, Mode
+from schemas.records import At, AttributedBy, Fact, Mode
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -31,6 +31,7 @@ class ResolvedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=
     at: At
     touchpoint_id: str
     customer_id: str | None
+    attributed_by: AttributedBy
     rev: int
     name: str
     channel: str
@@ -40,6 +41,11 @@ class ResolvedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag=
     too_late: bool
     keys: dict[str, str]
     facts: dict[str, Fact]
+
+    @property
+    def person(self) -> str | None:
+        """As in an entry: a touchpoint that names a user is always that user's."""
+        return self.customer_id if self.attributed_by == "user_id" else None
 
 
 class AttachView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="attach"):

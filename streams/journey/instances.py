@@ -12,10 +12,11 @@ arrival order.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
 from streams.journey.fold import advance, is_open, starts
+from streams.journey.modes import Modes, Span
 from streams.journey.plan import CompiledDefinition
 from streams.journey.run import Run
 from streams.journey.values import Book, Kept, comes_after, order_of
@@ -83,41 +84,65 @@ class Unit:
     def truncated(self) -> bool:
         return any(scope.truncated for scope in self.scopes)
 
+    def started_in(self, spans: Sequence[Span]) -> bool:
+        """Whether something occurred in one of them, in the order of time, that may have begun an instance."""
+        if self.last is None or self.last.occurred_at < spans[0][0]:
+            return False
+        return any(
+            since <= kept.occurred_at < until and starts(self.definition, kept) and self.wants(kept, scope)
+            for since, until in spans
+            for scope in self.scopes
+            for kept in scope.kept
+        )
+
     def wants(self, kept: Kept, scope: Scope) -> bool:
         definition = self.definition
         if kept.name not in definition.plans and not definition.relevant(kept.name, kept.facts):
             return False
         return scope.of_key or definition.kind is None or not kept.kinds & KIND_BITS[definition.kind]
 
-    def take(self, kept: Kept, scope: Scope) -> Run | None:
+    def take(self, kept: Kept, scope: Scope, modes: Modes) -> Run | None:
         """Fold a touchpoint that comes after all others in the order. The run that it touched, if any."""
         self.last = kept
-        run = self._place(kept, scope)
-        if run is not None:
+        run = self._place(kept, scope, modes)
+        if run is None:
+            return None
+        if run.start is None and self._is_off(run, kept, modes):
+            run.members.append(kept)
+            run.max_log = max(run.max_log, kept.log_time)
+        else:
             advance(self.definition, run, kept)
         return run
+
+    def _is_off(self, run: Run, kept: Kept, modes: Modes) -> bool:
+        """The first touchpoint that matches the start decides, for good."""
+        if run.mode is None and starts(self.definition, kept):
+            run.mode = modes.at(self.definition, kept.occurred_at)
+        return run.mode == "off"
 
     def in_order(self, kept: Kept) -> bool:
         return self.last is None or comes_after(kept, self.last)
 
-    def refold(self) -> tuple[Run, ...]:
+    def refold(self, modes: Modes) -> tuple[Run, ...]:
         """Fold everything kept again. The former runs are returned, untouched."""
         former, self.runs, self.last = self.runs, (), None
         everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
         if len(self.scopes) > 1:
             everything.sort(key=lambda pair: order_of(pair[0]))
         for kept, scope in everything:
-            self.take(kept, scope)
+            self.take(kept, scope, modes)
         return former
 
-    def _place(self, kept: Kept, scope: Scope) -> Run | None:
+    def _place(self, kept: Kept, scope: Scope, modes: Modes) -> Run | None:
         if scope.of_key:
             return self._of_key(scope.key)
         definition, at = self.definition, kept.occurred_at
         if definition.kind is None:
             if self.runs and is_open(definition, self.runs[-1], at):
                 return self.runs[-1]
-            return self._new(f"start:{kept.touchpoint_id}") if starts(definition, kept) else None
+            if not starts(definition, kept) or modes.at(definition, at) == "off":
+                return None
+            return self._new(f"start:{kept.touchpoint_id}")
         candidates = [run for run in self.runs if is_open(definition, run, at)]
         return candidates[0] if len(candidates) == 1 else None
 

@@ -1,8 +1,8 @@
 """The state of track as changelog entries: small keys, small values, one per touchpoint.
 
 Only what cannot be folded again is stored: the touchpoints themselves, the ids that were detached, the alerts, the
-steps judged missed, and how far the upstream stages and W have come. Everything else follows by a re-fold. Keys are
-MessagePack arrays; their first item says what the entry is.
+steps judged missed, what was switched, and how far the upstream stages and W have come. Everything else follows by a
+re-fold. Keys are MessagePack arrays; their first item says what the entry is. A book's definition is `name@version`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streams.journey.modes import Turns
 from streams.journey.values import AlertRecord, Book, Kept
 from streams.stage import Change
 
@@ -20,6 +21,7 @@ GONE: Final = "g"
 BOOK: Final = "b"
 TRUNCATED: Final = "t"
 META: Final = "m"
+TURNS: Final = "s"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_key = msgspec.msgpack.Decoder(list[str]).decode
@@ -41,6 +43,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decode_book = msgspec.msgpack.Decoder(StoredBook).decode
+_decode_turns = msgspec.msgpack.Decoder(Turns).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
 
 
@@ -51,6 +54,7 @@ class Restored(NamedTuple):
     gone: dict[tuple[str, str], dict[str, tuple[int, int]]]
     truncated: set[tuple[str, str]]
     books: dict[tuple[str, str, str], StoredBook]
+    turns: dict[str, Turns]
     meta: Meta
 
 
@@ -77,6 +81,9 @@ class Ledger:
         value = StoredBook(missed, until, list(book.values()) if book else []) if missed or book else None
         self._put((BOOK, definition, customer, anchor), value)
 
+    def turns(self, definition: str, turns: Turns) -> None:
+        self._put((TURNS, definition), turns)
+
     def _put(self, key: tuple[str, ...], value: object) -> None:
         self._changes[_encode(key)] = None if value is None else _encode(value)
 
@@ -89,7 +96,7 @@ class Ledger:
 
 
 def read(entries: Iterable[tuple[bytes, bytes]]) -> Restored:
-    found = Restored({}, {}, set(), {}, Meta([], 0))
+    found = Restored({}, {}, set(), {}, {}, Meta([], 0))
     for key, value in entries:
         kind, *address = _decode_key(key)
         if kind == ENTRY:
@@ -100,6 +107,8 @@ def read(entries: Iterable[tuple[bytes, bytes]]) -> Restored:
             found.truncated.add((address[0], address[1]))
         elif kind == BOOK:
             found.books[address[0], address[1], address[2]] = _decode_book(value)
+        elif kind == TURNS:
+            found.turns[address[0]] = _decode_turns(value)
         elif kind == META:
             found = found._replace(meta=_decode_meta(value))
         else:

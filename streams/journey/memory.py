@@ -162,7 +162,7 @@ class Memory:
             kinds,
             rev,
             moved_from,
-            entry.person if self._compiled.persons and type(entry) is EntryView else None,
+            entry.person if self._compiled.persons else None,
         )
 
     def _shared_facts(self, facts: dict[str, Fact]) -> dict[str, Fact] | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas.fast import encode, fast_type
 from schemas.identifiers import alert_id_of, dedup_key_of, journey_id_of, partition_of
-from schemas.records import Alert, At, BreakState, Journey, StepState, StepStatus, Witness
+from schemas.records import Alert, At, BreakState, Journey, Mode, StepState, StepStatus, Witness
 from schemas.records import Run as RunKind
 from schemas.topics import PARTITIONS
 from streams.journey.alerting import Move, findings, told
@@ -57,6 +57,7 @@ def journey_effect(
         journey_id=run.journey_id,
         definition=definition.name,
         version=definition.version,
+        mode=cast(Mode, run.mode),
         customer_id=customer,
         anchor=run.anchor,
         status=status_of(definition, run) if exists else "moved",
@@ -118,7 +119,7 @@ def alert_effect(
     definition: CompiledDefinition, run: Run, customer: str, at: At, kind: RunKind, log_time: int, move: Move
 ) -> Effect:
     record, finding = move.record, move.record.finding
-    notify, reason = told(definition, kind, move)
+    notify, reason = told(definition, run.mode, kind, move)
     incident = f"{definition.name}/{finding.name}"
     alert = _ALERT(
         at=at,
@@ -132,7 +133,9 @@ def alert_effect(
         reason=reason,
         definition=definition.name,
         version=definition.version,
+        mode=cast(Mode, run.mode),
         owner=definition.owner,
+        runbook=definition.runbooks.get(finding.name),
         severity=finding.severity,
         kind=finding.kind,
         break_name=finding.name,
@@ -147,6 +150,7 @@ def alert_effect(
         fired_at=record.fired_at,
         changed_at=record.changed_at,
         cause_log_time=log_time,
+        acknowledged_by=record.acknowledged_by,
         evidence=[
             _WITNESS(
                 touchpoint_id=kept.touchpoint_id, name=kept.name, channel=kept.channel, occurred_at=kept.occurred_at
@@ -177,14 +181,18 @@ def first_line(definition: CompiledDefinition, run: Run, customer: str, move: Mo
 
 def _what(run: Run, move: Move, log_time: int) -> str:
     finding, state = move.record.finding, move.record.state
-    subject = _subject(run, finding, state == "firing", log_time)
+    subject = _subject(run, finding, state in ("firing", "acknowledged"), log_time)
     if state == "firing":
         return subject
+    if state == "acknowledged":
+        return f"{subject}, {move.record.acknowledged_by} looks after it"
     if state == "withdrawn":
         late = finding.kind in LATE_STEPS
         return f"withdrawn: step {finding.step} is not late after all" if late else f"withdrawn: {finding.name}"
     if state == "moved":
         return f"{subject}, goes on under another customer"
+    if move.reason == "closed":
+        return f"{subject}, closed by {move.record.acknowledged_by}"
     if move.reason == "expired":
         return f"{subject}, given up: the journey's time is over"
     cleared = finding.cleared_at if finding.cleared_at is not None else log_time
@@ -214,8 +222,10 @@ def _subject(run: Run, finding: Finding, is_firing: bool, log_time: int) -> str:
             return f"{name}: happened at {when} and is forbidden{', somebody must look' if is_firing else ''}"
         case "repeated" | "low_score":
             return f"{name} at step {step} since {when}{times}"
-        case "experience_balance" | "identity_conflict":
-            return f"{name} since {when}{times}"
+        case "experience_balance":
+            return f"{name}: the bad outweighs the good since {when}{times}"
+        case "identity_conflict":
+            return f"{name}: different people act in it since {when}{', somebody must look' if is_firing else ''}"
         case "silent_source" | "broken_contract":
             raise AssertionError(f"{finding.kind} is no break of a journey")
 

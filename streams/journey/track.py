@@ -3,7 +3,8 @@
 What it holds is a function of its log. A record changes a `Scope` (what one customer has under one heading); the
 units that fold this scope advance, if the touchpoints come last in the order, or fold again; every run that was
 touched is then judged and its alerts written. Nothing looks at batches: a snapshot leaves in `flush` under the
-position of the last record that changed it, an alert at once.
+position of the last record that changed it, an alert at once. What people say about versions and alerts lies in the
+same log: a switch folds again what started since, and an alert's state follows from what is said about it, too.
 """
 
 from __future__ import annotations
@@ -16,13 +17,24 @@ from schemas.fast import encode, fast_type
 from schemas.records import At, DeadLetter
 from schemas.records import Run as RunKind
 from schemas.topics import DAY_MS, PARTITIONS
-from streams.journey.alerting import Move, farewells, findings, moves
+from streams.journey.alerting import Move, farewells, findings, moves, said
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import is_firing
-from streams.journey.inputs import DECODE_ERRORS, AttachView, DetachView, EntryView, ResolvedView, TickView, decode
+from streams.journey.inputs import (
+    DECODE_ERRORS,
+    AcknowledgedView,
+    AttachView,
+    DetachView,
+    EntryView,
+    ResolvedView,
+    SwitchedView,
+    TickView,
+    decode,
+)
 from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
 from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
-from streams.journey.memory import Memory
+from streams.journey.memory import Memory, title
+from streams.journey.modes import Modes, Turn
 from streams.journey.plan import Compiled
 from streams.journey.run import Run, Ticket
 from streams.journey.snapshot import alert_effect, journey_effect
@@ -60,9 +72,11 @@ class Track:
         self._ledger = Ledger()
         self._upstream = Upstream()
         self._memory = Memory(compiled, self._ledger, 2 * horizon_ms + DAY_MS)
+        self._modes = Modes(compiled.definitions)
         self._agenda: Agenda[Ticket] = Agenda()
         self._dirty: dict[str, Dirty] = {}
         self._w = 0
+        self._unheeded = 0
         self._offset = 0
         self._ordinal = 0
 
@@ -85,8 +99,12 @@ class Track:
             self._attach(value, out)
         elif kind is DetachView:
             self._detach(value, out)
-        else:
+        elif kind is TickView:
             self._tick(value, out)
+        elif kind is SwitchedView:
+            self._switched(value, out)
+        else:
+            self._acknowledged(value, out)
 
     def flush(self, out: list[Effect]) -> None:
         for at, log_time, unit, run, exists in self._dirty.values():
@@ -103,11 +121,13 @@ class Track:
         stored = read(entries)
         self._upstream.load(stored.meta.upstream)
         self._w = stored.meta.w
+        self._modes.load(stored.turns)
         for unit in self._memory.restore(stored.entries, stored.gone, stored.truncated):
-            unit.refold()
+            unit.refold(self._modes)
             for run in unit.runs:
                 if run.start is not None:
-                    self._recall(unit, run, stored.books.pop((unit.definition.name, unit.customer, run.anchor), None))
+                    address = (title(unit.definition), unit.customer, run.anchor)
+                    self._recall(unit, run, stored.books.pop(address, None))
         self._memory.restore_attics(stored.books)
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
@@ -128,7 +148,8 @@ class Track:
         out.append(Effect("dead_letters", self.partition % PARTITIONS, None, encode(letter)))
 
     def numbers(self) -> Mapping[str, int]:
-        return {"waiting": len(self._agenda)}
+        """`unheeded`: what people said, since this process began, that changes nothing: no such alert, or over."""
+        return {"waiting": len(self._agenda), "unheeded": self._unheeded}
 
     def wakes_at(self) -> int | None:
         """No tick before this one changes anything, as long as no other record comes: who makes ticks may leave them
@@ -185,6 +206,27 @@ class Track:
         if before:
             self._memory.evict(before, self._w)
 
+    def _switched(self, value: SwitchedView, out: list[Effect]) -> None:
+        name = value.definition
+        changed = self._modes.take(name, Turn(value.version, value.mode, value.from_at, value.at[2]))
+        if changed is None:
+            self._unheeded += 1
+            return
+        self._ledger.turns(name, self._modes.turns[name])
+        for unit in self._memory.started_in(name, changed) if changed else ():
+            self._refold(unit, set(), self._w, out)
+
+    def _acknowledged(self, value: AcknowledgedView, out: list[Effect]) -> None:
+        unit, run = self._memory.run_of(value)
+        known = run.alerts.get((value.break_name, value.occurrence)) if run is not None and run.alerts else None
+        move = said(known, value.closes, value.acknowledged_by, self._w) if known is not None else None
+        if unit is None or run is None or move is None:
+            self._unheeded += 1
+            return
+        self._alert(unit, run, move, self._w, out)
+        self._memory.store_book(unit, run)
+        self._settle(unit, run, False, self._w, out)
+
     # -- one scope ---------------------------------------------------------------------------------
 
     def _insert(self, customer: str, key: str, entries: Sequence[Kept], log_time: int, out: list[Effect]) -> None:
@@ -210,22 +252,22 @@ class Track:
             if again or (wanted and not unit.in_order(wanted[0])):
                 self._refold(unit, set(), log_time, out)
             elif len(wanted) == 1:
-                self._settle(unit, unit.take(wanted[0], scope), True, log_time, out)
+                self._settle(unit, unit.take(wanted[0], scope, self._modes), True, log_time, out)
             else:
-                for run in dict.fromkeys([unit.take(kept, scope) for kept in wanted]):
+                for run in dict.fromkeys([unit.take(kept, scope, self._modes) for kept in wanted]):
                     self._settle(unit, run, True, log_time, out)
 
     def _refold(self, unit: Unit, moved: set[str], log_time: int, out: list[Effect]) -> None:
         """`moved`: touchpoints that went to another customer; an instance without its start went with them."""
-        former = {run.anchor: run for run in unit.refold() if run.start is not None}
-        held = {anchor: run.members for anchor, run in former.items()}
+        former = {run.anchor: run for run in unit.refold(self._modes) if run.start is not None}
+        held = {anchor: (run.members, run.mode) for anchor, run in former.items()}
         for run in unit.runs:
             if run.start is not None and run.anchor in former:
                 run.inherit(former.pop(run.anchor))
         for old in former.values():
             self._farewell(unit, old, old.start is not None and old.start.touchpoint_id in moved, log_time, out)
         for run in unit.runs:
-            self._settle(unit, run, held.get(run.anchor) != run.members, log_time, out)
+            self._settle(unit, run, held.get(run.anchor) != (run.members, run.mode), log_time, out)
 
     # -- one run -----------------------------------------------------------------------------------
 

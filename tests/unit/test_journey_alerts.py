@@ -30,6 +30,8 @@ def history(*what: tuple[str, int] | str) -> Log:
             log.attach(touch(item[0], item[1], tid=f"{item[0]}"))
         elif item == "tick":
             log.tick(FIRE)
+        elif item in ("acknowledge", "close"):
+            log.acknowledge("paid", closes=item == "close")
         elif item == "end":
             log.tick(NOON + 10 * DAY + 1)
         elif item == "away":
@@ -63,6 +65,13 @@ ROWS = {
     ("expired", "moved"): (history("tick", "away", "end", "back"), ("resolved", True)),
     ("expired", None): (history("end"), ("resolved", False)),
     ("expired", "withdrawn"): (history("tick", paid(IN_TIME), "end", "payment_captured"), ("resolved", False)),
+    ("acknowledged", "firing"): (history("tick", "acknowledge"), ("acknowledged", True)),
+    ("cleared", "acknowledged"): (history("tick", "acknowledge", paid(LATE)), ("resolved", True)),
+    ("absent", "acknowledged"): (history("tick", "acknowledge", paid(IN_TIME)), ("withdrawn", True)),
+    ("moved", "acknowledged"): (history("tick", "acknowledge", "away"), ("moved", False)),
+    ("expired", "acknowledged"): (history("tick", "acknowledge", "end"), ("resolved", True)),
+    ("closed", "firing"): (history("tick", "close"), ("resolved", True)),
+    ("closed", "acknowledged"): (history("tick", "acknowledge", "close"), ("resolved", True)),
 }
 
 

@@ -33,6 +33,8 @@ def test_track_is_a_stage() -> None:
         (inputs.AttachView, records.Attach),
         (inputs.DetachView, records.Detach),
         (inputs.TickView, records.Tick),
+        (inputs.SwitchedView, records.Switched),
+        (inputs.AcknowledgedView, records.Acknowledged),
     ],
 )
 def test_the_views_agree_with_the_contracts(view: type[msgspec.Struct], model: type[Contract]) -> None:
