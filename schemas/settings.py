@@ -159,11 +159,19 @@ class Settings(BaseSettings):
     alertmanager_ends_after_ms: Annotated[int, Field(ge=200, le=86_400_000)] = Field(
         300_000, description="Without a refresh for so long Alertmanager ends an incident. Twice the refresh or more."
     )
+    notifier_token: SecretStr | None = Field(
+        None,
+        description="Bearer token of who may acknowledge, close and silence, 16 characters or more. Embedded mode uses "
+        "its admin token. None: nobody may, from outside.",
+    )
+    notifier_url: HttpUrl | None = Field(
+        None, description="Where `touchline alerts` finds the notifier. Default: on this machine."
+    )
     generator_url: HttpUrl | None = Field(
         None, description="Where an alert in Alertmanager links to, as its source. Without it there is no link."
     )
 
-    @field_validator("control_secret", "personal_key", "proof_secret")
+    @field_validator("control_secret", "personal_key", "proof_secret", "notifier_token")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < SECRET_LENGTH_MIN:

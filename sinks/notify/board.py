@@ -15,7 +15,7 @@ from schemas.fast import encode, fast_decoder
 from schemas.records import Alert
 from schemas.routes import SEVERITIES
 from sinks.notify.database import Database
-from sinks.notify.decide import NOBODYS, Decision
+from sinks.notify.decide import NOBODYS, SOMEBODY, Decision
 from sinks.notify.incident import is_open
 from sinks.notify.quiet import Hold
 
@@ -65,12 +65,12 @@ class Board:
             self._db.run("DELETE FROM board WHERE dedup_key = ?", alert.dedup_key)
             self._count -= row is not None
         elif row is not None or self._count < BOARD_MAX:
-            carried = row[1] if row is not None and alert.state == "firing" and alert.continues else None
+            carried = decision.after.by if alert.state == "firing" and decision.reason == "continues" else None
             self._put(alert, carried, hold if decision.is_held else None)
             self._count += row is None
 
     def _row(self, dedup_key: str) -> Any:
-        return self._db.one("SELECT alert_id, acknowledged_by FROM board WHERE dedup_key = ?", dedup_key)
+        return self._db.one("SELECT alert_id FROM board WHERE dedup_key = ?", dedup_key)
 
     def _put(self, alert: Alert, carried: str | None, hold: Hold | None) -> None:
         self._db.run(
@@ -83,7 +83,7 @@ class Board:
             -SEVERITIES.index(alert.severity),
             alert.fired_at,
             encode(alert),
-            (alert.acknowledged_by or "somebody") if alert.state == "acknowledged" else carried,
+            (alert.acknowledged_by or SOMEBODY) if alert.state == "acknowledged" else carried,
             hold.reason if hold else None,
             hold.by if hold else None,
             hold.until if hold else None,

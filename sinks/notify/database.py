@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS seen (
     PRIMARY KEY (target, stage, source)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS told (
-    dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL, changed_at INTEGER NOT NULL
+    dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL, changed_at INTEGER NOT NULL, by TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS told_by_time ON told (changed_at);
 CREATE TABLE IF NOT EXISTS outbox (
@@ -71,6 +71,9 @@ CREATE INDEX IF NOT EXISTS flap_by_time ON flap (turned_at);
 CREATE INDEX IF NOT EXISTS flap_of_those_that_do ON flap (turned_at) WHERE is_flapping;
 """
 _FROM_1: Final = (
+    "CREATE TABLE IF NOT EXISTS told (dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL,"
+    " changed_at INTEGER NOT NULL) STRICT",
+    "ALTER TABLE told ADD COLUMN by TEXT",
     "DROP INDEX outbox_by_key",
     "ALTER TABLE outbox RENAME TO outbox_1",
 )
@@ -80,6 +83,7 @@ _AFTER_1: Final = (
     "DROP TABLE outbox_1",
 )
 _FROM_2: Final = (
+    "ALTER TABLE told ADD COLUMN by TEXT",
     "ALTER TABLE incident ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE incident ADD COLUMN runbook TEXT",
     "ALTER TABLE open_alert ADD COLUMN acknowledged_by TEXT",

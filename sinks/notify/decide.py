@@ -37,16 +37,20 @@ REASONS: Final[dict[Reason, str]] = {
     "maintenance": "a maintenance window is open; told when it ends, if it is open then",
     "flapping": "it comes and goes; told once, and then when it is steady",
 }
+SOMEBODY: Final = "somebody"
 NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent"))
 """Changes that concern nobody: not told, not listed, not held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The last thing that was told under a dedup key; `round` counts how often it was firing."""
+    """The last thing that was told under a dedup key; `round` counts how often it was firing. `by`: who acknowledged;
+    who looked after an alert looks after the one that continues it.
+    """
 
     state: ToldState = "nothing"
     round: int = 0
+    by: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -85,9 +89,9 @@ def _decide(alert: Alert, told: Told) -> Decision:
         case "acknowledged":
             if told.state != "firing":
                 return Decision("duplicate" if told.state == "acknowledged" else "not_told", told)
-            return Decision("told", replace(told, state="acknowledged"))
+            return Decision("told", replace(told, state="acknowledged", by=alert.acknowledged_by or SOMEBODY))
         case "resolved" | "withdrawn":
-            return Decision("told", replace(told, state=alert.state)) if told.is_open else Decision("not_told", told)
+            return Decision("told", Told(alert.state, told.round)) if told.is_open else Decision("not_told", told)
 
 
 def _fired(alert: Alert, told: Told) -> Decision:

@@ -11,7 +11,7 @@ from schemas.fast import encode
 from schemas.records import Alert
 from sinks.notify.alertmanager import Pace, Report
 from sinks.notify.database import Database
-from sinks.notify.decide import Decision
+from sinks.notify.decide import SOMEBODY, Decision
 from sinks.notify.flap import STEADY, Flap, incident_flap_key
 from sinks.notify.flaps import Flaps
 from sinks.notify.incident import (
@@ -67,13 +67,15 @@ class Incidents:
                     return [key]
                 left = self._close(alert, row[0], now) if row else []
                 self._open(alert, key, now)
+                if decision.after.state == "acknowledged":
+                    self._acknowledge(alert, key, decision.after.by)
                 return [*left, key]
             case "closes" if row:
                 return self._close(alert, row[0], now)
             case "leaves" if row and row[1] == alert.alert_id:
                 return self._close(alert, row[0], now)
             case "acknowledged" if row:
-                return self._acknowledge(alert, row[0])
+                return self._acknowledge(alert, row[0], decision.after.by)
             case _:
                 return []
 
@@ -118,10 +120,10 @@ class Incidents:
             alert.dedup_key,
         )
 
-    def _acknowledge(self, alert: Alert, key: str) -> list[str]:
+    def _acknowledge(self, alert: Alert, key: str, name: str | None) -> list[str]:
         (before,) = self._db.one("SELECT acknowledged_by FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
-        name = alert.acknowledged_by or "somebody"
-        self._db.run("UPDATE open_alert SET acknowledged_by = ? WHERE dedup_key = ?", name, alert.dedup_key)
+        by = name or SOMEBODY
+        self._db.run("UPDATE open_alert SET acknowledged_by = ? WHERE dedup_key = ?", by, alert.dedup_key)
         if before is None:
             self._db.run("UPDATE incident SET acknowledged = acknowledged + 1 WHERE key = ?", key)
         return [key]

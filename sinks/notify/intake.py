@@ -64,11 +64,12 @@ class Intake:
             if flaps:
                 self.flaps.tell(flap_key(alert), flap)
             self._db.run(
-                "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)",
                 alert.dedup_key,
                 decision.after.state,
                 decision.after.round,
                 alert.changed_at,
+                decision.after.by,
             )
             self._put_up(alert, idempotency_key(alert.dedup_key, decision.after), now, flaps)
         return decision
@@ -89,8 +90,8 @@ class Intake:
         return self.flaps.turn(flap_key(alert), is_open(alert.state), now)
 
     def _told(self, dedup_key: str) -> Told:
-        row = self._db.one("SELECT state, round FROM told WHERE dedup_key = ?", dedup_key)
-        return Told(cast(ToldState, row[0]), row[1]) if row else Told()
+        row = self._db.one("SELECT state, round, by FROM told WHERE dedup_key = ?", dedup_key)
+        return Told(cast(ToldState, row[0]), row[1], row[2]) if row else Told()
 
     def _put_up(self, alert: Alert, key: str, now: int, flaps: bool) -> None:
         labels = labels_of(alert)

@@ -16,12 +16,13 @@ from typing import Final, NamedTuple
 
 from schemas.records import Alert
 from sinks.notify.alertmanager import Pace
+from sinks.notify.board import Entry
 from sinks.notify.database import Database, OutboxError
 from sinks.notify.decide import Decision
 from sinks.notify.incidents import Due
 from sinks.notify.incidents import Told as IncidentTold
 from sinks.notify.intake import Intake, Released
-from sinks.notify.quiet import Quiet
+from sinks.notify.quiet import Quiet, Silence
 from sinks.notify.rate import WINDOW_MS, Waiting
 from sinks.notify.routing import Route
 
@@ -198,6 +199,24 @@ class Outbox:
 
     def open_incidents(self) -> int:
         return self._incidents.open_count()
+
+    # -- what people see and say --
+
+    def listed(self, states: Sequence[str], incident: str | None, limit: int) -> list[Entry]:
+        return self._intake.board.listed(states, incident, limit)
+
+    def silences(self, now: int) -> list[Silence]:
+        return self._intake.silences.standing(now)
+
+    def add_silence(self, silence: Silence, now: int) -> bool:
+        """False when there are as many as may be."""
+        with self._db.transaction():
+            return self._intake.silences.add(silence, now)
+
+    def remove_silence(self, silence_id: str) -> None:
+        """What it held back is decided again at the next release."""
+        with self._db.transaction():
+            self._intake.silences.remove(silence_id)
 
     def held(self) -> int:
         return self._intake.board.held_count()

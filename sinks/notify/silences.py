@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from schemas.fast import encode
 from sinks.notify.database import Database
 from sinks.notify.quiet import SILENCES_MAX, Silence
 
@@ -24,7 +23,7 @@ class Silences:
         (count,) = self._db.one("SELECT count(*) FROM silence WHERE silence_id <> ?", silence.silence_id)
         if count >= SILENCES_MAX:
             return False
-        body = encode(silence)
+        body = silence.model_dump_json(by_alias=True).encode()
         self._db.run("INSERT OR IGNORE INTO silence VALUES (?, ?, ?)", silence.silence_id, body, silence.until_at)
         return True
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.notify.decide import REASONS, Reason, Told, decide, idempotency_key
+from sinks.notify.decide import REASONS, Decision, Reason, Told, decide, idempotency_key
 from sinks.notify.message import body_of, headers_of
 from sinks.notify.outbox import Arrived, Outbox
 from sinks.notify.post import Again, Delivered, Refused, outcome_of
+from sinks.notify.quiet import Hold
 from sinks.notify.routing import Route
 from sinks.notify.sender import BACKOFF_MAX_MS, backoff_ms
 from tests.sink_records import alert, customer
@@ -39,7 +40,11 @@ WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
         ({"state": "resolved", "run": "backfill"}, FIRING, "replay", FIRING),
         ({"state": "firing", "run": "simulation"}, NOTHING, "told", FIRING),
         ({"state": "moved"}, FIRING, "moved", FIRING),
-        ({"state": "acknowledged"}, FIRING, "told", Told("acknowledged", 1)),
+        ({"state": "acknowledged", "acknowledged_by": "anna"}, FIRING, "told", Told("acknowledged", 1, "anna")),
+        ({"state": "acknowledged"}, Told("acknowledged", 1, "anna"), "duplicate", Told("acknowledged", 1, "anna")),
+        ({"state": "firing", "continues": "a"}, Told("acknowledged", 1, "anna"), "continues",
+         Told("acknowledged", 1, "anna")),
+        ({"state": "firing", "notify": False, "reason": "monitored"}, NOTHING, "monitored", NOTHING),
         ({"state": "acknowledged"}, NOTHING, "not_told", NOTHING),
         ({"state": "resolved"}, FIRING, "told", Told("resolved", 1)),
         ({"state": "resolved"}, Told("acknowledged", 1), "told", Told("resolved", 1)),
@@ -48,11 +53,30 @@ WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
         ({"state": "withdrawn"}, FIRING, "told", Told("withdrawn", 1)),
         ({"state": "withdrawn"}, Told("resolved", 1), "not_told", Told("resolved", 1)),
     ],
-)
+)  # fmt: skip
 def test_the_table(change: dict[str, object], told: Told, reason: Reason, after: Told) -> None:
     decision = decide(alert(1, offset=1, **change), told)  # type: ignore[arg-type]  # Any field may be changed.
     assert (decision.reason, decision.after) == (reason, after)
     assert reason in REASONS
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "reason"),
+    [
+        ({"state": "firing"}, NOTHING, "silenced"),
+        ({"state": "firing"}, FIRING, "silenced"),
+        ({"state": "acknowledged"}, FIRING, "silenced"),
+        ({"state": "resolved"}, FIRING, "silenced"),
+        ({"state": "moved"}, FIRING, "silenced"),
+        ({"state": "resolved"}, NOTHING, "not_told"),
+        ({"state": "moved"}, NOTHING, "moved"),
+        ({"state": "firing", "notify": False, "reason": "shadow"}, NOTHING, "shadow"),
+        ({"state": "firing", "run": "replay"}, NOTHING, "replay"),
+    ],
+)
+def test_a_hold_puts_off_what_concerns_somebody(change: dict[str, object], told: Told, reason: Reason) -> None:
+    found = alert(1, offset=1, **change)  # type: ignore[arg-type]  # Any field may be changed.
+    assert decide(found, told, Hold("silenced", 1)) == Decision(reason, told)
 
 
 @given(st.lists(st.sampled_from(["firing", "acknowledged", "resolved", "withdrawn", "moved"]), max_size=30))
