@@ -68,7 +68,7 @@ def _start_flaws(definition: Definition) -> Found:
     start = definition.start
     if (start.touchpoint is None) == (start.weighted is None):
         yield ("start",), "the start names either one touchpoint or says weighted: true."
-    if start.weighted and definition.instance.key != "customer":
+    elif start.weighted and definition.instance.key != "customer":
         yield ("start", "weighted"), "only the journeys of a customer (instance key: customer) start with any weight."
 
 

@@ -24,6 +24,8 @@ CATALOGUE_PARTS: Final = {
     "CatalogueEntry": "Each touchpoint of the catalogue",
     "Impact": "`impact` of a touchpoint",
     "PropertyRule": "Each of its `properties`",
+    "Score": "`score` of a touchpoint",
+    "Answer": "`answer` of a touchpoint",
 }
 
 

@@ -33,6 +33,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
     parts = schema["$defs"]
     parts["Pattern"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["weighted"]}]
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
+    parts["Step"]["not"] = {"required": ["feedback", "handoff"]}
     parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
     parts["Break"]["oneOf"] = [_shape(shape, *one) for shape in SHAPES for one in _each(shape)]
     parts["Instance"]["not"] = {"properties": {"key": {"const": "customer"}}, "required": ["if_absent"]}

@@ -42,6 +42,8 @@ BEYOND_JSON_SCHEMA = {
     ),
     *("touchpoint: order_refunded", "order_cancelled, invoice", "touchpoint: payment_captured"),
     *("{from: store, to: store}", "{from: web, to: app}", "within: 15d\n    handoff"),
+    *("within: 8h\n    excused_by: [ready_for_pickup]", "within: 8h\n    excused_by: [order_cancelled]"),
+    *("if_missing: count\n    feedback: true", "start: {weighted: true,", "{failure"),
     *("{store_id: 0815}", "score: store_id", "below: .nan", CLEARS_WHAT_IT_COUNTS),
 }
 """Names of steps, and what two parts of a file, or file and catalogue, mean together. And JSON knows no NaN."""

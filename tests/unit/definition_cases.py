@@ -118,6 +118,23 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
         "Did you mean 'only_open_one'?",
     ),
     ("{key: order_id,", "{key: customer,", "if_absent:", "if_absent is for business keys"),
+    # Steps that are not simply awaited, starts and ends.
+    ("within: 8h", "within: 8h\n    times: 0", "times: 0", "expected 1 or more"),
+    ("after: start\n  paid", "after: start\n    feedback: true\n  paid", "feedback: true", "needs a deadline"),
+    ("within: 2d\n    handoff", "within: 2d\n    feedback: true\n    handoff", "feedback: true", "no question"),
+    ("if_missing: count", "if_missing: count\n    feedback: true", "feedback: true", "not to ask is a break"),
+    ("within: 8h", "within: 8h\n    excused_by: [ready_for_pickup]", "ready_for_pickup]\n", "so it excuses nothing"),
+    ("within: 8h", "within: 8h\n    excused_by: [order_cancelled]", "order_cancelled]\n", "it ends the journey anyway"),
+    ("within: 8h", "within: 8h\n    excused_by: [feedback_givn]", "feedback_givn]", "Did you mean 'feedback_given'?"),
+    (
+        "start: {touchpoint: order_placed,",
+        "start: {touchpoint: order_placed, weighted: true,",
+        "start: {touchpoint: order_placed, w",
+        "either one",
+    ),
+    ("start: {touchpoint: order_placed,", "start: {weighted: true,", "weighted:", "only the journeys of a customer"),
+    ("start: {touchpoint: order_placed,", "start: {", "start:", "the start names either one touchpoint"),
+    ("{success: collected, failure", "{failure", "outcome:", "one is the success"),
 ]
 FINE: Final = [
     "where: {channel: web}\n    cleared_by: collected",
@@ -152,6 +169,10 @@ SHAPED: Final[list[tuple[str, str]]] = [
     ("forbidden", "touchpoint: order_refunded\nwhere: {reason: fraud}\nat_most: 1"),
     ("forbidden", "touchpoint: order_refunded\nnever_with: picked_up"),
     ("forbidden", "touchpoint: picked_up\nnever_with: order_cancelled"),
+    ("experience_balance", "balance_below: -3\nuntil: 0\nhalf_life: 7d"),
+    ("experience_balance", "balance_below: 0.5\nuntil: 0.5\nhalf_life: 90s\nrunbook: https://wiki.example/soured"),
+    ("identity_conflict", "persons_above: 1"),
+    ("identity_conflict", "persons_above: 2\namong: [order_placed, order_cancelled]"),
 ]
 """Breaks of every shape, all right, and the kind of their alerts."""
 MISSHAPED: Final[list[tuple[str, str, str, bool]]] = [
@@ -163,7 +184,11 @@ MISSHAPED: Final[list[tuple[str, str, str, bool]]] = [
     ("requires: paid", "trouble:", "lacks touchpoint. It needs touchpoint, requires.", False),
     ("at_most: 1", "trouble:", "lacks touchpoint. It needs touchpoint, at_most or never_with.", False),
     ("score: csat\nabout: collected", "trouble:", "lacks below.", False),
+    ("balance_below: -3\nuntil: 0", "trouble:", "lacks half_life.", False),
+    ("half_life: 7d", "trouble:", "lacks balance_below, until.", False),
     # What has no place.
+    ("persons_above: 1\ntouchpoint: picked_up", "trouble:", "conflict of persons; touchpoint has no place", False),
+    ("balance_below: 1\nuntil: 2\nhalf_life: 1d\nabout: paid", "trouble:", "balance; about has no place", False),
     ("idle: 1d\ntouchpoint: picked_up", "trouble:", "abandonment; touchpoint has no place", False),
     ("idle: 1d\ntolerate: 1h", "trouble:", "tolerate has no place in it.", False),
     ("without: ready\ntouchpoint: picked_up", "trouble:", "skipped step; touchpoint has no place in it.", False),
@@ -209,6 +234,10 @@ MISSHAPED: Final[list[tuple[str, str, str, bool]]] = [
     ("touchpoint: payment_captured\nrequires: paid", "requires: paid", "is itself what the step requires", True),
     ("without: collected", "without: collected", "is the success itself", True),
     ("touchpoint: picked_up\nnever_with: picked_up", "never_with: picked_up", "For its number take at_most.", True),
+    ("balance_below: 1\nuntil: 0\nhalf_life: 1d", "until: 0", "it would end while it begins", True),
+    ("persons_above: 1\namong: [picked_up, picked_up]", "picked_up]", "stands here twice", False),
+    ("persons_above: 1\namong: [pickd_up]", "pickd_up", "Did you mean 'picked_up'?", False),
+    ("persons_above: 1\nrunbook: wiki", "runbook: wiki", "expected", False),
     ("touchpoint: order_cancelled\ncleared_by: paid", "touchpoint: order_c", "can only be banned", True),
     ("touchpoint: order_cancelled\nrequires: paid", "touchpoint: order_c", "can only be banned", True),
 ]

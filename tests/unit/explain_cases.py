@@ -121,8 +121,14 @@ def _step(draw: st.DrawFn, used: list[str], before: list[str]) -> dict[str, Any]
         step["if_missing"] = draw(st.sampled_from(["break", "count", "nothing"]))
         step["severity"] = draw(SEVERITIES)
         step |= _counting(draw)
-        if draw(st.booleans()):
+        if step["if_missing"] == "break" and draw(st.booleans()):
+            step["feedback"] = True
+        elif draw(st.booleans()):
             step["handoff"] = {"from": "web", "to": draw(st.sampled_from(["store", "end"]))}
+    if draw(st.booleans()):
+        step["times"] = draw(st.integers(1, 50))
+    if draw(st.booleans()):
+        step["excused_by"] = draw(st.lists(st.sampled_from(used), min_size=1, max_size=2, unique=True))
     return step
 
 
@@ -145,6 +151,11 @@ def _break(draw: st.DrawFn, used: list[str], ending: list[str], steps: list[str]
             rule = {"without": step, **wait}
         case "abandoned":
             rule = {"idle": draw(DURATIONS), **_counting(draw)}
+        case "experience_balance":
+            rule = {"balance_below": draw(st.sampled_from([0, -3, -0.5])), "until": 0.5, "half_life": draw(DURATIONS)}
+        case "identity_conflict":
+            among = draw(st.one_of(st.none(), st.lists(st.sampled_from(used), min_size=1, max_size=2, unique=True)))
+            rule = {"persons_above": draw(st.integers(1, 20))} | ({"among": among} if among else {})
         case _:
             limit = draw(st.one_of(st.integers(0, 50), st.sampled_from([*used, *ending])))
             ban = {"at_most": limit} if isinstance(limit, int) else {"never_with": limit}
@@ -153,7 +164,7 @@ def _break(draw: st.DrawFn, used: list[str], ending: list[str], steps: list[str]
 
 
 def _catalogue(draw: st.DrawFn, words: list[str]) -> Catalogue:
-    impact = {"stage": "purchase", "mode": "activate", "criticality": "low"}
+    impact = {"stage": "purchase", "mode": "activate", "criticality": "low", "valence": "negative"}
     late = [draw(st.one_of(st.none(), DURATIONS)) for _ in words]
     entries = {
         word: {"owner": "team-a", "impact": impact} | ({"arrives_within": each} if each else {})

@@ -154,6 +154,8 @@ SHAPE_OF_HEADING = {
     "Ban": "forbidden",
     "Abandonment": "abandoned",
     "Low score": "low_score",
+    "Balance": "experience_balance",
+    "Conflict of persons": "identity_conflict",
 }
 HISTORIES: dict[str, tuple[Entry | int, ...]] = {
     "Repetition": tuple(touch("payment_declined", NOON + minute * MINUTE) for minute in (2, 3, 4)),
@@ -167,6 +169,12 @@ HISTORIES: dict[str, tuple[Entry | int, ...]] = {
     ),
     "Abandonment": (NOON + 3 * DAY + 21 * MINUTE,),
     "Low score": (touch("feedback_given", NOON + 5 * HOUR, csat=1),),
+    "Balance": (
+        touch("payment_declined", NOON + MINUTE),
+        touch("payment_declined", NOON + HOUR),
+        touch("payment_declined", NOON + HOUR, tid="again"),
+    ),
+    "Conflict of persons": (touch("order_cancelled", NOON + HOUR).model_copy(update={"person": "another customer"}),),
 }
 
 
@@ -213,7 +221,7 @@ def test_the_example_of_a_shape_is_right_and_its_alert_says_what_the_page_says(t
     definition = with_breaks(tmp_path, title)
     assert {shape_of(rule).kind for rule in definition.breaks.values()} == {SHAPE_OF_HEADING[title]}
     log = Log()
-    log.attach(placed())
+    log.attach(placed().model_copy(update={"person": "the customer"}))
     for item in HISTORIES[title]:
         if isinstance(item, int):
             log.tick(item)

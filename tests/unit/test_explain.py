@@ -24,6 +24,13 @@ from tests.unit.mermaid_reader import read
 CATALOGUE = load_catalogue(Path("touchpoints.yaml"))
 SHIPPED = {definition.journey: definition for definition in load_definitions(Path("journeys"), CATALOGUE)}
 LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+KINDS = {
+    "missing_step": "a missing step",
+    "handoff_lost": "a lost hand-off",
+    "feedback_not_asked": "feedback not asked",
+}
+NEITHER = ("repeated", "low_score", "experience_balance", "identity_conflict")
+"""Kinds of which the prose need not say whether something is waited out."""
 WORDS_MS = {"day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1_000}
 
 
@@ -60,6 +67,10 @@ def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tupl
         before = "the start" if step.after == "start" else f"`{step.after}`"
         if step.handoff is not None:
             assert f"from `{step.handoff.from_channel}` to `{step.handoff.to_channel}`" in said
+        assert (f"It takes {step.times} of them" in said) == (step.times > 1)
+        excused = re.search(r"^   After (.*) neither it nor a step after it is expected", said, re.M)
+        assert (excused is not None) == bool(step.excused_by)
+        assert excused is None or set(re.findall(r"`(\w+)`", excused[1])) == set(step.excused_by)
         if step.within is None:
             assert f"at any time after {before}" in said
             assert "no deadline" in said
@@ -77,7 +88,7 @@ def test_every_step_says_what_it_awaits_for_how_long_and_what_follows(case: tupl
         assert (f"alert of severity {step.severity}" in said) == (step.if_missing == "break")
         if step.if_missing == "break":
             kind = compiled.steps[index].kind
-            assert {"missing_step": "a missing step", "handoff_lost": "a lost hand-off"}[kind] in said
+            assert KINDS[kind] in said
 
 
 @LAW
@@ -111,7 +122,7 @@ def test_every_break_says_what_is_waited_out_and_which_false_alarm_that_spares(
         said = told[rule.name]
         waited, at_once = "Waiting spares the alarm" in said, "Nothing is waited out" in said
         assert waited == (rule.tolerate_ms is not None)
-        assert at_once == (rule.kind not in ("repeated", "low_score") and not waited)
+        assert at_once == (rule.kind not in NEITHER and not waited)
         found = re.search(r"fires at the earliest (.*?) after (?:that|the last touchpoint) \((.*)\)\.", said)
         assert (found is not None) == waited
         if found is not None and rule.tolerate_ms is not None:
@@ -137,7 +148,10 @@ def test_every_break_says_when_it_ends(case: tuple[Definition, Catalogue]) -> No
             case "low_score":
                 assert f"`{rule.score}` of {rule.below:g} or more" in end
                 assert ("A failure does not end it" in end) == fails
-            case "forbidden":
+            case "experience_balance":
+                assert f"the sum is {rule.until:g} or more" in end
+                assert ("A failure does not end it" in end) == fails
+            case "forbidden" | "identity_conflict":
                 assert "does not end" in end
                 assert ("not with a failure either" in end) == fails
                 assert "somebody must look" in end
@@ -148,7 +162,10 @@ def test_every_break_says_when_it_ends(case: tuple[Definition, Catalogue]) -> No
                 assert all(f"`{touchpoint}`" in end for touchpoint in touchpoints_of(clearing))
                 assert ("or with a failure" in end or "or when the journey fails" in end) == fails
                 assert ("counting begins anew" in end) == (kind == "repeated")
-    assert ("and bans stay" in text) == (fails and "forbidden" in kinds.values())
+    stay = re.search(r"those of (.*) stay\.", text)
+    assert (stay is not None) == fails
+    for kind, word in (("forbidden", "bans"), ("experience_balance", "balances"), ("identity_conflict", "conflicts")):
+        assert stay is None or (word in stay[1]) == (kind in kinds.values())
 
 
 @LAW
@@ -177,6 +194,14 @@ def test_every_break_says_its_thresholds(case: tuple[Definition, Catalogue]) -> 
                 assert shape_of(rule).kind == "out_of_order" or f"`{definition.outcome.success}`, is reached" in first
             case "abandoned":
                 assert f"before `{definition.outcome.success}` is reached" in first
+            case "experience_balance":
+                assert f"less than {rule.balance_below:g}." in first
+                assert rule.half_life is not None
+                half = span(int(rule.half_life[:-1]) * UNIT_MS[rule.half_life[-1]])
+                assert f"half as much after {half}." in told[name]
+            case "identity_conflict":
+                assert first.startswith(f"more than {rule.persons_above} different user")
+                assert all(f"`{touchpoint}`" in first for touchpoint in rule.among or ())
             case "forbidden":
                 assert ("whichever came first" in first) == (rule.never_with is not None)
                 number = {0: "any ", 1: "more than once "}.get(rule.at_most or 0, f"more than {rule.at_most} times ")
@@ -188,7 +213,7 @@ def test_the_cases_have_breaks_of_every_shape() -> None:
     """Else the laws above would say nothing of some."""
     seen: set[tuple[str, bool]] = set()
 
-    @settings(LAW, max_examples=100)
+    @settings(LAW, max_examples=200)
     @given(cases())
     def look(case: tuple[Definition, Catalogue]) -> None:
         rules = case[0].breaks.values()
@@ -226,7 +251,8 @@ def test_the_rest_is_said_too(case: tuple[Definition, Catalogue]) -> None:
     late = {name: entry.arrives_within for name, entry in catalogue.touchpoints.items() if entry.arrives_within}
     told = dict(re.findall(r"^- `(\w+)` may arrive (.*) after it occurred\.$", section(text, "Late arrivals"), re.M))
     mentioned = {definition.start.touchpoint, *definition.outcome.failure}
-    mentioned.update(name for step in definition.steps.values() for name in touchpoints_of(step))
+    mentioned.update(name for step in definition.steps.values() for name in (*touchpoints_of(step), *step.excused_by))
+    mentioned.update(name for rule in definition.breaks.values() for name in rule.among or ())
     mentioned.update(rule.touchpoint for rule in definition.breaks.values() if rule.touchpoint)
     mentioned.update(rule.never_with for rule in definition.breaks.values() if rule.never_with)
     assert set(told) == set(late) & mentioned
@@ -275,7 +301,10 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
             follows = {"break": f"{step.severity} alert", "count": "counted", "nothing": "nothing"}[step.if_missing]
             assert said[:2] == [f"within {step.within}{by(step)}", f"else {follows}"]
         hand = step.handoff
-        assert said[2:] == ([f"hand-off {hand.from_channel} to {hand.to_channel}"] if hand is not None else [])
+        rest = [f"hand-off {hand.from_channel} to {hand.to_channel}"] if hand is not None else []
+        rest += [f"{step.times} times"] if step.times > 1 else []
+        rest += [f"unless {' or '.join(step.excused_by)}"] if step.excused_by else []
+        assert said[2 * (step.within is not None) :] == rest
     for name, rule in definition.breaks.items():
         label = drawing.nodes[f"break_{name}"]
         assert label[0] == f"{name} ({rule.severity})"
@@ -283,6 +312,8 @@ def test_every_node_says_its_name_its_touchpoints_and_its_thresholds(case: tuple
         where = [f"{word} = {visible(fact_text(fact))}".rstrip() for word, fact in rule.where.items()]
         rest = [f"tolerated for {rule.tolerate}{by(rule)}"] * bool(rule.tolerate)
         rest += [f"together with {rule.never_with}"] * bool(rule.never_with)
+        rest += [f"half-life {rule.half_life}"] * bool(rule.half_life)
+        rest += [" or ".join(rule.among or [])] * bool(rule.among)
         assert label[2:] == where + rest
 
 
@@ -297,9 +328,13 @@ def threshold(rule: Break, definition: Definition) -> str:
         case "repeated":
             return f"{rule.at_least} x {rule.touchpoint} in {rule.in_window}"
         case "skipped_step":
-            return definition.outcome.success
+            return definition.outcome.success or ""
         case "abandoned":
             return f"nothing for {rule.idle}{by(rule)}"
+        case "experience_balance":
+            return f"balance below {rule.balance_below:g}"
+        case "identity_conflict":
+            return f"more than {rule.persons_above} user{'s' * (rule.persons_above != 1)}"
         case "forbidden" if rule.at_most is not None:
             return f"more than {rule.at_most} x {rule.touchpoint}" if rule.at_most else f"any {rule.touchpoint}"
         case _:
