@@ -5,35 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
 
+from tests.oracle.alert_table import EXPIRED, OPEN, check_changes
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import DEFINITIONS, waits
 from tests.oracle.expectation import Expectation
 from tests.oracle.fold import BreakFound
 from tests.oracle.hindsight import Hindsight
 from tests.oracle.journeys import Journey, JourneyKey
 from tests.oracle.report import Report
 from tests.oracle.results import Results, Row
+from tests.oracle.rules import Definition
 
-OPEN: Final = ("firing", "acknowledged")
-EXPIRED: Final = "expired"
 BreakKey = tuple[JourneyKey, str, int]
 """Journey, break, occurrence."""
-
-MAY_FOLLOW: Final = {
-    None: ("firing", "resolved"),
-    "firing": ("resolved", "withdrawn", "moved", "acknowledged"),
-    "acknowledged": ("resolved", "withdrawn", "moved"),
-    "resolved": ("firing", "withdrawn", "moved"),
-    "withdrawn": ("firing", "resolved"),
-    "moved": ("firing", "resolved"),
-}
 
 
 def compare_alerts(wanted: Expectation, results: Results, report: Report) -> None:
     changes: dict[str, list[Row]] = defaultdict(list)
+    definitions = {(one.name, one.version): one for one in wanted.files.definitions}
     for record in results.alerts:
+        if record.get("scope", "journey") != "journey":
+            continue
         changes[record["alert_id"]].append(record)
     last: dict[BreakKey, Row] = {}
     related, hindsight = _Related(wanted), Hindsight(wanted)
@@ -42,8 +34,12 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
         if len(keys) > 1 or min(keys) in last:
             report.differ("alert", f"alert {alert_id} does not stand for one break: {sorted(keys)[:2]}")
         last[_key(course[-1])] = course[-1]
-        _check_changes(course, report)
-        _check_earliness(course, report)
+        definition = definitions.get(_key(course[0])[0][:2])
+        quiet = definition is not None and definition.monitored(course[0]["break_name"])
+        check_changes(course, _about(course[0]), report, quiet=quiet)
+        if definition is not None:
+            _check_earliness(course, definition, report)
+        _check_mode(course[-1], wanted, report)
         _check_truth(course, hindsight, report)
         _check_withdrawals(course, hindsight, report)
     _check_dedup(results.alerts, report)
@@ -73,7 +69,7 @@ class _Related:
         customer, anchor = change["customer_id"], change["anchor"]
         marks = {anchor, f"customer:{customer}"}
         ids = {one["touchpoint_id"] for one in change["evidence"]} | {anchor.removeprefix("start:")}
-        journey = self._wanted.journeys.found.get((change["definition"], customer, anchor))
+        journey = self._wanted.journeys.found.get((change["definition"], change.get("version", 1), customer, anchor))
         ids |= {x.touchpoint_id for x in journey.members} if journey else set()
         ids |= {x.touchpoint_id for x in self._by_mark.get(anchor, ())}
         for name in ids & self._wanted.attribution.touchpoints.keys():
@@ -85,47 +81,22 @@ class _Related:
 # -- single alerts ----------------------------------------------------------------------------------------------------
 
 
-def _check_changes(course: Sequence[Row], report: Report) -> None:
-    was: str | None = None
-    for record in course:
-        state = record["state"]
-        if state not in MAY_FOLLOW[was]:
-            report.differ(
-                "alert_change", f"{_about(record)}: {was or 'none'} became {state}; the table has no such row"
-            )
-        elif record["notify"] != _tells(was, record):
-            report.differ(
-                "alert_change",
-                f"{_about(record)}: {was or 'none'} became {state} with notify {record['notify']}"
-                f" ({record['reason']}); the table says otherwise",
-            )
-        was = state
-
-
-def _tells(was: str | None, record: Row) -> bool:
-    """Whether somebody is told, by the table; nobody in a replay or backfill."""
-    state = record["state"]
-    if record["run"] in ("replay", "backfill") or state == "moved":
-        return False
-    if state == "resolved" and was is None:
-        return record["continues"] is not None and record["reason"] != EXPIRED
-    if state == "resolved":
-        return was in ("firing", "acknowledged", "moved")
-    if state == "withdrawn":
-        return was in OPEN
-    return bool(state == "firing")
-
-
-def _check_earliness(course: Sequence[Row], report: Report) -> None:
+def _check_earliness(course: Sequence[Row], definition: Definition, report: Report) -> None:
     """What has a due is judged when due + grace + arrives_within has passed, never before."""
     for record in course:
-        definition = next((one for one in DEFINITIONS if one.name == record["definition"]), None)
-        if record["state"] != "firing" or record["due_at"] is None or definition is None:
+        if record["state"] != "firing" or record["due_at"] is None:
             continue
-        earliest = record["due_at"] + waits(definition, record["break_name"])
+        earliest = record["due_at"] + definition.waits(record["break_name"])
         if record["changed_at"] < earliest:
             early = earliest - record["changed_at"]
             report.differ("alert_early", f"{_about(record)}: fired {early} ms before it may be judged")
+
+
+def _check_mode(record: Row, wanted: Expectation, report: Report) -> None:
+    """A journey goes on under the mode that it began with."""
+    journey = wanted.journeys.found.get(_key(record)[0])
+    if journey is not None and record.get("mode", journey.mode) != journey.mode:
+        report.differ("alert", f"{_about(record)}: the journey's mode is {journey.mode}, told {record['mode']}")
 
 
 def _check_truth(course: Sequence[Row], hindsight: Hindsight, report: Report) -> None:
@@ -177,7 +148,7 @@ def _compare_last(wanted: Expectation, last: dict[BreakKey, Row], related: _Rela
         (key, fault.name, fault.occurrence): (journey, fault)
         for key, journey in wanted.journeys.found.items()
         for fault in journey.outcome.breaks
-        if key[1] not in wanted.journeys.unsure
+        if key[2] not in wanted.journeys.unsure
     }
     for label, (journey, fault) in expected.items():
         record = last.get(label)
@@ -188,7 +159,7 @@ def _compare_last(wanted: Expectation, last: dict[BreakKey, Row], related: _Rela
         elif record is not None and related.latest(record) < record["changed_at"]:
             _compare_break(label, fault, record, report)
     for label, record in last.items():
-        if label in expected or label[0][1] in wanted.journeys.unsure:
+        if label in expected or label[0][2] in wanted.journeys.unsure:
             continue
         if record["state"] in (*OPEN, "resolved"):
             report.differ("alert_without_break", f"{_label(label)}: is {record['state']}, but there is no such break")
@@ -216,13 +187,13 @@ def _compare_view(changes: dict[str, list[Row]], results: Results, report: Repor
 
 
 def _key(record: Row) -> BreakKey:
-    journey = (record["definition"], record["customer_id"], record["anchor"])
+    journey = (record["definition"], record.get("version", 1), record["customer_id"], record["anchor"])
     return journey, record["break_name"], record["occurrence"]
 
 
 def _label(label: BreakKey) -> str:
-    (definition, customer, anchor), name, occurrence = label
-    return f"alert {definition}/{name} {occurrence} of {anchor}, customer {customer}"
+    (definition, version, customer, anchor), name, occurrence = label
+    return f"alert {definition} v{version}/{name} {occurrence} of {anchor}, customer {customer}"
 
 
 def _about(record: Row) -> str:

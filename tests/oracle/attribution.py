@@ -15,8 +15,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from tests.oracle.decode import SHIPPED, Touchpoint
-from tests.oracle.definitions import DAY, MINUTE
 from tests.oracle.links import Decided, InForce, Links, in_force
+from tests.oracle.rules import DAY, MINUTE
 from tests.oracle.usable import BUSINESS, CONTACTS, DEVICES, Identifier, Rules
 
 NAMESPACE: Final = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
@@ -178,7 +178,7 @@ def _kiosk_days(present: Iterable[Touchpoint], rules: Rules) -> set[int]:
 
 
 def _is_logout(x: Touchpoint, rules: Rules) -> bool:
-    return x.name in rules.ends_session
+    return rules.ends_session(x.name)
 
 
 def _owners(on_time: Iterable[Touchpoint], found: dict[str, Answer], decided: InForce) -> dict[Identifier, str]:

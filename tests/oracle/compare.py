@@ -11,33 +11,39 @@ from typing import Any
 
 from tests.oracle.alert_checks import compare_alerts
 from tests.oracle.attribution import Attributed
-from tests.oracle.definitions import DECLARED
-from tests.oracle.expectation import Expectation, expect
+from tests.oracle.expectation import Expectation, Files, expect
+from tests.oracle.files import files_of
 from tests.oracle.journeys import Journey, JourneyKey
+from tests.oracle.own_alerts import compare_own_alerts
 from tests.oracle.report import Report
 from tests.oracle.results import Results, Row, read_results
 from tests.oracle.usable import BUSINESS
 
 
-def compare(directory: Path, *, killed: bool = False) -> Report:
+def compare(directory: Path, *, killed: bool = False, files: Files | None = None) -> Report:
     """`killed`: a request may have reached Kafka twice, so more duplicates and dead letters than sent are right.
+    `files`: None: those that the directory brings, else the repository's.
 
     Raises OSError, ValueError, KeyError when the directory cannot be read.
     """
     results = read_results(directory)
-    wanted = expect(directory, {row["touchpoint_id"]: row["log_time"] for row in results.touchpoints})
+    wanted = expect(
+        directory, {row["touchpoint_id"]: row["log_time"] for row in results.touchpoints}, files or files_of(directory)
+    )
     report = Report()
     _compare_touchpoints(wanted, results, report)
     _compare_dead_letters(wanted, results, report, killed)
     _compare_counts(wanted, results, report, killed)
     _compare_journeys(wanted, results, report)
     compare_alerts(wanted, results, report)
+    compare_own_alerts(wanted, results, report)
     report.figures = {
-        "items_sent": wanted.sent,
+        "items_sent": wanted.reading.sent,
         "touchpoints_expected": len(wanted.attribution.touchpoints),
         "touchpoints_stored": len(results.touchpoints),
         "duplicates_expected": wanted.duplicates,
-        "dead_letters_expected": wanted.bad.total(),
+        "dead_letters_expected": wanted.reading.bad.total(),
+        "suppressed_expected": wanted.reading.suppressed.total(),
         "too_late_expected": sum(one.too_late for one in wanted.attribution.touchpoints.values()),
         "journeys_expected": len(wanted.journeys.found),
         "breaks_expected": sum(len(one.outcome.breaks) for one in wanted.journeys.found.values()),
@@ -62,14 +68,14 @@ def _compare_touchpoints(wanted: Expectation, results: Results, report: Report) 
     for row in results.touchpoints:
         one = expected.get(row["touchpoint_id"])
         if one is not None:
-            _compare_touchpoint(one, row, report)
+            _compare_touchpoint(one, row, wanted, report)
             continue
         why = "was refused" if row["touchpoint_id"] in wanted.refused else "was never sent"
         about = f"{row['touchpoint_id']} of {row['source']}, message {row['message_id']}"
         report.differ("not_sent", f"stored touchpoint {about} {why}")
 
 
-def _compare_touchpoint(one: Attributed, row: Row, report: Report) -> None:
+def _compare_touchpoint(one: Attributed, row: Row, wanted: Expectation, report: Report) -> None:
     x = one.touchpoint
     about = f"{x.place}: {x.source} {x.message_id} ({x.name})"
     said = (row["customer_id"] or None, row["attributed_by"])
@@ -82,7 +88,7 @@ def _compare_touchpoint(one: Attributed, row: Row, report: Report) -> None:
         "occurred_at_sent": x.occurred_at_sent,
         "log_time": x.log_time,
         "sequence": x.sequence,
-        "declared": x.name in DECLARED,
+        "declared": x.name in wanted.rules.known,
         "subject_kind": x.subject[0] if x.subject else "",
         "subject_id": x.subject[1] if x.subject else "",
     }
@@ -114,10 +120,15 @@ def _holds(stored: str | Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
 
 def _compare_dead_letters(wanted: Expectation, results: Results, report: Report, killed: bool) -> None:
     found = Counter((row["source"], base64.b64decode(row["payload"])) for row in results.dead_letters)
-    for about, number in (wanted.bad - found).items():
-        report.differ("dead_letter", f"{number} of {wanted.bad[about]} dead letters of {about[0]} miss: {about[1]!r}")
-    for about, number in (found - wanted.bad).items():
-        if not (killed and about in wanted.bad):
+    bad, broken = wanted.reading.bad, wanted.reading.broken
+    for row in results.dead_letters:
+        flaws = broken.get((row["source"], base64.b64decode(row["payload"])))
+        if flaws and row.get("field") not in (None, *(f"properties.{one}" for one in flaws)):
+            report.differ("dead_letter", f"{row['source']}: names {row['field']}; its contract breaks in {flaws}")
+    for about, number in (bad - found).items():
+        report.differ("dead_letter", f"{number} of {bad[about]} dead letters of {about[0]} miss: {about[1]!r}")
+    for about, number in (found - bad).items():
+        if not (killed and about in bad):
             report.differ("dead_letter", f"{number} dead letters of {about[0]} too many: {about[1]!r}")
 
 
@@ -127,6 +138,9 @@ def _compare_counts(wanted: Expectation, results: Results, report: Report, kille
     report.figures["duplicates_counted"] = counted
     if not isinstance(counted, int) or counted < wanted.duplicates or (counted > wanted.duplicates and not killed):
         report.differ("counts", f"duplicates: {wanted.duplicates} were sent, {counted} are counted")
+    suppressed, counted = wanted.reading.suppressed.total(), results.counts.get("suppressed", 0)
+    if not isinstance(counted, int) or counted < suppressed or (counted > suppressed and not killed):
+        report.differ("counts", f"suppressed: {suppressed} were sent, {counted} are counted")
 
 
 # -- journeys ---------------------------------------------------------------------------------------------------------
@@ -137,7 +151,7 @@ def _compare_journeys(wanted: Expectation, results: Results, report: Report) -> 
     seen: Counter[JourneyKey] = Counter()
     ids: dict[str, JourneyKey] = {}
     for row in results.journeys:
-        key = (row["definition"], row["customer_id"], row["anchor"])
+        key = (row["definition"], row.get("version", 1), row["customer_id"], row["anchor"])
         seen[key] += 1
         if ids.setdefault(row["journey_id"], key) != key:
             report.differ("journey", f"{_name(key)} and {_name(ids[row['journey_id']])} have the same journey id")
@@ -151,13 +165,14 @@ def _compare_journeys(wanted: Expectation, results: Results, report: Report) -> 
         if number > 1:
             report.differ("journey_extra", f"{_name(key)} is there {number} times")
     for key in expected.keys() - seen.keys():
-        if key[1] not in wanted.journeys.unsure:
+        if key[2] not in wanted.journeys.unsure:
             report.differ("journey_lost", f"{_name(key)} ({expected[key].outcome.status}) is not there")
 
 
 def _compare_journey(journey: Journey, row: Row, report: Report) -> None:
     outcome, about = journey.outcome, _name(journey.key)
     said = {"status": outcome.status, "started_at": outcome.started_at, "ended_at": outcome.ended_at}
+    said |= {"mode": journey.mode} if "mode" in row else {}
     for name, value in said.items():
         if row[name] != value:
             report.differ("journey", f"{about}: {name} is {value!r}, stored {row[name]!r}")
@@ -196,4 +211,4 @@ def _nested(row: Row, name: str) -> list[Row]:
 
 
 def _name(key: JourneyKey) -> str:
-    return f"journey {key[0]} {key[2]} of {key[1]}"
+    return f"journey {key[0]} v{key[1]} {key[3]} of {key[2]}"

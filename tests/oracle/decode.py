@@ -16,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-from tests.oracle.definitions import CHANNEL_OF_NAME
+from tests.oracle.rules import Declared
 from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, cleaned, usable
 
 SHIPPED: Final = Rules()
@@ -31,6 +31,20 @@ SEGMENT_NAMES: Final = {"page": "page_viewed", "screen": "screen_viewed", "ident
 
 class Bad(Exception):
     """These bytes are no touchpoint."""
+
+
+class Broken(Bad):
+    """It breaks the contract of its properties. `name`: of the touchpoint; `flaws`: the properties, any of which may be
+    named.
+    """
+
+    def __init__(self, name: str, flaws: list[str]) -> None:
+        super().__init__(name)
+        self.name, self.flaws = name, flaws
+
+
+class Suppressed(Exception):
+    """The catalogue ignores touchpoints of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +126,32 @@ def _accepted(request: dict[str, Any], index: int) -> bool:
 
 
 def decode(sent: Sent, rules: Rules = SHIPPED) -> Touchpoint:
-    """Raises Bad."""
+    """Raises Bad, Broken, Suppressed."""
     sent = replace(sent, content=cleaned(sent.content, rules))
     item = _object(sent.content)
-    return _segment(sent, item, rules) if sent.emitter in SEGMENT else _native(sent, item, rules)
+    found = _segment(sent, item, rules) if sent.emitter in SEGMENT else _native(sent, item, rules)
+    check_catalogue(found.name, found.properties, rules)
+    return found
+
+
+def check_catalogue(name: str, properties: dict[str, Any], rules: Rules) -> None:
+    """Raises Broken, Suppressed."""
+    declared = rules.known.get(name, Declared())
+    if declared.mode == "ignore":
+        raise Suppressed(name)
+    flaws = [word for word, rule in declared.contract.items() if not _fits(properties.get(word), *rule)]
+    if flaws:
+        raise Broken(name, flaws)
+
+
+def _fits(value: object, wanted: str, required: bool) -> bool:
+    if value is None:
+        return not required
+    if isinstance(value, bool):
+        return wanted == "boolean"
+    if isinstance(value, int | float):
+        return wanted == "number" or (wanted == "integer" and value == int(value))
+    return wanted == "string" and isinstance(value, str)
 
 
 def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:
@@ -227,7 +263,7 @@ def _touchpoint(
         source=sent.emitter,
         place=sent.place,
         name=name,
-        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter) or CHANNEL_OF_NAME.get(name),
+        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter) or rules.known.get(name, Declared()).channel,
         occurred_at_sent=occurred_at,
         occurred_at=occurred_at,
         sent_at=sent.sent_at if sent.sent_at is not None else own_sent_at,

@@ -1,135 +1,24 @@
-"""The shipped journeys and what the catalogue says of their touchpoints, restated by hand as data.
-
-On purpose not read from the YAML files: what a file means is the product's claim. Durations in ms.
-"""
+"""The journeys of tiny runs, and what the oracle knows without a catalogue: written by hand as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-SECOND: Final = 1_000
-MINUTE: Final = 60 * SECOND
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
-
-Fact = str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    names: tuple[str, ...]
-    where: tuple[tuple[str, Fact], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    name: str
-    pattern: Pattern
-    after: str
-    within: int | None = None
-    if_missing: str = "break"
-    handoff: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    name: str
-    pattern: Pattern
-    at_least: int
-    in_window: int
-    cleared_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class LowScore:
-    name: str
-    score: str
-    below: float
-    about: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """`kind`: failure_event, out_of_order or skipped_step. `step`: what clears it. `pattern`: what raises it; None when
-    reaching the success does.
-    """
-
-    name: str
-    kind: str
-    step: str
-    pattern: Pattern | None = None
-    tolerate: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Abandoned:
-    name: str
-    idle: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ban:
-    """Either `at_most` or `never_with`."""
-
-    name: str
-    pattern: Pattern
-    at_most: int | None = None
-    never_with: str | None = None
-
-
-ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE, "callback_made": 15 * MINUTE}
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """`key`: a kind of business key, or `customer`. `joins`: touchpoints without a key join the only open instance.
-    `arrives_within`: the catalogue's, by touchpoint.
-    """
-
-    name: str
-    key: str
-    joins: bool
-    start: Pattern
-    steps: tuple[Step, ...]
-    success: str
-    failures: tuple[str, ...]
-    repeated: tuple[Repeated, ...]
-    scores: tuple[LowScore, ...]
-    grace: int
-    lifetime: int
-    live: bool = True
-    suspicions: tuple[Suspicion, ...] = ()
-    abandoned: tuple[Abandoned, ...] = ()
-    bans: tuple[Ban, ...] = ()
-    arrives_within: Mapping[str, int] = field(default_factory=lambda: ARRIVES_WITHIN)
-
-    def step(self, name: str) -> Step:
-        return next(step for step in self.steps if step.name == name)
-
-    def depth(self, name: str) -> int:
-        """How many steps lie between this one and the start."""
-        after = self.step(name).after
-        return 0 if after == "start" else 1 + self.depth(after)
-
-    def beyond(self, name: str) -> set[str]:
-        """The steps that come after this one, directly or not."""
-        direct = {step.name for step in self.steps if step.after == name}
-        return direct.union(*(self.beyond(step) for step in direct))
-
-    def names(self) -> set[str]:
-        """Every touchpoint that the definition names."""
-        return {
-            *self.start.names,
-            *(name for step in self.steps for name in step.pattern.names),
-            *self.failures,
-            *(name for rule in self.repeated for name in rule.pattern.names),
-            *(name for rule in self.suspicions if rule.pattern for name in rule.pattern.names),
-            *(name for rule in self.bans for name in rule.pattern.names),
-            *(rule.never_with for rule in self.bans if rule.never_with is not None),
-        }
-
+from tests.oracle.rules import (
+    ARRIVES_WITHIN,
+    DAY,
+    HOUR,
+    MINUTE,
+    Abandoned,
+    Ban,
+    Declared,
+    Definition,
+    LowScore,
+    Pattern,
+    Repeated,
+    Step,
+    Suspicion,
+)
 
 CHECKOUT: Final = Definition(
     name="checkout",
@@ -223,14 +112,12 @@ DECLARED: Final = frozenset((
 ))
 # fmt: on
 
-
-def waits(definition: Definition, name: str) -> int:
-    """How long after its due a break may be judged, by its name: grace, and how late the touchpoints may arrive that
-    it waits for.
-    """
-    if any(rule.name == name for rule in definition.abandoned):
-        names: set[str] = definition.names()
-    else:
-        step = next((rule.step for rule in definition.suspicions if rule.name == name), name)
-        names = set(definition.step(step).pattern.names)
-    return definition.grace + max((definition.arrives_within.get(one, 0) for one in names), default=0)
+KNOWN: Final = {
+    name: Declared(
+        channel=CHANNEL_OF_NAME.get(name),
+        ends_session=name in ENDS_SESSION,
+        arrives_within=ARRIVES_WITHIN.get(name, 0),
+    )
+    for name in DECLARED
+}
+"""The catalogue where none is read."""

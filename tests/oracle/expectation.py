@@ -14,14 +14,18 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.oracle.attribution import Attribution, attribute
-from tests.oracle.decode import Bad, Sent, Touchpoint, decode, read_sent
-from tests.oracle.journeys import Journeys, find_journeys
+from tests.oracle.decode import Bad, Broken, Sent, Suppressed, Touchpoint, decode, read_sent
+from tests.oracle.definitions import DEFINITIONS, KNOWN
+from tests.oracle.hearing import Hearing
+from tests.oracle.journeys import Journeys, Rulebook, find_journeys
 from tests.oracle.links import Decided, decided_of
+from tests.oracle.modes import Switched
+from tests.oracle.rules import Declared, Definition, Watched
 from tests.oracle.usable import Rules, cleaned
 
 BROWSERS: Final = ("web", "app")
@@ -29,56 +33,101 @@ BROWSERS: Final = ("web", "app")
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """What the run was made by: definitions, catalogue, watched sources; and what people switched meanwhile."""
+
+    definitions: tuple[Definition, ...] = DEFINITIONS
+    known: Mapping[str, Declared] = field(default_factory=lambda: KNOWN)
+    watched: tuple[Watched, ...] = ()
+    switches: tuple[Switched, ...] = ()
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was sent. `bad`: (source, bytes) -> how often; `broken`: those of them that break a contract, with the
+    properties that may be named; `violations`: when, by touchpoint; `heard`: when, by source. `refused`: touchpoint ids
+    that were read but not taken. `suppressed`: by touchpoint.
+    """
+
+    sent: int = 0
+    copies: dict[str, list[Touchpoint]] = field(default_factory=lambda: defaultdict(list))
+    bad: Counter[tuple[str, bytes]] = field(default_factory=Counter)
+    broken: dict[tuple[str, bytes], list[str]] = field(default_factory=dict)
+    violations: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    heard: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    refused: set[str] = field(default_factory=set)
+    suppressed: Counter[str] = field(default_factory=Counter)
+
+    def take(self, item: Sent, rules: Rules) -> None:
+        self.sent += 1
+        if item.accepted:
+            self.heard[item.emitter].append(item.log_time)
+        try:
+            found = decode(item, rules)
+        except Bad as error:
+            if item.accepted:
+                about = item.emitter, cleaned(item.content, rules)
+                self.bad[about] += 1
+                if isinstance(error, Broken):
+                    self.broken[about] = error.flaws
+                    self.violations[error.name].append(item.log_time)
+        except Suppressed as ignored:
+            self.suppressed[str(ignored)] += item.accepted
+        else:
+            if item.accepted:
+                self.copies[found.touchpoint_id].append(found)
+            else:
+                self.refused.add(found.touchpoint_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """`bad`: (source, bytes) -> how often. `refused`: touchpoint ids that were read but not taken."""
+    """`refused`: touchpoint ids that were read but not taken. `until`: W, the last tick."""
 
     until: int
-    sent: int
+    reading: Reading
     duplicates: int
-    bad: Counter[tuple[str, bytes]]
     refused: frozenset[str]
     attribution: Attribution
     journeys: Journeys
     decisions: tuple[Decided, ...]
     rules: Rules
+    files: Files
+    book: Rulebook
+    hearing: Hearing
 
 
-def expect(directory: Path, stored_at: Mapping[str, int]) -> Expectation:
+def expect(directory: Path, stored_at: Mapping[str, int], files: Files) -> Expectation:
     """Raises OSError, ValueError, KeyError when the directory is not as docs/simulation.md says."""
     until = int(json.loads((directory / "script.json").read_text())["end"])
-    rules, decisions = _rules(directory), tuple(_decisions(directory))
-    sent = sorted(read_sent(directory, BROWSERS), key=lambda item: item.log_time)
-    copies: dict[str, list[Touchpoint]] = defaultdict(list)
-    bad: Counter[tuple[str, bytes]] = Counter()
-    refused: set[str] = set()
-    for item in sent:
-        found = _decoded(item, rules)
-        if found is None:
-            if item.accepted:
-                bad[item.emitter, cleaned(item.content, rules)] += 1
-        elif item.accepted:
-            copies[found.touchpoint_id].append(found)
-        else:
-            refused.add(found.touchpoint_id)
-    arrivals = [_counted(group, stored_at.get(name)) for name, group in copies.items()]
+    rules, decisions = _rules(directory, files.known), tuple(_decisions(directory))
+    reading = Reading()
+    for item in sorted(read_sent(directory, BROWSERS), key=lambda item: item.log_time):
+        reading.take(item, rules)
+    arrivals = [_counted(group, stored_at.get(name)) for name, group in reading.copies.items()]
     attribution = attribute(sorted(arrivals, key=lambda x: x.log_time), decisions, rules)
+    hearing = Hearing(files.watched, {source: [(at, at) for at in times] for source, times in reading.heard.items()})
+    book = Rulebook(files.definitions, files.switches, hearing.judged)
     return Expectation(
         until=until,
-        sent=len(sent),
-        duplicates=sum(len(group) - 1 for group in copies.values()),
-        bad=bad,
-        refused=frozenset(refused - copies.keys()),
+        reading=reading,
+        duplicates=sum(len(group) - 1 for group in reading.copies.values()),
+        refused=frozenset(reading.refused - reading.copies.keys()),
         attribution=attribution,
-        journeys=find_journeys(attribution, until),
+        journeys=find_journeys(attribution, until, book),
         decisions=decisions,
         rules=rules,
+        files=files,
+        book=book,
+        hearing=hearing,
     )
 
 
-def _rules(directory: Path) -> Rules:
+def _rules(directory: Path, known: Mapping[str, Declared]) -> Rules:
     file = directory / "identity-keys.json"
     keys = json.loads(file.read_text()) if file.exists() else {}
-    return Rules(**{name: keys[name].encode() for name in ("personal_key", "proof_secret") if name in keys})
+    secrets = {name: keys[name].encode() for name in ("personal_key", "proof_secret") if name in keys}
+    return Rules(known=known, **secrets)
 
 
 def _decisions(directory: Path) -> Iterator[Decided]:
@@ -86,13 +135,6 @@ def _decisions(directory: Path) -> Iterator[Decided]:
     file = directory / "decisions.jsonl"
     for line in file.read_text().splitlines() if file.exists() else ():
         yield decided_of(json.loads(line))
-
-
-def _decoded(item: Sent, rules: Rules) -> Touchpoint | None:
-    try:
-        return decode(item, rules)
-    except Bad:
-        return None
 
 
 def _counted(group: list[Touchpoint], stored_at: int | None) -> Touchpoint:

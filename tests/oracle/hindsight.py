@@ -53,7 +53,7 @@ def _marks(x: Touchpoint) -> Iterator[str]:
 
 class Hindsight:
     def __init__(self, wanted: Expectation) -> None:
-        self._decisions, self._rules = wanted.decisions, wanted.rules
+        self._decisions, self._rules, self._book = wanted.decisions, wanted.rules, wanted.book
         self._components = Components(one.touchpoint for one in wanted.attribution.touchpoints.values())
 
     def latest(self, mark: str) -> int:
@@ -63,7 +63,7 @@ class Hindsight:
 
     def was_active(self, key: JourneyKey, name: str, occurrence: int, w: int) -> bool:
         """Whether the break could rightly be seen as active by a tick of log time `w`."""
-        component = self._components.of(key[2])
+        component = self._components.of(key[3])
         later = sorted({x.log_time for x in component if x.log_time > w})[:STEPS_MAX]
         return any(self._active(component, key, name, occurrence, w, arrived) for arrived in [w, *later])
 
@@ -71,7 +71,7 @@ class Hindsight:
         self, component: list[Touchpoint], key: JourneyKey, name: str, occurrence: int, w: int, arrived: int
     ) -> bool:
         known = attribute((x for x in component if x.log_time <= arrived), self._decisions, self._rules)
-        journey = find_journeys(known, w).found.get(key)
+        journey = find_journeys(known, w, self._book).found.get(key)
         return journey is not None and any(
             fault.name == name and fault.occurrence == occurrence and fault.cleared_at is None
             for fault in journey.outcome.breaks

@@ -7,19 +7,34 @@ folding everything before it again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tests.oracle.attribution import Attribution
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import DEFINITIONS, Definition
-from tests.oracle.fold import Outcome, fold, is_open, matches
+from tests.oracle.definitions import DEFINITIONS
+from tests.oracle.fold import Judged, Outcome, fold, is_open, matches, on_time
+from tests.oracle.modes import Switched, mode_at
+from tests.oracle.rules import Definition
 from tests.oracle.usable import Identifier
 
 KEPT_MAX: Final = 500
-JourneyKey = tuple[str, str, str]
-"""Definition, customer, anchor."""
+JourneyKey = tuple[str, int, str, str]
+"""Definition, version, customer, anchor."""
+Mode = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What journeys are folded by. `switches` in the order of the log."""
+
+    definitions: tuple[Definition, ...] = DEFINITIONS
+    switches: tuple[Switched, ...] = ()
+    judged: Judged = on_time
+
+    def mode(self, of: Definition) -> Mode:
+        return lambda moment: mode_at(self.definitions, self.switches, of, moment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +44,11 @@ class Journey:
     anchor: str
     members: tuple[Touchpoint, ...]
     outcome: Outcome
+    mode: str = "live"
 
     @property
     def key(self) -> JourneyKey:
-        return (self.definition.name, self.customer, self.anchor)
+        return (self.definition.name, self.definition.version, self.customer, self.anchor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +60,24 @@ class Journeys:
 
 
 def relevant(definition: Definition, x: Touchpoint) -> bool:
-    return x.name in definition.names() or any(_fact(x.properties.get(rule.score)) for rule in definition.scores)
+    if x.name in definition.names() or (definition.start.weighted and x.name in definition.start.names):
+        return True
+    declared = definition.known.get(x.name)
+    if definition.balances and declared is not None and declared.has_weight:
+        return True
+    return any(_fact(x.properties.get(rule.score)) for rule in definition.scores)
 
 
 def _fact(value: object) -> bool:
     return isinstance(value, str | int | float | bool)
 
 
-def find_journeys(attribution: Attribution, until: int) -> Journeys:
+def find_journeys(attribution: Attribution, until: int, rulebook: Rulebook | None = None) -> Journeys:
+    book = rulebook or Rulebook()
     own: dict[str, list[Touchpoint]] = defaultdict(list)
     keyed: dict[Identifier, list[Touchpoint]] = defaultdict(list)
     for one in attribution.touchpoints.values():
-        if one.too_late or not any(relevant(definition, one.touchpoint) for definition in DEFINITIONS):
+        if one.too_late or not any(relevant(definition, one.touchpoint) for definition in book.definitions):
             continue
         if one.customer is not None:
             own[one.customer].append(one.touchpoint)
@@ -67,35 +89,54 @@ def find_journeys(attribution: Attribution, until: int) -> Journeys:
         keys_of[attribution.owners[identifier]].append(identifier)
     found: dict[JourneyKey, Journey] = {}
     for customer in own.keys() | keys_of.keys():
-        for definition in DEFINITIONS:
-            mine = [x for x in own.get(customer, ()) if relevant(definition, x)]
-            if definition.key == "customer":
-                runs = _runs_of_customer(definition, mine)
-            else:
-                keys = [key for key in keys_of.get(customer, ()) if key[0] == definition.key]
-                runs = _runs_of_keys(definition, mine, {key: keyed[key] for key in keys})
-            for anchor, members in runs.items():
-                outcome = fold(definition, members, until)
-                if outcome is not None:
-                    journey = Journey(definition, customer, anchor, tuple(members), outcome)
-                    found[journey.key] = journey
+        mine = {key: keyed[key] for key in keys_of.get(customer, ())}
+        for definition in book.definitions:
+            for anchor, members, outcome, mode in runs(definition, own.get(customer, ()), mine, until, book):
+                journey = Journey(definition, customer, anchor, tuple(members), outcome, mode)
+                found[journey.key] = journey
     return Journeys(found, _unsure(attribution, own, keyed))
 
 
-def _runs_of_customer(definition: Definition, mine: Iterable[Touchpoint]) -> dict[str, list[Touchpoint]]:
+Run = tuple[str, list[Touchpoint], Outcome, str]
+"""Anchor, touchpoints, what they say, mode."""
+
+
+def runs(
+    definition: Definition,
+    own: Iterable[Touchpoint],
+    keyed: dict[Identifier, list[Touchpoint]],
+    until: int,
+    book: Rulebook,
+) -> list[Run]:
+    """The instances of one customer: `own` are its touchpoints, `keyed` those of its keys of whatever kind."""
+    mode = book.mode(definition)
+    mine = [x for x in own if relevant(definition, x)]
+    if definition.key == "customer":
+        groups = _runs_of_customer(definition, mine, mode)
+    else:
+        groups = _runs_of_keys(definition, mine, {key: keyed[key] for key in keyed if key[0] == definition.key}, mode)
+    found: list[Run] = []
+    for anchor, members in groups.items():
+        outcome = fold(definition, members, until, book.judged)
+        if outcome is not None and mode(outcome.started_at) != "off":
+            found.append((anchor, members, outcome, mode(outcome.started_at)))
+    return found
+
+
+def _runs_of_customer(definition: Definition, mine: Iterable[Touchpoint], mode: Mode) -> dict[str, list[Touchpoint]]:
     runs: dict[str, list[Touchpoint]] = {}
     current: list[Touchpoint] = []
     for x in sorted(mine, key=lambda x: x.order):
         if current and is_open(definition, current, x.occurred_at):
             current.append(x)
-        elif matches(definition.start, x):
+        elif matches(definition.start, x) and mode(x.occurred_at) != "off":
             current = [x]
             runs[f"start:{x.touchpoint_id}"] = current
     return runs
 
 
 def _runs_of_keys(
-    definition: Definition, mine: Iterable[Touchpoint], keyed: dict[Identifier, list[Touchpoint]]
+    definition: Definition, mine: Iterable[Touchpoint], keyed: dict[Identifier, list[Touchpoint]], mode: Mode
 ) -> dict[str, list[Touchpoint]]:
     runs: dict[str, list[Touchpoint]] = {f"{kind}:{value}": [] for kind, value in keyed}
     mixed = {
@@ -108,10 +149,15 @@ def _runs_of_keys(
         if definition.key in x.identifiers:
             runs[f"{definition.key}:{x.identifiers[definition.key]}"].append(x)
         elif definition.joins:
-            waiting = [run for run in runs.values() if is_open(definition, run, x.occurred_at)]
+            waiting = [run for run in runs.values() if _may_join(definition, run, x.occurred_at, mode)]
             if len(waiting) == 1:
                 waiting[0].append(x)
     return runs
+
+
+def _may_join(definition: Definition, run: Sequence[Touchpoint], at: int, mode: Mode) -> bool:
+    start = next((x for x in run if matches(definition.start, x)), None)
+    return start is not None and mode(start.occurred_at) != "off" and is_open(definition, run, at)
 
 
 def _unsure(

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 from tests.oracle.compare import compare
 from tests.oracle.decode import touchpoint_id_of
 from tests.oracle.definitions import DEFINITIONS
+from tests.oracle.expectation import Files
 from tests.oracle.report import Report
 
 T0: Final = 1_767_571_200_000
@@ -44,6 +45,7 @@ class TinyRun:
     def __init__(self, directory: Path, end: float = 60) -> None:
         self.directory = directory
         self.end = end
+        self.files = Files()
         self.requests: list[Row] = []
         self.touchpoints: list[Row] = []
         self.journeys: list[Row] = []
@@ -200,7 +202,7 @@ class TinyRun:
         for name in ("touchpoints", "journeys", "alerts", "broken_now", "dead_letters"):
             _write(place / f"{name}.jsonl", getattr(self, name))
         (place / "counts.json").write_text(json.dumps(self.counts))
-        return compare(self.directory, killed=killed)
+        return compare(self.directory, killed=killed, files=self.files)
 
 
 WAITING: Final[StepSaid] = ("waiting", None, None, "")

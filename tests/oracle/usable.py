@@ -14,7 +14,8 @@ from hashlib import sha256
 from hmac import new as hmac
 from typing import Any, Final
 
-from tests.oracle.definitions import ENDS_SESSION, HOUR
+from tests.oracle.definitions import KNOWN
+from tests.oracle.rules import HOUR, Declared
 
 KINDS: Final = (
     *("anonymous_id", "device_id", "user_id", "email", "phone", "loyalty_card"),
@@ -42,7 +43,8 @@ Identifier = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Every number of docs/identity.md, as shipped. `most`: by the kind of the values that are counted.
+    """Every number of docs/identity.md, as shipped, and the catalogue. `most`: by the kind of the values that are
+    counted.
 
     `proof_secret` None: no proof can be checked, so one that looks like one counts.
     """
@@ -56,11 +58,14 @@ class Rules:
     component: int = 50
     link_days: int = 400
     kept: int = 5_000
-    ends_session: frozenset[str] = ENDS_SESSION
+    known: Mapping[str, Declared] = field(default_factory=lambda: KNOWN)
     ignored: frozenset[Identifier] = frozenset()
     country: str = "49"
     personal_key: bytes | None = None
     proof_secret: bytes | None = None
+
+    def ends_session(self, name: str) -> bool:
+        return name in self.known and self.known[name].ends_session
 
     def most_of(self, kind: str) -> int:
         return self.most.get(kind, self.most_otherwise)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from tests.oracle.definitions import DAY
+from tests.oracle.rules import DAY
 from tests.simulated.cover import of_the_logs, of_the_set
 from tests.simulated.generate import HOUR_MS, Shape, shape
 from tests.simulated.journeys import in_order, last_tick, outcome

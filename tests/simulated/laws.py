@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from tests.oracle.attribution import customer_of
-from tests.oracle.definitions import DAY, HOUR
+from tests.oracle.rules import DAY, HOUR
 from tests.oracle.usable import Rules
 from tests.simulated.expected import Expected, expect, is_decision
 from tests.simulated.log import Logs, Record

@@ -25,9 +25,9 @@ from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
 from streams.product import Product
 from streams.stage import Stage
-from tests.oracle.definitions import DAY
+from tests.oracle.rules import DAY, Declared
 from tests.oracle.usable import Rules
-from tests.simulated.generate import ENDS_SESSION, Arrival, Shape, history, shape
+from tests.simulated.generate import ENDS_SESSION, NAMES, Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, definitions
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
 from tests.simulated.weaker import LastArrival, NeverAgain
@@ -43,7 +43,7 @@ RULES = Rules(
     kiosk_touchpoints=KIOSK_TOUCHPOINTS,
     most_otherwise=MOST,
     component=COMPONENT,
-    ends_session=frozenset(ENDS_SESSION),
+    known={name: Declared(ends_session=name in ENDS_SESSION) for name in NAMES},
     personal_key=b"personal",
     proof_secret=b"proofs",
 )

@@ -14,9 +14,9 @@ from typing import Any, Final
 import pytest
 
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import Abandoned, Ban, Definition, Pattern, Step, Suspicion, waits
 from tests.oracle.fold import Outcome, fold
 from tests.oracle.journeys import relevant
+from tests.oracle.rules import Abandoned, Ban, Declared, Definition, Pattern, Step, Suspicion
 
 T0: Final = 1_767_571_200_000
 LIFETIME: Final = 10_000
@@ -67,7 +67,7 @@ def definition(**breaks: Any) -> Definition:
         scores=(),
         grace=GRACE,
         lifetime=LIFETIME,
-        arrives_within={"late": LATE},
+        known={"late": Declared(arrives_within=LATE)},
         **breaks,
     )
 
@@ -326,7 +326,7 @@ def test_kinds_and_steps() -> None:
 
 def test_how_long_each_is_waited_for() -> None:
     rule = definition(suspicions=(FAILING, Suspicion("b", "skipped_step", "thanked")), abandoned=IDLE.abandoned)
-    assert [waits(rule, name) for name in ("trouble", "b", "gone", "answered", "solved")] == [360, 60, 360, 360, 60]
+    assert [rule.waits(name) for name in ("trouble", "b", "gone", "answered", "solved")] == [360, 60, 360, 360, 60]
 
 
 @pytest.mark.parametrize(

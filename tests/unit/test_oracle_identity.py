@@ -10,8 +10,8 @@ import pytest
 
 from tests.oracle.attribution import Attribution, attribute, correct_clocks, customer_of
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import HOUR
 from tests.oracle.links import Decided
+from tests.oracle.rules import HOUR
 from tests.oracle.usable import CONTACTS, Identifier, Rules, proof_of, usable
 
 SMALL = Rules(most_otherwise=2, component=5)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import CHECKOUT, CLICK_AND_COLLECT, Definition
+from tests.oracle.definitions import CHECKOUT, CLICK_AND_COLLECT
 from tests.oracle.fold import Outcome, fold
+from tests.oracle.rules import Definition
 from tests.oracle.tiny import TinyRun, customer, minute
 
 HOUR = 60.0

@@ -1,0 +1,112 @@
+"""The walk of one instance along the order: which touchpoint reaches or excuses which step, and when it is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.oracle.decode import Touchpoint
+from tests.oracle.open_time import later
+from tests.oracle.rules import Definition, Fact, Pattern, Step
+
+
+@dataclass(slots=True)
+class Course:
+    """`after`: the touchpoints after the start; `alive`: those of them that are not after the end."""
+
+    start: Touchpoint
+    limit: int
+    after: list[Touchpoint]
+    alive: list[Touchpoint] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    reached: dict[str, Touchpoint] = field(default_factory=dict)
+    excused: dict[str, int] = field(default_factory=dict)
+    failure: Touchpoint | None = None
+    ended_at: int | None = None
+    failure_after_end: list[Touchpoint] = field(default_factory=list)
+
+
+def matches(pattern: Pattern, x: Touchpoint) -> bool:
+    return x.name in pattern.names and all(_equal(_said(x, word), wanted) for word, wanted in pattern.where)
+
+
+def _said(x: Touchpoint, word: str) -> object:
+    return x.channel if word == "channel" else x.properties.get(word)
+
+
+def _equal(said: object, wanted: Fact) -> bool:
+    if said is None or isinstance(said, bool) != isinstance(wanted, bool):
+        return False
+    return said == wanted
+
+
+def walk(definition: Definition, members: Sequence[Touchpoint]) -> Course | None:
+    """`members` in the order. None: the start was not seen."""
+    first = next((index for index, x in enumerate(members) if matches(definition.start, x)), None)
+    if first is None:
+        return None
+    start = members[first]
+    course = Course(start, start.occurred_at + definition.lifetime, list(members[first + 1 :]))
+    for x in course.after:
+        failing = x.name in definition.failures
+        if course.ended_at is not None or x.occurred_at > course.limit:
+            if failing and course.failure is None and definition.success in course.reached:
+                course.failure = x
+                course.failure_after_end.append(x)
+            continue
+        course.alive.append(x)
+        if failing:
+            course.failure, course.ended_at = x, x.occurred_at
+        else:
+            _go_on(definition, course, x)
+    return course
+
+
+def _go_on(definition: Definition, course: Course, x: Touchpoint) -> None:
+    """One that reaches one step may excuse another; of the same step the first counts."""
+    _reach(definition, course, x)
+    _excuse(definition, course, x)
+    if definition.success in course.reached and all(
+        step.name in course.reached or skipped(definition, course, step.name) for step in definition.steps
+    ):
+        course.ended_at = x.occurred_at
+
+
+def _reach(definition: Definition, course: Course, x: Touchpoint) -> None:
+    possible = [s.name for s in definition.steps if s.name not in course.reached and matches(s.pattern, x)]
+    name = min(possible, key=lambda name: (definition.depth(name), name), default=None)
+    if name is None:
+        return
+    course.counts[name] += 1
+    if course.counts[name] == definition.step(name).times:
+        course.reached[name] = x
+
+
+def _excuse(definition: Definition, course: Course, x: Touchpoint) -> None:
+    excused = {step.name for step in definition.steps if x.name in step.excused_by}
+    for name in excused.union(*(definition.beyond(step) for step in excused)):
+        if settled_at(definition, course, name) is None:
+            course.excused[name] = x.occurred_at
+
+
+def is_open(definition: Definition, members: Sequence[Touchpoint], at: int) -> bool:
+    """Whether an instance of these members is open for a touchpoint that comes next in the order, at `at`."""
+    course = walk(definition, members)
+    return course is not None and course.ended_at is None and at <= course.limit
+
+
+def skipped(definition: Definition, course: Course, name: str) -> bool:
+    overtaken = any(one in course.reached for one in definition.beyond(name))
+    return name not in course.reached and (overtaken or name in course.excused)
+
+
+def settled_at(definition: Definition, course: Course, name: str) -> int | None:
+    there = (one for one in (name, *definition.beyond(name)) if one in course.reached)
+    times = [course.reached[one].occurred_at for one in there]
+    return min([*times, *([course.excused[name]] if name in course.excused else [])], default=None)
+
+
+def due_of(course: Course, step: Step) -> int | None:
+    base = course.start if step.after == "start" else course.reached.get(step.after)
+    return None if base is None or step.within is None else later(base.occurred_at, step.within, step.hours)
