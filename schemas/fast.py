@@ -39,6 +39,8 @@ A = TypeVar("A", bound=BaseModel)
 B = TypeVar("B", bound=BaseModel)
 C = TypeVar("C", bound=BaseModel)
 D = TypeVar("D", bound=BaseModel)
+E = TypeVar("E", bound=BaseModel)
+F = TypeVar("F", bound=BaseModel)
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """msgspec.ValidationError (a DecodeError): JSON that breaks the contract. The others: no JSON, or too deep."""
@@ -107,9 +109,11 @@ def _open_decoder(model: type[M]) -> Callable[[bytes], M]:
 @overload
 def fast_union_decoder(a: type[A], b: type[B], /) -> Callable[[bytes], A | B]: ...
 @overload
-def fast_union_decoder(a: type[A], b: type[B], c: type[C], /) -> Callable[[bytes], A | B | C]: ...
-@overload
 def fast_union_decoder(a: type[A], b: type[B], c: type[C], d: type[D], /) -> Callable[[bytes], A | B | C | D]: ...
+@overload
+def fast_union_decoder(
+    a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], f: type[F], /
+) -> Callable[[bytes], A | B | C | D | E | F]: ...
 def fast_union_decoder(*models: type[BaseModel]) -> Callable[[bytes], Any]:
     """Chooses by the field `type`, which every model must have as a single Literal."""
     for model in models:

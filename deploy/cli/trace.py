@@ -97,7 +97,7 @@ def starts_of(settings: Settings) -> dict[str, str]:
         definitions = load_definitions(settings.definitions_dir, load_catalogue(settings.catalogue_file))
     except DefinitionError:
         return {}
-    return {one.journey: one.start.touchpoint for one in definitions}
+    return {one.journey: one.start.touchpoint for one in definitions if one.start.touchpoint is not None}
 
 
 def _copies(stack: Stack, touchpoint: Row) -> list[Hit]:

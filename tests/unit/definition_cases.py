@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-GOOD: Final = Path("journeys/click_and_collect.yaml")
+GOOD: Final = Path(__file__).parent / "definitions" / "click_and_collect.yaml"
 VERSION: Final = re.findall(r"^version: \d+$", GOOD.read_text(), re.MULTILINE)[0]
 CLEARS_WHAT_IT_COUNTS: Final = """touchpoint: picked_up
     where: {channel: store, gift: true}
