@@ -46,30 +46,39 @@ def load_catalogue(file: Path) -> Catalogue:
 
 
 def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
-    """All `*.yaml` of the directory, by name, then what follows from the catalogue (`schemas.answers`). Raises
-    DefinitionError with the flaws of all files.
+    """All `*.yaml` of the directory, by name, then what follows from the catalogue (`schemas.answers`). One journey may
+    have several versions there. Raises DefinitionError with the flaws of all files.
     """
     files = sorted(directory.glob("*.yaml"))
     if not files:
         advice = "no journey definition (*.yaml) lies here. Add one, or name another directory."
         raise DefinitionError([Flaw(str(directory), 1, 1, advice)])
     flaws: list[Flaw] = []
-    found: dict[str, tuple[Definition, Path]] = {}
+    found: list[tuple[Definition, Path]] = []
     for file in files:
         try:
             definition, document = _loaded(file, catalogue)
         except DefinitionError as error:
             flaws.extend(error.flaws)
             continue
-        if definition.journey in found:
-            advice = (
-                f"journey {definition.journey!r} is defined in {found[definition.journey][1]} too. Keep one of them."
-            )
-            flaws.append(Flaw(str(file), *place(document, ("journey",)), advice))
-        found[definition.journey] = definition, file
+        clashes = [(path, text) for other, where in found for path, text in _clashes(definition, other, where)]
+        flaws.extend(Flaw(str(file), *place(document, path), text) for path, text in clashes)
+        found.append((definition, file))
     if flaws:
         raise DefinitionError(flaws)
-    return [*(definition for definition, _ in found.values()), *answers_of(catalogue)]
+    return [*(definition for definition, _ in found), *answers_of(catalogue)]
+
+
+def _clashes(one: Definition, other: Definition, file: Path) -> Iterator[tuple[Path_, str]]:
+    """Why two files cannot lie side by side. `file` is the other's."""
+    if one.journey != other.journey:
+        return
+    if one.version == other.version:
+        text = f"journey {one.journey!r} version {one.version} is defined in {file} too. Count the version up,"
+        yield ("version",), f"{text} or keep one of them."
+    elif one.mode == other.mode == "live":
+        text = f"journey {one.journey!r} is live as version {other.version} in {file} too. Let one of them say shadow;"
+        yield ("mode",), f"{text} `touchline definitions switch` makes it live while the other's journeys go on."
 
 
 def load_definition(file: Path, catalogue: Catalogue) -> Definition:
@@ -77,21 +86,35 @@ def load_definition(file: Path, catalogue: Catalogue) -> Definition:
     return _loaded(file, catalogue)[0]
 
 
-def find_definition(name: str, directory: Path, catalogue: Catalogue) -> Definition:
-    """The definition of a journey by its name, whatever else lies in the directory. Raises DefinitionError."""
-    names: dict[str, Path] = {}
+def find_definition(said: str, directory: Path, catalogue: Catalogue) -> Definition:
+    """A definition by its name or NAME@VERSION, whatever else lies in the directory; without a version the live one, or
+    else the latest. Raises DefinitionError.
+    """
+    name, _, version = said.partition("@")
+    files: dict[str, dict[str, Path]] = {}
+    ranks: dict[Path, tuple[bool, int]] = {}
     for file in sorted(directory.glob("*.yaml")):
         try:
-            names[str(read_mapping(file).get("journey"))] = file
+            document = read_mapping(file)
         except DefinitionError:
             continue
+        number = document.get("version")
+        files.setdefault(str(document.get("journey")), {})[str(number)] = file
+        ranks[file] = (document.get("mode") == "live", number if isinstance(number, int) else 0)
     answers = {answer.journey: answer for answer in answers_of(catalogue)}
-    if name in answers:
+    if name in answers and version in ("", str(answers[name].version)):
         return answers[name]
-    if name not in names:
-        text = f"no file here defines the journey {name!r}.{nearest(name, [*names, *answers])}"
-        raise DefinitionError([Flaw(str(directory), 1, 1, text)])
-    return load_definition(names[name], catalogue)
+    versions = files.get(name, {})
+    if version in versions:
+        return load_definition(versions[version], catalogue)
+    if versions and not version:
+        return load_definition(max(versions.values(), key=ranks.__getitem__), catalogue)
+    if versions or name in answers:
+        known = ", ".join(sorted(versions)) or str(answers[name].version)
+        text = f"no file here defines version {version!r} of the journey {name!r}. There is: {known}."
+    else:
+        text = f"no file here defines the journey {name!r}.{nearest(name, [*files, *answers])}"
+    raise DefinitionError([Flaw(str(directory), 1, 1, text)])
 
 
 def _loaded(file: Path, catalogue: Catalogue) -> tuple[Definition, CommentedMap]:

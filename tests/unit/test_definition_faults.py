@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ CATALOGUE_FILE = Path("touchpoints.yaml")
 CATALOGUE = load_catalogue(CATALOGUE_FILE)
 GOOD = Path("journeys/click_and_collect.yaml")
 TEXT = GOOD.read_text()
+NEXT: Final = re.sub(r"^version: \d+$", "version: 99", TEXT, flags=re.MULTILINE)
 LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 PIECES = st.sampled_from(
     [
@@ -149,7 +151,7 @@ def test_deep_nesting_is_a_flaw_and_no_crash(tmp_path: Path, depth: int) -> None
         read_mapping(file)
 
 
-def test_a_journey_that_two_files_define_is_told_at_its_name(tmp_path: Path) -> None:
+def test_a_version_that_two_files_define_is_told_at_its_number(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(TEXT)
     (tmp_path / "b.yaml").write_text(TEXT)
     with pytest.raises(DefinitionError) as caught:
@@ -157,7 +159,40 @@ def test_a_journey_that_two_files_define_is_told_at_its_name(tmp_path: Path) -> 
     (flaw,) = caught.value.flaws
     assert flaw.file.endswith("b.yaml")
     assert "a.yaml too" in flaw.text
-    assert TEXT.split("\n")[flaw.line - 1].startswith("journey:")
+    assert TEXT.split("\n")[flaw.line - 1].startswith("version:")
+
+
+def test_versions_stand_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT)
+    (tmp_path / "b.yaml").write_text(NEXT.replace("mode: live", "mode: shadow"))
+    found = [(one.version, one.mode) for one in load_definitions(tmp_path, CATALOGUE) if one.journey == GOOD.stem]
+    assert found == [(load_definition(GOOD, CATALOGUE).version, "live"), (99, "shadow")]
+
+
+def test_one_version_may_be_live_and_the_other_is_told_so_at_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT)
+    (tmp_path / "b.yaml").write_text(NEXT)
+    with pytest.raises(DefinitionError) as caught:
+        load_definitions(tmp_path, CATALOGUE)
+    (flaw,) = caught.value.flaws
+    assert flaw.file.endswith("b.yaml")
+    assert "a.yaml too. Let one of them say shadow" in flaw.text
+    assert NEXT.split("\n")[flaw.line - 1].startswith("mode:")
+
+
+def test_a_version_is_found_by_its_number_and_without_one_the_live_one(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT)
+    (tmp_path / "b.yaml").write_text(NEXT.replace("mode: live", "mode: shadow"))
+    live = load_definition(GOOD, CATALOGUE)
+    assert find_definition("click_and_collect", tmp_path, CATALOGUE) == live
+    assert find_definition(f"click_and_collect@{live.version}", tmp_path, CATALOGUE) == live
+    assert find_definition("click_and_collect@99", tmp_path, CATALOGUE).version == 99
+    (tmp_path / "a.yaml").write_text(TEXT.replace("mode: live", "mode: shadow"))
+    assert find_definition("click_and_collect", tmp_path, CATALOGUE).version == 99
+    with pytest.raises(DefinitionError, match=f"no file here defines version '7' .* There is: {live.version}, 99"):
+        find_definition("click_and_collect@7", tmp_path, CATALOGUE)
+    with pytest.raises(DefinitionError, match="Did you mean 'click_and_collect'"):
+        find_definition("click_collect@7", tmp_path, CATALOGUE)
 
 
 def test_a_definition_is_found_by_its_name_beside_broken_files(tmp_path: Path) -> None:
