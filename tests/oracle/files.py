@@ -22,8 +22,11 @@ def files_of(directory: Path) -> Files:
     """`definitions/` holds `touchpoints.yaml`, `sources.yaml` if there is one, and `journeys/`; `switches.jsonl` beside
     it what people switched. Raises OSError, KeyError, ValueError.
     """
-    place = directory / "definitions"
-    place = place if place.exists() else ROOT
+    own = directory / "definitions"
+    return files_in(own if own.exists() else ROOT, tuple(_switches(directory / "switches.jsonl")))
+
+
+def files_in(place: Path, switches: tuple[Switched, ...] = ()) -> Files:
     entries = _yaml(place / "touchpoints.yaml")
     known = catalogue_of(entries)
     journeys = sorted((place / "journeys").glob("*.yaml"))
@@ -32,7 +35,7 @@ def files_of(directory: Path) -> Files:
         definitions=(*(definition_of(_yaml(file), known) for file in journeys), *answers_of(entries, known)),
         known=known,
         watched=sources_of(_yaml(sources)) if sources.exists() else (),
-        switches=tuple(_switches(directory / "switches.jsonl")),
+        switches=switches,
     )
 
 

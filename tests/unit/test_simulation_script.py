@@ -11,10 +11,11 @@ from sources.simulation.plan import Expected, Plan
 from sources.simulation.scenarios import NEAR_MISSES, ORDINARY, PLANTED
 from sources.simulation.script import Script, write_script
 from tests.oracle.decode import Touchpoint
-from tests.oracle.definitions import CHANNEL_OF_NAME, CLICK_AND_COLLECT, SERVICE_CASE
+from tests.oracle.files import ROOT, files_in
 from tests.oracle.fold import fold
 
 ENOUGH_FOR_EVERY_STORY = 8_000
+FILES = files_in(ROOT)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def touchpoint(plan: Plan) -> Touchpoint:
         source=plan.emitter,
         place="here",
         name=plan.name,
-        channel=plan.channel or CHANNEL_OF_NAME.get(plan.name),
+        channel=plan.channel or FILES.known[plan.name].channel,
         occurred_at_sent=plan.occurred_at,
         occurred_at=plan.occurred_at,
         sent_at=None,
@@ -85,7 +86,7 @@ def touchpoint(plan: Plan) -> Touchpoint:
 
 
 def differs(script: Script, one: Expected, members: list[Touchpoint]) -> str | None:
-    definition = {"click_and_collect": CLICK_AND_COLLECT, "service_case": SERVICE_CASE}[one.definition]
+    definition = next(rule for rule in FILES.definitions if rule.name == one.definition)
     found = fold(definition, sorted(members, key=lambda x: x.order), script.end)
     assert found is not None
     breaks = sorted((b.name, b.kind, "firing" if b.cleared_at is None else "resolved") for b in found.breaks)
