@@ -12,11 +12,13 @@ from typing import Final
 from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
 from schemas.definition_checks import touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
+from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_of
 from schemas.topics import PARTITIONS
 from schemas.worth import Worth, worths_of
 from streams.journey.open_hours import OpenHours
 from streams.journey.plan import Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
 
+Bringers = Mapping[str, tuple[SourceForm, ...]]
 WAITED_OUT: Final = ("failure_event", "out_of_order", "skipped_step")
 """Kinds that a touchpoint makes suspected and that the touchpoint of a step settles."""
 
@@ -27,8 +29,11 @@ def _heard(definitions: Iterable[CompiledDefinition]) -> tuple[frozenset[str], f
     return names, frozenset(fact for d in found for fact in d.score_facts)
 
 
-def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue) -> Compiled:
-    found = tuple(_compile(d, catalogue) for d in sorted(definitions, key=lambda d: (d.journey, d.version)))
+def compile_definitions(
+    definitions: Iterable[Definition], catalogue: Catalogue, sources: SourceRules = NOTHING_WATCHED
+) -> Compiled:
+    bringers = bringers_of(sources)
+    found = tuple(_compile(d, catalogue, bringers) for d in sorted(definitions, key=lambda d: (d.journey, d.version)))
     kinds = [kind for kind in BUSINESS_KINDS if any(d.kind == kind for d in found)]
     joint = tuple(d for d in found if d.joint)
     names = sorted({name for d in found for name in d.plans})
@@ -39,7 +44,10 @@ def compile_definitions(definitions: Iterable[Definition], catalogue: Catalogue)
         joint=joint,
         names={name: tuple(d for d in found if name in d.plans) for name in names},
         ranks={name: max(_rank(d.plans[name]) for d in found if name in d.plans) for name in names},
-        facts=frozenset(fact for d in found for fact in d.score_facts) | _where_facts(found) | _worth_facts(found),
+        facts=frozenset(fact for d in found for fact in d.score_facts)
+        | _where_facts(found)
+        | _worth_facts(found)
+        | _link_facts(found),
         kinds=frozenset(kinds),
         persons=any(rule.kind == "identity_conflict" for d in found for rule in d.rules),
     )
@@ -62,7 +70,27 @@ def _worth_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
     return frozenset(worth.score.property for worth in worths if worth.score is not None)
 
 
-def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition:
+def _link_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
+    forms = [form for d in found for forms in d.awaits.values() for form in forms]
+    return frozenset(form.property for form in forms if form.property is not None)
+
+
+def _awaits(definition: Definition, rules: tuple[CompiledRule, ...], bringers: Bringers) -> Bringers:
+    """By step and break: the forms whose sources bring a touchpoint that could settle it."""
+    settled = {name: touchpoints_of(step) for name, step in definition.steps.items()}
+    for rule in rules:
+        if rule.kind == "abandoned":
+            settled[rule.name] = sorted(_names(definition))
+        elif rule.tolerate_ms is not None and rule.step is not None:
+            settled[rule.name] = settled[rule.step]
+    awaits = {
+        name: tuple(dict.fromkeys(form for word in words for form in bringers.get(word, ())))
+        for name, words in settled.items()
+    }
+    return {name: forms for name, forms in awaits.items() if forms}
+
+
+def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -> CompiledDefinition:
     names = list(definition.steps)
     hours = {name: OpenHours(calendar) for name, calendar in definition.calendars.items()}
     steps = tuple(_step(name, names, definition, catalogue, hours) for name in names)
@@ -106,6 +134,7 @@ def _compile(definition: Definition, catalogue: Catalogue) -> CompiledDefinition
         partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
         runbooks={part.name: part.runbook for part in parts if part.runbook is not None},
         monitored=frozenset(part.name for part in parts if part.monitored),
+        awaits=_awaits(definition, rules, bringers),
     )
 
 

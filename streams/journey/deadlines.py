@@ -4,17 +4,19 @@ A deadline that nothing settled is judged at W >= due + grace + arrives_within, 
 time of everything the instance was told; what was judged once stays, unless the fold itself settles it. One that was
 settled late counts from the same W on, without a look at the log times: all that was in time is known by then. A
 million waiting deadlines cost nothing per tick: the agenda holds each run once, at the earliest time at which W can
-change something.
+change something. What waits for a source that may be silent is not there but with the source (`holds`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Generic, Protocol, Self, TypeVar
 
+from schemas.sources import SourceForm
+from streams.journey.holds import Holds
 from streams.journey.plan import CompiledDefinition
-from streams.journey.run import Run
+from streams.journey.run import Held, Late, Run
 
 
 class Orderable(Protocol):
@@ -26,11 +28,15 @@ class Orderable(Protocol):
 T = TypeVar("T", bound=Orderable)
 
 
-def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int | None]:
-    """Bring `missed`, `ripe` and `expired` up to W: whether that changed anything, and when to judge again."""
+def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tuple[bool, int | None, Sequence[Held]]:
+    """Bring `missed`, `ripe` and `expired` up to W: whether that changed anything, when to judge again, and what waits
+    for a source instead.
+    """
     start = run.start
     if start is None:
-        return False, None
+        return False, None, ()
+    held: list[Held] = []
+    awaits = definition.awaits if holds.places else {}
     limit = start.occurred_at + definition.lifetime_ms
     expired = w > limit
     missed, first = 0, None
@@ -45,8 +51,13 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
             if due > limit:
                 continue
             fire = due + delay_ms
-            if w >= fire and (known or run.missed >> index & 1):
-                missed |= 1 << index
+            is_judged = run.missed >> index & 1
+            if w >= fire and (known or is_judged):
+                forms = awaits.get(definition.steps[index].name) if awaits else None
+                if forms and (found := holds.holding(forms, run, fire if is_judged else max(fire, run.max_log), w)):
+                    held.extend(found)
+                else:
+                    missed |= 1 << index
                 continue
             fire = max(fire, run.max_log)
             if first is None or fire < first:
@@ -57,9 +68,15 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
             if tally is None or tally.pending is None:
                 continue
             fire, cause_at = tally.pending.due_at + rule.delay_ms, tally.pending.cause_at
-            if w >= fire and (w >= run.max_log or tally.judged == cause_at):
-                missed |= 1 << rule.bit
-                tally.judged = cause_at
+            is_judged = tally.judged == cause_at
+            if w >= fire and (w >= run.max_log or is_judged):
+                forms = awaits.get(rule.name) if awaits else None
+                if forms and (found := holds.holding(forms, run, fire if is_judged else max(fire, run.max_log), w)):
+                    held.extend(found)
+                    tally.judged = None
+                else:
+                    missed |= 1 << rule.bit
+                    tally.judged = cause_at
                 continue
             tally.judged = None
             fire = max(fire, run.max_log)
@@ -71,9 +88,20 @@ def judge(definition: CompiledDefinition, run: Run, w: int) -> tuple[bool, int |
         if len(ripe) < len(run.late):
             soonest = min(late.ripe_at for late in run.late if late.ripe_at > w)
             first = soonest if first is None else min(first, soonest)
+        if ripe and awaits:
+            ripe = tuple(late for late in ripe if not _is_held(late, awaits, holds, run, w, held))
     changed = missed != run.missed or ripe != run.ripe or (expired is not run.expired and run.ended_at is None)
     run.missed, run.ripe, run.expired = missed, ripe, expired
-    return changed, first
+    return changed, first, held
+
+
+def _is_held(
+    late: Late, awaits: Mapping[str, tuple[SourceForm, ...]], holds: Holds, run: Run, w: int, held: list[Held]
+) -> bool:
+    """What was settled late waits for the same sources: what would have been in time may still be under way."""
+    found = holds.holding(awaits.get(late.finding.name, ()), run, late.ripe_at, w)
+    held.extend(found)
+    return bool(found)
 
 
 def next_look(definition: CompiledDefinition, run: Run, deadline: int | None, firing: bool) -> int | None:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from schemas.records import At, AttributedBy, Fact, Mode
+from streams.journey.holds import Place
 
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -69,6 +70,7 @@ class DetachView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="d
 class TickView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="tick"):
     at: At
     log_time: int
+    sources: list[Place] = []
 
 
 class SwitchedView(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="switched"):

@@ -1,8 +1,9 @@
 """The state of track as changelog entries: small keys, small values, one per touchpoint.
 
 Only what cannot be folded again is stored: the touchpoints themselves, the ids that were detached, the alerts, the
-steps judged missed, what was switched, and how far the upstream stages and W have come. Everything else follows by a
-re-fold. Keys are MessagePack arrays; their first item says what the entry is. A book's definition is `name@version`.
+steps judged missed, what was switched, where the watched sources are, and how far the upstream stages and W have
+come. Everything else follows by a re-fold. Keys are MessagePack arrays; their first item says what the entry is. A
+book's definition is `name@version`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from streams.journey.holds import Place
 from streams.journey.modes import Turns
 from streams.journey.values import AlertRecord, Book, Kept
 from streams.stage import Change
@@ -22,6 +24,7 @@ BOOK: Final = "b"
 TRUNCATED: Final = "t"
 META: Final = "m"
 TURNS: Final = "s"
+PLACE: Final = "o"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_key = msgspec.msgpack.Decoder(list[str]).decode
@@ -43,6 +46,7 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decode_book = msgspec.msgpack.Decoder(StoredBook).decode
+_decode_place = msgspec.msgpack.Decoder(Place).decode
 _decode_turns = msgspec.msgpack.Decoder(Turns).decode
 _decode_meta = msgspec.msgpack.Decoder(Meta).decode
 
@@ -55,6 +59,7 @@ class Restored(NamedTuple):
     truncated: set[tuple[str, str]]
     books: dict[tuple[str, str, str], StoredBook]
     turns: dict[str, Turns]
+    places: list[Place]
     meta: Meta
 
 
@@ -84,6 +89,10 @@ class Ledger:
     def turns(self, definition: str, turns: Turns) -> None:
         self._put((TURNS, definition), turns)
 
+    def place(self, place: Place) -> None:
+        """Of a watched source."""
+        self._put((PLACE, place.source), None if place.holds_nothing else place)
+
     def _put(self, key: tuple[str, ...], value: object) -> None:
         self._changes[_encode(key)] = None if value is None else _encode(value)
 
@@ -96,7 +105,7 @@ class Ledger:
 
 
 def read(entries: Iterable[tuple[bytes, bytes]]) -> Restored:
-    found = Restored({}, {}, set(), {}, {}, Meta([], 0))
+    found = Restored({}, {}, set(), {}, {}, [], Meta([], 0))
     for key, value in entries:
         kind, *address = _decode_key(key)
         if kind == ENTRY:
@@ -109,6 +118,8 @@ def read(entries: Iterable[tuple[bytes, bytes]]) -> Restored:
             found.books[address[0], address[1], address[2]] = _decode_book(value)
         elif kind == TURNS:
             found.turns[address[0]] = _decode_turns(value)
+        elif kind == PLACE:
+            found.places.append(_decode_place(value))
         elif kind == META:
             found = found._replace(meta=_decode_meta(value))
         else:

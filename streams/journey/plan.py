@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from schemas.records import BreakKind, Fact, Severity
+from schemas.sources import SourceForm
 from schemas.worth import Worth
 from streams.journey.open_hours import OpenHours
 
@@ -141,6 +142,9 @@ class CompiledDefinition:
     """By break name; a break without one is missing."""
     monitored: frozenset[str]
     """The breaks of which nobody is told."""
+
+    awaits: Mapping[str, tuple[SourceForm, ...]]
+    """By step and break: the watched sources that bring what settles it."""
 
     def names_of(self, bits: int) -> list[str]:
         """Of steps and breaks; `bits` as in Run.missed."""

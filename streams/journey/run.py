@@ -69,19 +69,25 @@ class Tally:
         self.persons: set[str] | None = None
 
 
+Held = tuple[str, int]
+"""A source, and the W at which something would have been judged that waits for it."""
+
+
 class Ticket:
     """The place of a run in the agenda; it survives a re-fold, which makes a new `Run`.
 
     `at`: its entry there, the only one that counts. `look`: when W will change something; never earlier than `at`.
+    `held`: what waits for a source that may be silent, whatever W is.
     """
 
-    __slots__ = ("at", "look", "run", "unit")
+    __slots__ = ("at", "held", "look", "run", "unit")
 
     def __init__(self, run: Run, unit: object) -> None:
         self.run: Run | None = run
         self.unit = unit
         self.at: int | None = None
         self.look: int | None = None
+        self.held: tuple[Held, ...] = ()
 
     def __lt__(self, other: Ticket) -> bool:
         """For the agenda: no order among those of the same time."""

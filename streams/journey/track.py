@@ -20,6 +20,7 @@ from schemas.topics import DAY_MS, PARTITIONS
 from streams.journey.alerting import Move, farewells, findings, moves, said
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import is_firing
+from streams.journey.holds import Holds
 from streams.journey.inputs import (
     DECODE_ERRORS,
     AcknowledgedView,
@@ -36,7 +37,7 @@ from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
 from streams.journey.memory import Memory, title
 from streams.journey.modes import Modes, Turn
 from streams.journey.plan import Compiled
-from streams.journey.run import Run, Ticket
+from streams.journey.run import Held, Run, Ticket
 from streams.journey.snapshot import alert_effect, journey_effect
 from streams.journey.values import Kept
 from streams.stage import Change, Effect, LogRecord, Upstream
@@ -74,6 +75,7 @@ class Track:
         self._memory = Memory(compiled, self._ledger, 2 * horizon_ms + DAY_MS)
         self._modes = Modes(compiled.definitions)
         self._agenda: Agenda[Ticket] = Agenda()
+        self._holds = Holds()
         self._dirty: dict[str, Dirty] = {}
         self._w = 0
         self._unheeded = 0
@@ -122,6 +124,7 @@ class Track:
         self._upstream.load(stored.meta.upstream)
         self._w = stored.meta.w
         self._modes.load(stored.turns)
+        self._holds = Holds(stored.places)
         for unit in self._memory.restore(stored.entries, stored.gone, stored.truncated):
             unit.refold(self._modes)
             for run in unit.runs:
@@ -149,7 +152,7 @@ class Track:
 
     def numbers(self) -> Mapping[str, int]:
         """`unheeded`: what people said, since this process began, that changes nothing: no such alert, or over."""
-        return {"waiting": len(self._agenda), "unheeded": self._unheeded}
+        return {"waiting": len(self._agenda), "held": len(self._holds), "unheeded": self._unheeded}
 
     def wakes_at(self) -> int | None:
         """No tick before this one changes anything, as long as no other record comes: who makes ticks may leave them
@@ -198,9 +201,17 @@ class Track:
 
     def _tick(self, value: TickView, out: list[Effect]) -> None:
         before, self._w = self._w, max(self._w, value.log_time)
-        due = [(at, ticket.run, ticket) for at, ticket in self._agenda.due(self._w, _when) if ticket.run is not None]
-        for _, run, ticket in sorted(due, key=lambda item: (item[0], item[1].journey_id)):
+        for place in value.sources:
+            self._holds.take(place)
+            self._ledger.place(place)
+        agenda = self._agenda.due(self._w, _when)
+        for _, ticket in agenda:
             ticket.at = None
+        earliest: dict[Ticket, int] = {}
+        for at, ticket in (*agenda, *self._holds.woken(self._w)):
+            earliest[ticket] = min(at, earliest.get(ticket, at))
+        due = [(at, ticket.run, ticket) for ticket, at in earliest.items() if ticket.run is not None]
+        for _, run, ticket in sorted(due, key=lambda item: (item[0], item[1].journey_id)):
             assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
             self._settle(ticket.unit, run, False, self._w, out)
         if before:
@@ -278,7 +289,7 @@ class Track:
         definition = unit.definition
         if run.alerts is None and unit.attic:
             run.alerts = self._memory.from_attic(unit, run.anchor)
-        judged, deadline = judge(definition, run, self._w)
+        judged, deadline, held = judge(definition, run, self._w, self._holds)
         found = findings(definition, run) if run.missed or run.ripe or run.episodes else []
         changed: list[Move] = []
         if found or run.alerts:
@@ -290,7 +301,7 @@ class Track:
             self._memory.store_book(unit, run)
         if touched or judged or changed:
             self._mark(unit, run, log_time, True)
-        self._schedule(unit, run, deadline)
+        self._schedule(unit, run, deadline, held)
 
     def _farewell(self, unit: Unit, run: Run, moved: bool, log_time: int, out: list[Effect]) -> None:
         for move in farewells(run.alerts or {}, moved, log_time):
@@ -315,12 +326,14 @@ class Track:
         self._ordinal += 1
         return (STAGE, self.partition, self._offset, self._ordinal - 1)
 
-    def _schedule(self, unit: Unit, run: Run, deadline: int | None) -> None:
+    def _schedule(self, unit: Unit, run: Run, deadline: int | None, held: Sequence[Held]) -> None:
         look, ticket = next_look(unit.definition, run, deadline, is_firing(run)), run.ticket
         if ticket is None:
-            if look is None:
+            if look is None and not held:
                 return
             ticket = run.ticket = Ticket(run, unit)
+        if held or ticket.held:
+            self._holds.park(ticket, held)
         ticket.look = look
         if look is not None and (ticket.at is None or look < ticket.at):
             ticket.at = look
@@ -336,8 +349,8 @@ class Track:
                 tally = run.tallies.get(rule.index) if run.tallies is not None else None
                 if rule.name in missed and tally is not None and tally.pending is not None:
                     tally.judged = tally.pending.cause_at
-        _, deadline = judge(unit.definition, run, self._w)
-        self._schedule(unit, run, deadline)
+        _, deadline, held = judge(unit.definition, run, self._w, self._holds)
+        self._schedule(unit, run, deadline, held)
 
 
 def _when(ticket: Ticket, at: int) -> int | None:

@@ -12,6 +12,7 @@ from schemas.fast import encode
 from schemas.identifiers import NAMESPACE, customer_of, journey_id_of
 from schemas.touchpoint import Contract
 from streams.journey import inputs
+from streams.journey.holds import Place
 from streams.journey.snapshot import StepRow
 from streams.journey.track import Track, UnreadableRecord
 from streams.stage import Effect, Stage
@@ -33,14 +34,16 @@ def test_track_is_a_stage() -> None:
         (inputs.AttachView, records.Attach),
         (inputs.DetachView, records.Detach),
         (inputs.TickView, records.Tick),
+        (Place, records.SourceState),
         (inputs.SwitchedView, records.Switched),
         (inputs.AcknowledgedView, records.Acknowledged),
     ],
 )
 def test_the_views_agree_with_the_contracts(view: type[msgspec.Struct], model: type[Contract]) -> None:
+    inner: dict[object, object] = {list[records.Entry]: list[inputs.EntryView], list[records.SourceState]: list[Place]}
     for field in msgspec.structs.fields(view):
         wanted = model.model_fields[field.name].annotation
-        assert field.type == (list[inputs.EntryView] if wanted == list[records.Entry] else wanted)
+        assert field.type == inner.get(wanted, wanted)
 
 
 def test_the_rows_of_a_snapshot_have_the_fields_of_the_contract() -> None:
