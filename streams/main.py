@@ -12,6 +12,7 @@ from typing import NoReturn
 from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
 from schemas.identity_files import identity_reader_of
 from schemas.settings import Settings, SettingsError, kafka_client_options, read_settings
+from schemas.sources_files import sources_of
 from streams.product import Product
 from streams.settings import WorkerSettings
 from streams.worker import REFUSED, run_worker
@@ -40,6 +41,7 @@ def product_of(settings: Settings) -> Product:
         horizon_ms=settings.horizon_ms,
         beats_here=settings.beats == "worker",
         reader=reader,
+        sources=sources_of(settings, catalogue),
     )
 
 

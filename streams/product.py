@@ -1,8 +1,8 @@
 """The three stages of the product, wired: what a worker runs.
 
-The fingerprint covers everything that can change an answer: definitions, catalogue, identity rules and the secrets that
-identifiers are read with, horizon, run, and the version of the code. State that was left unclean by another fingerprint
-is not continued (`streams.checkpoint`).
+The fingerprint covers everything that can change an answer: definitions, catalogue, watched sources, identity rules and
+the secrets that identifiers are read with, horizon, run, and the version of the code. State that was left unclean by
+another fingerprint is not continued (`streams.checkpoint`).
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from schemas.definition import Catalogue, Definition
 from schemas.fast import encode, fast_type
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
 from schemas.records import Run
+from schemas.sources import NOTHING_WATCHED, SourceRules, forms_of
 from schemas.topics import PARTITIONS
 from streams.identity.limits import Limits
 from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
-from streams.journey.open_hours import VERSIONS
+from streams.journey.open_hours import VERSIONS, OpenHours
 from streams.journey.track import Track
 from streams.pace.contracts import watched_contracts
 from streams.pace.keep_time import KeepTime
+from streams.pace.silence import Watch, watch_of
 from streams.settings import StageSpec
 from streams.stage import Effect
 
@@ -46,6 +48,7 @@ class Product:
     horizon_ms: int
     beats_here: bool = False
     reader: IdentityReader = DEFAULT_READER
+    sources: SourceRules = NOTHING_WATCHED
 
     def fingerprint(self) -> str:
         digest = blake2b(f"{STATE_VERSION}|{self.run}|{self.horizon_ms}".encode(), digest_size=16)
@@ -55,6 +58,10 @@ class Product:
                 digest.update(VERSIONS.encode())
         digest.update(self.catalogue.model_dump_json().encode())
         digest.update(self.reader.fingerprint().encode())
+        if self.sources.sources:
+            digest.update(self.sources.model_dump_json().encode())
+            if any(entry.counting is not None for entry in self.sources.sources.values()):
+                digest.update(VERSIONS.encode())
         return digest.hexdigest()
 
     def limits(self) -> Limits:
@@ -71,7 +78,8 @@ class Product:
         )
 
     def stages(self) -> list[StageSpec]:
-        compiled = compile_definitions(self.definitions, self.catalogue)
+        compiled = compile_definitions(self.definitions, self.catalogue, self.sources)
+        watches = watches_of(self.sources)
         watched = watched_contracts(self.catalogue)
         config = ResolveConfig(
             catalogue=self.catalogue,
@@ -81,6 +89,7 @@ class Product:
             run=self.run,
             limits=self.limits(),
             reader=self.reader,
+            sources=forms_of(self.sources),
         )
         return [
             StageSpec(
@@ -97,7 +106,12 @@ class Product:
                 "keep_time.changelog",
                 1,
                 lambda _: KeepTime(
-                    PARTITIONS, PARTITIONS, self.control_secret, run=self.run, watched_contracts=watched
+                    PARTITIONS,
+                    PARTITIONS,
+                    self.control_secret,
+                    run=self.run,
+                    watched_contracts=watched,
+                    watched_sources=watches,
                 ),
             ),
             StageSpec(
@@ -114,3 +128,11 @@ class Product:
         value = encode(_beat(log_time=0))
         headers = control_headers("beat", partition, value, self.control_secret)
         return Effect("touchpoints.raw", partition, None, value, headers)
+
+
+def watches_of(rules: SourceRules) -> dict[str, Watch]:
+    """By form. The hours of an entry are counted here, so that the pace of time need not know the journeys'."""
+    return {
+        form: watch_of(form, entry, OpenHours(entry.counting).due if entry.counting is not None else None)
+        for form, entry in rules.sources.items()
+    }
