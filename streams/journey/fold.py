@@ -63,7 +63,7 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
         rules.score(definition, run, kept)
     if plan.bans or plan.bans_beside:
         rules.ban(run, plan, kept)
-    if in_time or plan.persons:
+    if definition.balances or plan.persons:
         _look_at_all(definition, run, plan, kept, in_time)
 
 
