@@ -17,7 +17,7 @@ from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from tests.journey_case import Log, Outcome, assert_restart_changes_nothing, play
 from tests.oracle import fold as oracle
-from tests.simulated.breaks import World, wanted, world
+from tests.simulated.breaks import OWNER, World, wanted, world
 
 Alerts = dict[tuple[str, str, int], str]
 
@@ -30,7 +30,7 @@ def stage(found: World) -> Track:
 
 def send(log: Log, found: World, index: int) -> None:
     entry = found.arrivals[index]
-    log.resolved(entry)
+    log.resolved(entry, entry.person or OWNER, by="user_id" if entry.person else "device")
     if order := entry.keys.get("order_id"):
         log.attach(entry, scope=f"order_id:{order}")
 
@@ -73,7 +73,7 @@ def said(outcome: Outcome) -> dict[str, Any]:
             ),
         }
         for row in outcome.journeys.values()
-        if row["status"] != "moved"
+        if row["status"] != "moved" and row["customer_id"] == OWNER
     }
 
 
@@ -99,7 +99,8 @@ def state_of(found: oracle.BreakFound, expired: bool) -> str:
 
 
 def standing(outcome: Outcome) -> Alerts:
-    latest = {(one["anchor"], one["break_name"], one["occurrence"]): one["state"] for one in outcome.alerts}
+    mine = [one for one in outcome.alerts if one["customer_id"] == OWNER]
+    latest = {(one["anchor"], one["break_name"], one["occurrence"]): one["state"] for one in mine}
     return {key: state for key, state in latest.items() if state not in ("withdrawn", "moved")}
 
 
