@@ -11,7 +11,7 @@ import msgspec
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode
 from schemas.identifiers import alert_id_of, journey_id_of
-from schemas.records import Acknowledged, Attach, Detach, Entry, Fact, Mode, Resolved, Switched, Tick
+from schemas.records import Acknowledged, Attach, Detach, Entry, Fact, Mode, Resolved, SourceState, Switched, Tick
 from schemas.touchpoint import Identifiers
 from streams.journey.compile import compile_definitions
 from streams.journey.plan import Compiled
@@ -157,8 +157,8 @@ class Log:
         }
         self._append(Resolved(**self._next(), **entry.model_dump(exclude={"person"}), rev=self._rev, **rest))
 
-    def tick(self, w: int) -> None:
-        self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w))
+    def tick(self, w: int, sources: Sequence[SourceState] = ()) -> None:
+        self._append(Tick(at=("keep_time", 0, len(self.records), 0), log_time=w, sources=list(sources)))
 
     def switch(self, version: int, mode: Mode, from_at: int, definition: str = "click_and_collect") -> None:
         said: dict[str, Any] = {"reason": "a test", "decided_by": "nobody", "decided_at": from_at}

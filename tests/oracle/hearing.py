@@ -64,10 +64,10 @@ class Hearing:
         return [(one, source) for one, source in found if source is not None and entry_of(self.watched, source) is one]
 
     def released(self, entry: Watched, source: str, f: int, until: int) -> bool:
-        spans = self._known(entry, source, until)
+        spans = self.known(entry, source, until)
         if not spans:
             return True  # Never heard: not judged.
-        for a, z in self._holds(entry, source, until):
+        for a, z in self.holds(entry, source, until):
             if a < f and (z is None or f < z):
                 if z is None or until < z:
                     return False
@@ -75,7 +75,7 @@ class Hearing:
         return spans[-1][1] >= f
 
     def silences(self, entry: Watched, source: str, until: int) -> list[Silence]:
-        spans = self._known(entry, source, until)
+        spans = self.known(entry, source, until)
         found: list[Silence] = []
         for index, (_, last) in enumerate(spans):
             heard = spans[index + 1][0] if index + 1 < len(spans) else None
@@ -84,7 +84,7 @@ class Hearing:
                 found.append(Silence(last, at, heard))
         return found
 
-    def _known(self, entry: Watched, source: str, until: int) -> list[Span]:
+    def known(self, entry: Watched, source: str, until: int) -> list[Span]:
         """What was heard by W, without gaps that are none."""
         found: list[Span] = []
         for first, last in self.spans.get(source, ()):
@@ -95,7 +95,7 @@ class Hearing:
             found.append((first, min(last, until)))
         return found
 
-    def _holds(self, entry: Watched, source: str, until: int) -> list[tuple[int, int | None]]:
+    def holds(self, entry: Watched, source: str, until: int) -> list[tuple[int, int | None]]:
         """Those that overlap are one. The last one may have no end."""
         found: list[tuple[int, int | None]] = []
         for one in self.silences(entry, source, until):

@@ -1,4 +1,4 @@
-"""Random worlds of one definition: touchpoints for it, ticks, and what the oracle says of both.
+"""Random worlds: definitions, touchpoints for them, ticks, sources, people; and what the oracle says of all that.
 
 Everything is short and on a grid of seconds, or of hours where a calendar counts, with a millisecond more or less now
 and then, so that borders (due and grace, the lifetime, arrives_within, a window) are met all the time. A definition
@@ -7,19 +7,24 @@ that the checks refuse is not used.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from random import Random
 from typing import Any, Final
 
 from schemas.definition import Catalogue, Definition, duration_ms
 from schemas.definition_checks import flaws_of
 from schemas.records import Entry
+from schemas.sources import SourceRules
 from tests.journey_case import NOON, touch
 from tests.oracle import rules as oracle
 from tests.oracle.decode import Touchpoint
 from tests.oracle.fold import Outcome
+from tests.oracle.hearing import Hearing
 from tests.oracle.journeys import Rulebook, runs
-from tests.oracle.reading import catalogue_of, definition_of
+from tests.oracle.modes import Switched
+from tests.oracle.reading import catalogue_of, definition_of, sources_of
 from tests.oracle.usable import BUSINESS
 from tests.simulated import drawn
 from tests.simulated.drawn import FAILURES, NAMES, SHAPES, START, Taste
@@ -27,6 +32,7 @@ from tests.simulated.drawn import FAILURES, NAMES, SHAPES, START, Taste
 Json = dict[str, Any]
 SPAN: Final = 40
 """Units in which things occur; arrivals take as long."""
+STORES: Final = ("n", "m")
 OWNER: Final = "c1"
 """The customer in question; others act in journeys of a key only."""
 DAYS: Final = 400
@@ -34,52 +40,126 @@ DAYS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """`arrivals` with rising log times; before those at `ticks` W advances as far as it may."""
+class Word:
+    """What a person says about an alert, whether there is one or not."""
 
-    definition: Definition
+    version: int
+    anchor: str
+    break_name: str
+    occurrence: int
+    closes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`arrivals` with rising log times. Before the one of an index, in this order: if it is in `ticks`, W advances as
+    far as it may; what is switched; what people say. After all of them W comes to `later`, one by one, the end at last.
+    `spans`: when each source is heard.
+    """
+
+    definitions: tuple[Definition, ...]
     catalogue: Catalogue
+    sources: SourceRules
     arrivals: tuple[Entry, ...]
     ticks: frozenset[int]
-    end: int
+    later: tuple[int, ...]
     begin: int = NOON
+    spans: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    switches: tuple[tuple[int, Switched], ...] = ()
+    words: tuple[tuple[int, Word], ...] = ()
 
     def __str__(self) -> str:
-        given = self.definition.model_dump(exclude_defaults=True)
+        parts = (*self.definitions, self.sources)
         known = {name: one.model_dump(exclude_defaults=True) for name, one in self.catalogue.touchpoints.items()}
-        lines = [
-            f"{one.name} at {one.occurred_at - self.begin} seq {one.sequence} {one.channel}"
+        lines = [str(known), *(str(one.model_dump(exclude_defaults=True)) for one in parts)]
+        lines += [
+            f"{name} heard {[(a - self.begin, b - self.begin) for a, b in one]}" for name, one in self.spans.items()
+        ]
+        lines += [
+            f"before {index}: v{one.version} {one.mode} from {one.from_at - self.begin}" for index, one in self.switches
+        ]
+        lines += [f"before {index}: {one}" for index, one in self.words]
+        lines += [
+            f"{index} {one.name} at {one.occurred_at - self.begin} seq {one.sequence} {one.channel}"
             f" {one.keys.get('order_id', '-')} {one.person or '-'} {one.facts or ''}"
             f" arrives {one.log_time - self.begin}{' after a tick' if index in self.ticks else ''}"
             for index, one in enumerate(self.arrivals)
         ]
-        return "\n".join([str(known), str(given), *lines, f"begin {self.begin}, end {self.end - self.begin}"])
+        return "\n".join([*lines, f"begin {self.begin}, ticks at last {[w - self.begin for w in self.later]}"])
 
 
-def world(rng: Random, shapes: tuple[str, ...] = SHAPES, counting: bool | None = None) -> World:
-    """`counting`: whether calendars count; None: now and then."""
+def world(
+    rng: Random, shapes: tuple[str, ...] = SHAPES, counting: bool | None = None, alone: bool | None = None
+) -> World:
+    """`counting`: whether calendars count; `alone`: one definition, without sources, switches and words. None: now and
+    then.
+    """
     counts = rng.random() < 0.15 if counting is None else counting
+    plain = rng.random() < 0.4 if alone is None else alone
     taste = Taste(shapes, "h", ("one", "other")) if counts else Taste(shapes)
     unit, begin = duration_ms(f"1{taste.unit}"), NOON
     if counts:
         begin += rng.randrange(DAYS) * 24 * unit + rng.randrange(24) * unit
-    calendars = {name: drawn.calendar(rng) for name in taste.calendars}
     late = rng.choice((None, f"3{taste.unit}"))
-    while True:
-        known = Catalogue.model_validate({"touchpoints": drawn.catalogue(rng, late)})
-        definition = Definition.model_validate(drawn.definition(rng, taste, calendars))
-        if not any(flaws_of(definition, known)):
-            break
+    known = Catalogue.model_validate({"touchpoints": drawn.catalogue(rng, late)})
+    definitions = [_definition(rng, taste, known, 1)]
+    if not plain and rng.random() < 0.4:
+        mode = "shadow" if definitions[0].mode == "live" else rng.choice(("shadow", "live"))
+        definitions.append(_definition(rng, taste, known, 2).model_copy(update={"mode": mode}))
     count = rng.randint(2, 18)
-    named = sorted(restated(definition, known).names() - {START})
+    named = sorted({name for one in definitions for name in restated(one, known).names()} - {START})
     arrivals, log = [], 0
     for index in range(count):
         log += rng.choice((1, unit, 2 * unit, 3 * unit, 5 * unit))
         arrivals.append(_entry(rng, named, index, begin, begin + log, unit))
-    limit = duration_ms(definition.lifetime)
+    limit = duration_ms(definitions[0].lifetime)
     ends = (log, log + rng.randint(0, 30) * unit + rng.choice((-1, 0, 0, 1)), limit + 2 * SPAN * unit)
-    ticks = frozenset(index for index in range(count) if rng.random() < 0.4)
-    return World(definition, known, tuple(arrivals), ticks, begin + max(log, rng.choice(ends)), begin)
+    end = max(log, rng.choice(ends))
+    between = {begin + rng.randint(log, end) for _ in range(rng.randint(0, 2))}
+    found = World(
+        tuple(definitions),
+        known,
+        SourceRules.model_validate({"sources": {} if plain else drawn.sources(rng, taste)}),
+        tuple(arrivals),
+        ticks=frozenset(index for index in range(count) if rng.random() < 0.4),
+        later=tuple(sorted({*between, begin + end})),
+        begin=begin,
+    )
+    return found if plain else _with_people(rng, _with_hearing(rng, found, unit), unit)
+
+
+def _definition(rng: Random, taste: Taste, known: Catalogue, version: int) -> Definition:
+    calendars = {name: drawn.calendar(rng) for name in taste.calendars}
+    while True:
+        found = Definition.model_validate(drawn.definition(rng, taste, calendars) | {"version": version})
+        if not any(flaws_of(found, known)):
+            return found
+
+
+def _with_hearing(rng: Random, found: World, unit: int) -> World:
+    heard = [form for form in found.sources.sources if "{" not in form]
+    heard += [f"till-{store}" for store in STORES if "till-{store}" in found.sources.sources]
+    spans = {name: drawn.spans(rng, found.begin, found.later[-1], unit) for name in heard if rng.random() < 0.9}
+    return replace(found, spans=spans)
+
+
+def _with_people(rng: Random, found: World, unit: int) -> World:
+    """Switches at any moment for any moment, and words about alerts that may be there."""
+    switches: list[tuple[int, Switched]] = []
+    for _ in range(rng.choice((0, 0, 1, 2, 3))):
+        version = rng.choice(found.definitions).version
+        from_at = found.begin + rng.randint(-2, SPAN // 2) * unit
+        mode = rng.choice(("off", "shadow", "live", "live"))
+        switches.append((rng.randrange(len(found.arrivals)), Switched("random", version, mode, from_at)))
+    words: list[tuple[int, Word]] = []
+    names = [(one.version, name) for one in found.definitions for name in (*one.breaks, *one.steps)]
+    for _ in range(rng.choice((0, 0, 3, 8))):
+        version, name = rng.choice(names)
+        anchor = rng.choice(("order_id:7", "order_id:7", "order_id:8", "start:t00"))
+        index, closes = rng.randrange(len(found.arrivals) + 1), rng.random() < 0.3
+        words.append((index, Word(version, anchor, name, rng.choice((1, 1, 1, 2)), closes)))
+    by_index = itemgetter(0)
+    return replace(found, switches=tuple(sorted(switches, key=by_index)), words=tuple(sorted(words, key=by_index)))
 
 
 def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit: int) -> Entry:
@@ -91,6 +171,7 @@ def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit
     if index == 0:
         at = begin + rng.choice((0, 0, 0, 5 * unit))
     facts: Json = {"score": rng.choice((1, 3, 5))} if rng.random() < 0.2 else {}
+    facts |= {"store": rng.choice((*STORES, 7))} if rng.random() < 0.5 else {}
     more: Json = {"order": rng.choice((*["7"] * 6, "8", None)), "sequence": rng.randint(0, 1)}
     person = rng.choice((OWNER, OWNER, None, None, *(["ben", "cem"] if more["order"] else [])))
     channel = rng.choice(("web", "web", "store"))
@@ -128,9 +209,20 @@ def touchpoint(entry: Entry) -> Touchpoint:
     )
 
 
-def wanted(found: World, arrived: int, w: int) -> dict[str, tuple[list[str], Outcome]]:
-    """By anchor: the touchpoints of the journey and what they say, of the first `arrived` ones, at W."""
-    rule = restated(found.definition, found.catalogue)
+def hearing_of(found: World) -> Hearing:
+    said = found.sources.model_dump(mode="json")["sources"]
+    return Hearing(sources_of(said), found.spans)
+
+
+Wanted = dict[tuple[int, str], tuple[list[str], Outcome, str]]
+"""By version and anchor: the touchpoints of the journey, what they say, and its mode."""
+
+
+def wanted(found: World, arrived: int, w: int) -> Wanted:
+    """Of the first `arrived` touchpoints and what was switched before the next one, at W."""
+    rules = tuple(restated(one, found.catalogue) for one in found.definitions)
+    switches = tuple(one for index, one in found.switches if index < arrived)
+    book = Rulebook(rules, switches, hearing_of(found).judged)
     everything = [touchpoint(entry) for entry in found.arrivals[:arrived]]
     own = [x for x in everything if x.user in (None, OWNER)]
     keyed: dict[tuple[str, str], list[Touchpoint]] = {}
@@ -138,5 +230,8 @@ def wanted(found: World, arrived: int, w: int) -> dict[str, tuple[list[str], Out
         for key in x.identifiers.items():
             if key[0] in BUSINESS:
                 keyed.setdefault(key, []).append(x)
-    there = runs(rule, own, keyed, w, Rulebook((rule,)))
-    return {anchor: ([x.touchpoint_id for x in members], outcome) for anchor, members, outcome, _ in there}
+    return {
+        (rule.version, anchor): ([x.touchpoint_id for x in members], outcome, mode)
+        for rule in rules
+        for anchor, members, outcome, mode in runs(rule, own, keyed, w, book)
+    }

@@ -148,3 +148,33 @@ def _break(rng: Random, kind: str, steps: Json, failures: list[str], taste: Tast
         "identity_conflict": {"persons_above": rng.choice((1, 1, 2))} | among,
     }
     return table[kind]
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+
+def sources(rng: Random, taste: Taste) -> Json:
+    """None, one by its name, those of a form, or both."""
+    forms = rng.choice(((), ("crm",), ("till-{store}",), ("till-{store}", "crm")))
+    return {form: _source(rng, taste) for form in forms}
+
+
+def _source(rng: Random, taste: Taste) -> Json:
+    entry: Json = {"owner": "team", "brings": rng.sample((*NAMES, START, *FAILURES), rng.randint(1, 4))}
+    entry["silent_after"] = f"{rng.choice((2, 4, 8, 20))}{taste.unit}"
+    if rng.random() < 0.7:
+        entry["catches_up"] = f"{rng.choice((1, 3, 6))}{taste.unit}"
+    if taste.calendars and rng.random() < 0.5:
+        entry["counting"] = calendar(rng)
+    return entry
+
+
+def spans(rng: Random, begin: int, end: int, unit: int) -> tuple[tuple[int, int], ...]:
+    """When a source is heard: for a while, or for a moment, with gaps of every length between."""
+    found: list[tuple[int, int]] = []
+    at = begin + rng.randint(-5, 10) * unit
+    while at < end and rng.random() < 0.95:
+        last = at + rng.choice((0, 0, unit, 4 * unit, 12 * unit))
+        found.append((at, last))
+        at = last + rng.choice((unit // 20, unit, 2 * unit, 5 * unit, 11 * unit, 30 * unit)) + rng.choice((0, 0, 1))
+    return tuple(found)
