@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from deploy.identity.asked import Unclear
-from schemas.definition import Definition
+from schemas.definition import Definition, duration_ms
 from schemas.times import to_ms
 
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+DURATION: Final = re.compile(r"[1-9]\d{0,5}[smhd]")
 NAMED: Final = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(@(?P<version>[1-9]\d{0,8}))?")
 
 
@@ -21,6 +22,13 @@ def read_moment(text: str) -> int:
         return to_ms(f"{text}T00:00:00.000Z" if DAY.fullmatch(text) else text)
     except ValueError as error:
         raise Unclear(f"{text!r} is no time: write a day, 2026-03-02, or 2026-03-02T08:00:00Z ({error})") from error
+
+
+def read_duration(text: str) -> int:
+    """As in definitions: 10s, 5m. In ms."""
+    if DURATION.fullmatch(text) is None:
+        raise Unclear(f"{text!r} is no duration: write 10s, 5m, 2h")
+    return duration_ms(text)
 
 
 def is_file(text: str) -> bool:

@@ -17,7 +17,7 @@ from deploy.backtest.course import AlertChange, JourneySeen
 from schemas.records import AlertState, BreakKind, Severity
 from schemas.times import from_ms
 
-SAMPLES_MAX: Final = 3
+SAMPLES_MAX: Final = 2
 """First lines of each break; of what only one side raises a few more."""
 DIFFERENT_MAX: Final = 10
 WAITING_MAX: Final = 200_000

@@ -86,12 +86,17 @@ WHERE a.rev >= t.rev AND a.customer_id != t.customer_id"""
 
 ALERTS: Final = """
 SELECT alert_id, state, notify, reason, severity, kind, break_name, occurrence, customer_id, anchor,
-    toUnixTimestamp64Milli(cause_at) AS cause_at_ms, toUnixTimestamp64Milli(fired_at) AS fired_at_ms,
-    toUnixTimestamp64Milli(changed_at) AS changed_at_ms, first_line, definition_version
-FROM DB.v_alerts
-WHERE definition = {definition:String} AND state != 'moved' AND fired_at >= fromUnixTimestamp64Milli({since:Int64})
-    AND fired_at <= fromUnixTimestamp64Milli({until:Int64})
+    toUnixTimestamp64Milli(cause_at) AS cause_at_ms, toUnixTimestamp64Milli(first_fired_at) AS fired_at_ms,
+    toUnixTimestamp64Milli(changed_at) AS changed_at_ms, first_line
+FROM
+(
+    SELECT *, min(fired_at) OVER (PARTITION BY dedup_key) AS first_fired_at
+    FROM DB.v_alerts WHERE definition = {definition:String}
+)
+WHERE state != 'moved' AND first_fired_at >= fromUnixTimestamp64Milli({since:Int64})
+    AND first_fired_at <= fromUnixTimestamp64Milli({until:Int64})
     AND cityHash64(customer_id) % {slices:UInt32} = {slice:UInt32}"""
+"""An alert that moved goes on under another customer; both have one dedup_key, and fired when the first one did."""
 
 
 class Extent(NamedTuple):

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from deploy.backtest.asked import choose, is_file, read_moment, read_name
+from deploy.backtest.asked import choose, is_file, read_duration, read_moment, read_name
+from deploy.backtest.course import TICK_MS
 from deploy.backtest.run import NothingStored, Report, Setting, Wish
 from deploy.backtest.run import backtest as run_backtest
 from deploy.backtest.screen import screen
@@ -43,6 +44,9 @@ def backtest(
         typer.Option(metavar="NAME[@VERSION]", help="run this one, too, or a file; without, the stored alerts"),
     ] = None,
     catalogue: Annotated[Path | None, typer.Option(help="the touchpoint catalogue; the deployment's without")] = None,
+    tick: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="how often time passed; 250 ms without, as live")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON, for programs")] = False,
 ) -> None:
     """Run a definition over the stored touchpoints, and say what it would have raised. Nothing is sent or stored."""
@@ -55,10 +59,11 @@ def backtest(
         None if until is None else read_moment(until),
         None if against is None else _other(against, settings, known),
     )
+    tick_ms = TICK_MS if tick is None else read_duration(tick)
     stack = Stack(settings)
     stack.attach()
     try:
-        report = _run(stack, wish)
+        report = _run(stack, wish, tick_ms)
     except NothingStored as error:
         errors.print(f"touchline: {error}")
         raise typer.Exit(1) from error
@@ -74,9 +79,9 @@ def _other(said: str, settings: Settings, catalogue: Catalogue) -> Definition:
     return choose(load_definitions(settings.definitions_dir, catalogue), *read_name(said))
 
 
-def _run(stack: Stack, wish: Wish) -> Report:
+def _run(stack: Stack, wish: Wish, tick_ms: int) -> Report:
     reader = IdentityReader(identity_rules_of(stack.settings))  # Of business keys, so without secrets.
-    setting = Setting(stack.settings.horizon_ms, reader.usable_of)
+    setting = Setting(stack.settings.horizon_ms, reader.usable_of, tick_ms)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Rows(stack) as rows, Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("touchpoints", total=None)

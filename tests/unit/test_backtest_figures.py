@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from deploy.backtest.asked import choose, is_file, read_moment, read_name
+from deploy.backtest.asked import choose, is_file, read_duration, read_moment, read_name
 from deploy.backtest.course import AlertChange, JourneySeen
 from deploy.backtest.figures import Comparison, Raised, Tally, end_of, total
 from deploy.backtest.run import Report
@@ -156,6 +156,10 @@ def test_times_and_names_as_they_are_typed() -> None:
     assert read_moment("2026-03-02T01:00:00+01:00") == SINCE
     assert read_name("pickup@3") == ("pickup", 3)
     assert read_name("pickup") == ("pickup", None)
+    assert (read_duration("10s"), read_duration("5m")) == (10_000, 300_000)
+    for wrong in ("5", "0s", "250ms"):
+        with pytest.raises(Unclear, match="is no duration"):
+            read_duration(wrong)
     assert is_file("journeys/pickup.yaml")
     assert not is_file("pickup")
     for wrong in ("yesterday", "2026-02-30", "2026-03-02T08:00"):

@@ -1,0 +1,178 @@
+"""A backtest of the definitions in force gives what they gave: the demo's world, real stages, a real ClickHouse.
+
+The same ticks on both sides. What moved to another customer cannot be the same: live it was told under both. Only the
+state of such alerts, and what was withdrawn because of the move, may differ; there are few of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.backtest.figures import end_of
+from deploy.backtest.run import NothingStored, Report, Setting, Wish, backtest
+from deploy.backtest.stored import Store
+from deploy.cli.main import app
+from deploy.embedded.clickhouse.launch import RunningClickHouse
+from schemas.definition import Definition
+from schemas.times import from_ms
+from sources.simulation.plan import DAY, HOUR
+from sources.simulation.script import Script, write_script
+from tests.integration.backtest_world import BROWSERS, CATALOGUE, READER, TICK_MS, Deployment, Questions, product
+from tests.integration.clickhouse_fixture import clickhouse as clickhouse
+from tests.integration.tables_rig import Tables, tables_of
+
+SETTING = Setting(72 * HOUR, READER.usable_of, TICK_MS)
+PRODUCT = product()
+NAMES = [definition.journey for definition in PRODUCT.definitions]
+
+
+@dataclass(frozen=True)
+class World:
+    script: Script
+    tables: Tables
+
+    @property
+    def store(self) -> Store:
+        questions = Questions(self.tables.client, self.tables.address.database)
+        return Store(questions.ask, questions.stream, BROWSERS)
+
+    def wish(self, definition: Definition, **more: Any) -> Wish:
+        return Wish(definition, CATALOGUE, **({"since": self.script.start, "until": self.script.end} | more))
+
+    def stored(self, name: str) -> dict[tuple[str, str, int], tuple[str, int]]:
+        """The end, and the log time at which it fired first, maybe under another customer."""
+        rows = self.tables.select(
+            "SELECT anchor, break_name, occurrence, state, reason, toUnixTimestamp64Milli(fired_at) FROM DB.v_alerts "
+            f"WHERE definition = '{name}'"
+        )
+        first: dict[tuple[str, str, int], int] = {}
+        for *subject, _, _, fired_at in rows:
+            key = (subject[0], subject[1], subject[2])
+            first[key] = min(fired_at, first.get(key, fired_at))
+        standing = [row for row in rows if row[3] != "moved"]
+        return {(row[0], row[1], row[2]): (end_of(row[3], row[4]), first[row[0], row[1], row[2]]) for row in standing}
+
+
+@pytest.fixture(scope="module")
+def world(clickhouse: RunningClickHouse) -> Iterator[World]:
+    script, deployment = write_script(11, 2_000), Deployment(PRODUCT)
+    deployment.play(script)
+    for tables in tables_of(clickhouse):
+        deployment.store(tables.store)
+        yield World(script, tables)
+
+
+def definition(name: str) -> Definition:
+    return next(one for one in PRODUCT.definitions if one.journey == name)
+
+
+def run(world: World, wish: Wish, setting: Setting = SETTING) -> Report:
+    seen: list[tuple[int, int]] = []
+    report = backtest(wish, world.store, setting, lambda *progress: seen.append(progress))
+    assert seen == sorted(seen)
+    return report
+
+
+def ends(report: Report) -> dict[str, int]:
+    names = ("open", "cleared", "cleared_at_once", "expired", "withdrawn", "moved")
+    return {name: sum(getattr(found, name) for found in report.breaks.values()) for name in names}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_definition_in_force_raises_what_it_raised(world: World, name: str) -> None:
+    report, stored = run(world, world.wish(definition(name))), world.stored(name)
+    assert report.difference.only_here == report.difference.only_there == 0, report.difference
+    assert report.difference.both == len(stored) > 0
+    live: dict[str, int] = dict.fromkeys(ends(report), 0)
+    for end, _ in stored.values():
+        live[end] += 1
+    assert ends(report) == live
+    assert sum(found.alerts for found in report.breaks.values()) == len(stored)
+
+
+def test_slices_of_the_customers_change_nothing(world: World) -> None:
+    wish = world.wish(definition("click_and_collect"))
+    whole, cut = run(world, wish), run(world, wish, Setting(72 * HOUR, READER.usable_of, TICK_MS, slice_rows=50))
+    for report in (whole, cut):
+        for found in report.breaks.values():
+            found.samples.clear()
+    assert cut == whole
+
+
+def test_a_time_in_the_middle_knows_what_was_under_way(world: World) -> None:
+    since, until = world.script.start + DAY, world.script.start + 3 * DAY
+    report = run(world, world.wish(definition("click_and_collect"), since=since, until=until))
+    expected = [key for key, (_, at) in world.stored("click_and_collect").items() if since <= at <= until]
+    assert report.run_up_from < from_ms(since)
+    assert (report.difference.both, report.difference.only_here, report.difference.only_there) == (len(expected), 0, 0)
+    assert len(expected) > 5
+
+
+def test_a_stricter_definition_is_compared_with_the_one_in_force(world: World) -> None:
+    in_force = definition("click_and_collect")
+    steps = {
+        name: step.model_copy(update={"within": "1m"} if name == "paid" else {})
+        for name, step in in_force.steps.items()
+    }
+    stricter = in_force.model_copy(update={"version": in_force.version + 1, "steps": steps, "mode": "shadow"})
+    with_stored = run(world, world.wish(stricter)).difference
+    with_file = run(world, world.wish(stricter, against=in_force)).difference
+    assert with_stored.only_here == with_file.only_here > 0
+    assert with_stored.only_there == with_file.only_there == 0
+    assert with_file.against == f"click_and_collect@{in_force.version}"
+    assert {sample.break_name for sample in with_file.samples_here} == {"paid"}
+    assert run(world, world.wish(in_force, against=in_force)).difference.only_here == 0
+
+
+def test_nothing_is_stored_or_changed(world: World) -> None:
+    before = [world.tables.count(table) for table in ("touchpoints", "journeys", "alerts")]
+    run(world, world.wish(definition("checkout")))
+    assert [world.tables.count(table) for table in ("touchpoints", "journeys", "alerts")] == before
+
+
+def test_a_time_without_touchpoints_says_which_there_are(world: World) -> None:
+    with pytest.raises(NothingStored, match="those that are stored arrived 2026-03-02"):
+        run(
+            world,
+            world.wish(definition("checkout"), since=world.script.end + 30 * DAY, until=world.script.end + 31 * DAY),
+        )
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(world: World, clickhouse: RunningClickHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the read-only user of an embedded ClickHouse, with the limits of one."""
+    client, database = world.tables.client, world.tables.address.database
+    user = f"{clickhouse.bi_user}:{clickhouse.bi_password}"
+    client.command("SELECT 1")
+    monkeypatch.setenv("CLICKHOUSE_URL", f"http://{user}@127.0.0.1:{clickhouse.port}/{database}")
+    monkeypatch.setenv("TOUCHLINE_DATA_DIR", str(tmp_path))
+    assert "TOUCHLINE_PERSONAL_KEY" not in os.environ, "a backtest asks for no secret"
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_command_as_the_read_only_user() -> None:
+    found = CliRunner().invoke(app, ["backtest", "journeys/click_and_collect.yaml", "--to", "2026-03-05"])
+    assert found.exit_code == 0, found.output
+    assert "compared with the stored alerts" in found.stdout
+    found = CliRunner().invoke(app, ["backtest", "journeys/service_case.yaml", "--against", "service_case", "--json"])
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    assert report["difference"]["only_here"] == report["difference"]["only_there"] == 0
+    assert report["difference"]["both"] == sum(one["alerts"] for one in report["breaks"].values()) > 0
+
+
+@pytest.mark.usefixtures("environment")
+def test_nothing_in_the_time_is_told_with_exit_code_1() -> None:
+    wanted = ["backtest", "journeys/checkout.yaml", "--from", "2031-01-01", "--to", "2031-01-02"]
+    assert CliRunner().invoke(app, wanted).exit_code == 1
