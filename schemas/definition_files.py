@@ -29,6 +29,7 @@ __all__ = [
     "load_catalogue",
     "load_definition",
     "load_definitions",
+    "locate_definitions",
     "validated",
 ]
 
@@ -49,12 +50,17 @@ def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
     """All `*.yaml` of the directory, by name, then what follows from the catalogue (`schemas.answers`). One journey may
     have several versions there. Raises DefinitionError with the flaws of all files.
     """
+    return [definition for definition, _ in locate_definitions(directory, catalogue)]
+
+
+def locate_definitions(directory: Path, catalogue: Catalogue) -> list[tuple[Definition, Path | None]]:
+    """The same, each with its file; None: it follows from the catalogue. Raises DefinitionError."""
     files = sorted(directory.glob("*.yaml"))
     if not files:
         advice = "no journey definition (*.yaml) lies here. Add one, or name another directory."
         raise DefinitionError([Flaw(str(directory), 1, 1, advice)])
     flaws: list[Flaw] = []
-    found: list[tuple[Definition, Path]] = []
+    found: list[tuple[Definition, Path | None]] = []
     for file in files:
         try:
             definition, document = _loaded(file, catalogue)
@@ -66,10 +72,10 @@ def load_definitions(directory: Path, catalogue: Catalogue) -> list[Definition]:
         found.append((definition, file))
     if flaws:
         raise DefinitionError(flaws)
-    return [*(definition for definition, _ in found), *answers_of(catalogue)]
+    return [*found, *((answer, None) for answer in answers_of(catalogue))]
 
 
-def _clashes(one: Definition, other: Definition, file: Path) -> Iterator[tuple[Path_, str]]:
+def _clashes(one: Definition, other: Definition, file: Path | None) -> Iterator[tuple[Path_, str]]:
     """Why two files cannot lie side by side. `file` is the other's."""
     if one.journey != other.journey:
         return

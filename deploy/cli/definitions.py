@@ -1,4 +1,4 @@
-"""Commands about what is declared: validate, export-schemas."""
+"""Commands about what is declared: validate, export-schemas, definitions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.cli import versions
 from schemas.answers import answers_of
-from schemas.definition_files import DefinitionError, load_catalogue, load_definition
+from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
 from schemas.export import export_schemas
 from schemas.identity_files import USUAL_FILE, identity_file_of, load_identity_rules
 from schemas.settings import read_settings
+from schemas.sources_files import USUAL_FILE as USUAL_SOURCES
+from schemas.sources_files import load_sources, sources_file_of
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -20,13 +23,14 @@ console = Console(highlight=False, soft_wrap=True)
 def register(app: typer.Typer) -> None:
     app.command()(validate)
     app.command("export-schemas")(export)
+    app.add_typer(versions.commands(), name="definitions")
 
 
 def validate(
     files: Annotated[list[Path] | None, typer.Argument(help="definition files; all of the deployment without")] = None,
 ) -> None:
-    """Check journey definitions, the catalogue and the identity rules. Each flaw is named with file, line and column;
-    exit code 1 if there is one.
+    """Check journey definitions, the catalogue, the identity rules and the watched sources. Each flaw is named with
+    file, line and column; exit code 1 if there is one.
     """
     settings = read_settings()
     flaws: list[str] = []
@@ -35,10 +39,13 @@ def validate(
     except DefinitionError as error:
         console.print(str(error), markup=False)
         raise typer.Exit(1) from error
-    identity_file = identity_file_of(settings)
+    identity_file, sources_file = identity_file_of(settings), sources_file_of(settings)
     for file in files or sorted(settings.definitions_dir.glob("*.yaml")):
-        if _is_identity(file, identity_file):
+        if _is_the(USUAL_FILE, file, identity_file):
             identity_file = file
+            continue
+        if _is_the(USUAL_SOURCES, file, sources_file):
+            sources_file = file
             continue
         try:
             definition = load_definition(file, catalogue)
@@ -48,10 +55,21 @@ def validate(
             )
         except DefinitionError as error:
             flaws.append(str(error))
+    if not files and not flaws:
+        try:
+            load_definitions(settings.definitions_dir, catalogue)
+        except DefinitionError as error:
+            flaws.append(str(error))  # Each is right, and they cannot lie side by side.
     personal: tuple[str, ...] = ()
     if identity_file is not None:
         try:
             personal = load_identity_rules(identity_file).personal_kinds
+        except DefinitionError as error:
+            flaws.append(str(error))
+    watched: tuple[str, ...] = ()
+    if sources_file is not None:
+        try:
+            watched = tuple(load_sources(sources_file, catalogue).sources)
         except DefinitionError as error:
             flaws.append(str(error))
     for flaw in flaws:
@@ -65,11 +83,13 @@ def validate(
         console.print("identity rules: built in, no identity.yaml lies here", markup=False)
     else:
         console.print(f"{identity_file}: identity rules; personal: {', '.join(personal) or 'nothing'}", markup=False)
+    if sources_file is not None:
+        console.print(f"{sources_file}: watched: {', '.join(watched) or 'nothing'}", markup=False)
 
 
-def _is_identity(file: Path, usual: Path | None) -> bool:
-    """Whether somebody who names this file means rules rather than a journey."""
-    return file.name == USUAL_FILE.name or (usual is not None and file.absolute() == usual.absolute())
+def _is_the(name: Path, file: Path, usual: Path | None) -> bool:
+    """Whether somebody who names this file means rules or sources rather than a journey."""
+    return file.name == name.name or (usual is not None and file.absolute() == usual.absolute())
 
 
 def export(
@@ -78,7 +98,9 @@ def export(
         Path | None, typer.Option(help="complete the names of this catalogue's touchpoints in definitions")
     ] = None,
 ) -> None:
-    """Write the JSON Schema of every contract, and of definitions, catalogue and identity rules for editors."""
+    """Write the JSON Schema of every contract, and of definitions, catalogue, identity rules and watched sources for
+    editors.
+    """
     known = load_catalogue(catalogue) if catalogue is not None else None
     for file in export_schemas(directory, known):
         console.print(str(file), markup=False)

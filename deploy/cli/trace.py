@@ -38,7 +38,8 @@ SELECT customer_id, attributed_by FROM (
     SELECT customer_id, attributed_by, rev, 1 AS later FROM DB.attributions FINAL WHERE touchpoint_id = {id:String}
 ) ORDER BY later, rev LIMIT 20"""
 JOURNEYS: Final = """
-SELECT journey_id, definition, anchor, status, started_at, reached_steps, waiting_steps, missed_steps
+SELECT journey_id, definition, definition_version, anchor, status, started_at, reached_steps, waiting_steps,
+    missed_steps
 FROM DB.v_journeys_now WHERE has(touchpoint_ids, {id:String}) ORDER BY definition, anchor LIMIT 20"""
 STEPS: Final = "SELECT journey_id, step FROM DB.journey_steps WHERE touchpoint_id = {id:String} LIMIT 20"
 ALERTS: Final = """
@@ -92,12 +93,12 @@ def show_stored(stack: Stack, rows: Rows, wanted: str, with_row: bool) -> bool:
 
 
 def starts_of(settings: Settings) -> dict[str, str]:
-    """By definition, the name of what begins it. Nothing when the definitions are not at hand: the rest stands."""
+    """By name@version, the name of what begins it. Nothing when the definitions are not at hand: the rest stands."""
     try:
         definitions = load_definitions(settings.definitions_dir, load_catalogue(settings.catalogue_file))
     except DefinitionError:
         return {}
-    return {one.journey: one.start.touchpoint for one in definitions if one.start.touchpoint is not None}
+    return {f"{one.journey}@{one.version}": one.start.touchpoint for one in definitions if one.start.touchpoint}
 
 
 def _copies(stack: Stack, touchpoint: Row) -> list[Hit]:

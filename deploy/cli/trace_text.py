@@ -36,7 +36,7 @@ def found_lines(
     starts: Mapping[str, str],
     with_row: bool,
 ) -> list[str]:
-    """`steps`: by journey, the step that it reached. `starts`: by definition, the name of what begins it."""
+    """`steps`: by journey, the step that it reached. `starts`: by name@version, the name of what begins it."""
     row = touchpoint
     late = ", too late to take part in journeys" if row["too_late"] else ""
     undeclared = "" if row["declared"] else ", not in the catalogue"
@@ -52,9 +52,10 @@ def found_lines(
     if not journeys:
         lines.append("  journeys     it takes part in none")
     for one in journeys:
-        role = _role(row, one, steps.get(one["journey_id"]), starts.get(one["definition"]))
+        title = f"{one['definition']}@{one['definition_version']}"
+        role = _role(row, one, steps.get(one["journey_id"]), starts.get(title))
         lines.append(
-            f"  journey      {escape(one['definition'])} {escape(one['anchor'])}: {one['status']}; it {role}"
+            f"  journey      {escape(title)} {escape(one['anchor'])}: {one['status']}; it {role}"
             f" (reached {listed(one['reached_steps'])}; waiting {listed(one['waiting_steps'])};"
             f" missed {listed(one['missed_steps'])})"
         )

@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
-from kafka import KafkaProducer
-
 from deploy.identity.asked import Identifier, Unclear
 from deploy.identity.judge import in_force
 from deploy.identity.preview import Preview
 from deploy.identity.read import Source
 from deploy.identity.refusals import nothing_to_lift, which_to_lift
-from schemas.control import control_headers
+from deploy.spoken import speak
 from schemas.control_records import Decision, DecisionKind
 from schemas.fast import encode
 
-PROGRESS: Final = "progress"
 IDS_AT_ONCE: Final = 100
 LOOKED_AT_MAX: Final = 1_000
-ACK_SECONDS: Final = 20
 REASON_MAX: Final = 500
 Verb = Literal["link", "unlink", "block", "lift"]
 
@@ -57,14 +53,8 @@ def user_to_lift(identifier: Identifier, made: list[Decision], said: str | None)
 
 
 def send(kafka: Mapping[str, Any], prefix: str, decision: Decision, secret: bytes) -> None:
-    """Returns once Kafka has it. Raises KafkaError; blocks ACK_SECONDS at most."""
-    value = encode(decision)
-    headers = list(control_headers("decision", 0, value, secret))
-    producer = KafkaProducer(**kafka, acks="all")
-    try:
-        producer.send(f"{prefix}{PROGRESS}", value=value, headers=headers, partition=0).get(timeout=ACK_SECONDS)
-    finally:
-        producer.close()
+    """Returns once Kafka has it. Raises KafkaError."""
+    speak(kafka, prefix, "decision", encode(decision), secret)
 
 
 def has_arrived(source: Source, decision: Decision) -> bool:

@@ -111,6 +111,7 @@ def touchpoint(**changes: Any) -> dict[str, Any]:
 JOURNEY = {
     "journey_id": "j",
     "definition": "click_and_collect",
+    "definition_version": 3,
     "anchor": "order_id:7",
     "status": "open",
     "started_at": AT,
@@ -123,7 +124,7 @@ MOVES = [
     {"customer_id": "c" * 36, "attributed_by": "login"},
 ]
 COPY = Hit(5, 77, 0, False, Invalid("malformed", None, ""))
-LAID_OUT = {"starts": {"click_and_collect": "order_placed"}, "with_row": True}
+LAID_OUT = {"starts": {"click_and_collect@3": "order_placed"}, "with_row": True}
 
 
 def test_a_stored_touchpoint_is_told_in_full() -> None:

@@ -1,0 +1,1 @@
+"""Versions of definitions: which one is in force, and how a person changes that."""
