@@ -110,6 +110,10 @@ class Silences:
             self._judge(source, w, judged)
         return judged
 
+    def wakes_at(self) -> int | None:
+        """Before this W nothing changes by itself: who makes ticks may leave them out until then."""
+        return min(self._looks.values(), default=None)
+
     def said(self, word: Acknowledgement, w: int) -> Change | None:
         """A person's word on the alert of a source; None where it changes nothing."""
         source = word.anchor.removeprefix(_PREFIX)
