@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ _MADE: Final[Mapping[str, Callable[[], object]]] = {
     "personal_key": lambda: secrets.token_hex(32),
     "proof_secret": lambda: secrets.token_hex(32),
 }
+_EXTRA: Final = "{source}-of-the-simulation"
 _LATER: Final = ("personal_key", "proof_secret")
 """What the first versions did not make: added to their file."""
 
@@ -41,9 +42,10 @@ class Secrets:
     proof_secret: str
 
 
-def load_secrets(home: Path) -> Secrets:
+def load_secrets(home: Path, tills: Iterable[str] = ()) -> Secrets:
     """Made at the first call, once whoever asks. The write keys lie beside them, as the collector wants them; that
-    file may be changed, and comes back when it is deleted. Raises EmbeddedError.
+    file may be changed, and comes back when it is deleted. `tills`: sources of a simulation that have keys as well, no
+    secrets. Raises EmbeddedError.
     """
     file, keys_file = home / "secrets.json", home / "write-keys.yaml"
     try:
@@ -53,6 +55,7 @@ def load_secrets(home: Path) -> Secrets:
             found = _read(file)
             missing = {name: _MADE[name]() for name in _LATER if name not in found}
             kept = _secrets(found | missing, file)
+            kept = replace(kept, write_keys={**kept.write_keys, **{till: _EXTRA.format(source=till) for till in tills}})
             if missing:
                 process.write_whole(file, json.dumps(found | missing))
             if not keys_file.exists() or keys_file.read_text(errors="replace") == _without_trust(kept.write_keys):
@@ -94,7 +97,8 @@ def _damaged(file: Path) -> EmbeddedError:
 def _keys_text(write_keys: Mapping[str, str]) -> str:
     lines = ["write_keys:"]
     for source, key in write_keys.items():
-        channel = f", channel: {CHANNELS[source]}" if source in CHANNELS else ""
+        found = CHANNELS.get(source.partition("-")[0])
+        channel = f", channel: {found}" if found is not None else ""
         trust = "browser" if source in PUBLIC else "server"
         lines.append(f"  {key}: {{source: {source}, trust: {trust}{channel}}}")
     return "\n".join(lines) + "\n"

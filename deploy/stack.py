@@ -28,6 +28,7 @@ from deploy.topics import ensure
 from schemas.identity_files import identity_rules_of
 from schemas.identity_reader import IdentityReader, IdentitySecrets
 from schemas.settings import DATABASE, Settings, address_of, kafka_client_options
+from sources.simulation.tills import TILLS
 from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
 
 READY_SECONDS: Final = 120.0  # a worker opens 25 partitions, over TLS on a busy machine in a minute
@@ -75,8 +76,9 @@ class Stack:
         """Made when first needed: a look at a directory in which nothing runs leaves nothing there. What is set counts
         before what was made. A simulation has its own, so that the same seed gives the same bytes.
         """
-        found = load_secrets(self.home)
-        if self.settings.run == "simulation":
+        simulated = self.settings.run == "simulation"
+        found = load_secrets(self.home, TILLS if simulated else ())
+        if simulated:
             found = replace(found, personal_key=PERSONAL_KEY, proof_secret=PROOF_SECRET)
         given = {name: getattr(self.settings, name) for name in GIVEN_SECRETS}
         return replace(found, **{name: one.get_secret_value() for name, one in given.items() if one is not None})

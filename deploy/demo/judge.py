@@ -9,16 +9,20 @@ import base64
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from deploy.demo.results import Results, Row
-from sources.simulation.driver import Tally
+from sources.simulation.driver import WINDOW_MS, Tally
 from sources.simulation.plan import MINUTE, Expected, Plan
 from sources.simulation.script import Script
+from sources.simulation.tills import BEAT, SILENT_AFTER
 from sources.simulation.wire import bytes_of
 
 GRACE_MS = MINUTE
 EXAMPLES_MAX = 20
+EVERYBODYS: Final = ("relationship",)
+"""Definitions of which every customer has a journey. The script names those in which something happens, or nearly."""
+SILENT: Final = "silent_source"
 Key = tuple[str, str]
 """Definition and anchor: `order_id:7`, or `start:` and the message id."""
 
@@ -63,7 +67,8 @@ def judge(script: Script, tally: Tally, counts: Mapping[str, int], results: Resu
 def _judge_touchpoints(
     script: Script, tally: Tally, counts: Mapping[str, int], results: Results, verdict: Verdict, killed: bool
 ) -> dict[str, Any]:
-    good = {plan.message_id for plan in script.plans if plan.fault is None}
+    good = {plan.message_id for plan in script.plans if plan.fault is None and plan.name != BEAT}
+    beats = sum(plan.name == BEAT for plan in script.plans)
     rows = Counter(touchpoint_id for touchpoint_id, _ in results.touchpoints)
     found = Counter(message_id for _, message_id in results.touchpoints)
     lost = sorted(good - found.keys())
@@ -83,12 +88,16 @@ def _judge_touchpoints(
     counted = counts.get("duplicates", -1)
     if counted < duplicates if killed else counted != duplicates:
         verdict.differences.append(f"{duplicates} duplicates were sent, {counted} counted")
+    suppressed = counts.get("suppressed", -1)
+    if suppressed < beats if killed else suppressed != beats:
+        verdict.differences.append(f"{beats} signs of life were sent, {suppressed} counted as suppressed")
     return {
         "emitted": tally.emitted,
         "accepted": tally.accepted,
         "refused": tally.refused,
         "stored": len(rows),
         "duplicates": counted,
+        "suppressed": suppressed,
         "dead_letters": sum(letters.values()),
         "lost": len(lost) + lost_letters,
         "doubled": doubled,
@@ -125,8 +134,9 @@ def _judge_journeys(script: Script, results: Results, anchors: Mapping[str, str]
     wrong = len(script.expected) - right
     if wrong:
         verdict.differences.append(f"{wrong} of {len(script.expected)} journeys differ")
-    _differ(verdict, "journey that was not expected", [" ".join(key) for key in rows])
-    verdict.figures["journeys"] = {"expected": len(script.expected), "found": right}
+    _differ(verdict, "journey that was not expected", [" ".join(key) for key in rows if key[0] not in EVERYBODYS])
+    others = sum(len(found) for found in rows.values())
+    verdict.figures["journeys"] = {"expected": len(script.expected), "found": right, "others": others}
 
 
 def _journey_problem(one: Expected, found: Sequence[Row]) -> str | None:
@@ -148,12 +158,21 @@ def _judge_breaks(script: Script, results: Results, anchors: Mapping[str, str], 
     final = _final_alerts(results.alerts)
     by_key: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for alert in final:
+        if alert["scope"] != "journey":
+            continue
         by_key[*_key_of(alert, anchors), alert["break_name"]].append(alert)
     late = _late_arrivals(script)
+    tellers = {(one.definition, one.key): one.person[1:] for one in script.expected}
     kind_of = dict(_kinds(script.expected))
     for one in script.expected:
         if one.near_miss:
             figures[kind_of[one.near_miss]].near_misses += 1
+            disturbed = by_key.get((one.definition, one.key, one.near_miss), []) if one.undisturbed else []
+            for alert in disturbed:
+                text = (
+                    f"{one.near_miss} of {one.key} ({one.story}): {alert['state']}, though a silent source explains it"
+                )
+                _note(verdict, text)
         for wanted in one.breaks:
             figure = figures[wanted.kind]
             figure.planted += 1
@@ -170,7 +189,8 @@ def _judge_breaks(script: Script, results: Results, anchors: Mapping[str, str], 
     for (definition, key, name), alerts in by_key.items():
         for alert in alerts:
             figure = figures[alert["kind"]]
-            if alert["state"] == "withdrawn" and _excused(alert, late.get((definition, key), ())):
+            teller = tellers.get((definition, key)) or _teller(key)
+            if alert["state"] == "withdrawn" and _excused(alert, late.get(teller, ())):
                 figure.withdrawn += 1
             else:
                 figure.false += 1
@@ -178,7 +198,11 @@ def _judge_breaks(script: Script, results: Results, anchors: Mapping[str, str], 
     for kind, figure in figures.items():
         if figure.missed or figure.false:
             verdict.differences.append(f"{kind}: {figure.missed} missed, {figure.false} false")
-    open_ids = {alert["alert_id"] for alert in final if alert["state"] in ("firing", "acknowledged")}
+    _judge_silences(script, final, figures[SILENT], verdict)
+    if figures[SILENT].missed or figures[SILENT].false:
+        verdict.differences.append(f"{SILENT}: {figures[SILENT].missed} missed, {figures[SILENT].false} false")
+    standing_now = [alert for alert in final if alert["state"] in ("firing", "acknowledged")]
+    open_ids = {alert["alert_id"] for alert in standing_now if alert["scope"] == "journey"}
     if open_ids != {row["alert_id"] for row in results.broken_now}:
         verdict.differences.append("v_broken_journeys_now differs from the open alerts on Kafka")
     verdict.figures["breaks"] = {
@@ -206,18 +230,56 @@ def _final_alerts(changes: Iterable[Row]) -> list[Row]:
     return [alert for alert in last.values() if alert["state"] != "moved"]
 
 
-def _late_arrivals(script: Script) -> dict[Key, list[Plan]]:
-    """For each expected journey the touchpoints of its teller that arrived more than the grace after the act."""
+def _late_arrivals(script: Script) -> dict[str, list[Plan]]:
+    """By teller the touchpoints that arrived more than the grace after the act."""
     by_teller: dict[str, list[Plan]] = defaultdict(list)
     for plan in script.plans:
         if plan.repeats is None and plan.arrives_at - plan.occurred_at > GRACE_MS:
-            by_teller[plan.message_id.partition("-")[0][1:]].append(plan)
-    return {(one.definition, one.key): by_teller.get(one.person[1:], []) for one in script.expected}
+            by_teller[_teller(plan.message_id)].append(plan)
+    return by_teller
+
+
+def _teller(name: str) -> str:
+    """Of a message id, or of the anchor of a customer's journey, which names one."""
+    return name.removeprefix("start:").partition("-")[0].removeprefix("m")
 
 
 def _excused(alert: Row, late: Iterable[Plan]) -> bool:
     """A withdrawal is right when a touchpoint of the journey arrived after cause + grace."""
     return any(plan.arrives_at > alert["cause_at"] + GRACE_MS for plan in late)
+
+
+# -- silent sources ---------------------------------------------------------------------------------------------------
+
+
+def _judge_silences(script: Script, final: Iterable[Row], figure: BreakFigures, verdict: Verdict) -> None:
+    """Each planted silence has one alert, from the moment at which it is one. Nothing else has."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for alert in final:
+        if alert["scope"] != "journey":
+            found[alert["anchor"]].append(alert)
+    for silence in script.silences:
+        if not silence.planted:
+            figure.near_misses += 1
+            continue
+        figure.planted += 1
+        figure.expected += 1
+        began = silence.began + SILENT_AFTER
+        alerts = found[f"source:{silence.source}"]
+        right = [
+            alert for alert in alerts if alert["kind"] == SILENT and began <= alert["cause_at"] <= began + WINDOW_MS
+        ]
+        alerts[:] = [alert for alert in alerts if alert not in right]
+        states, wanted = [alert["state"] for alert in right], "firing" if silence.ended is None else "resolved"
+        if states == [wanted]:
+            figure.found += 1
+        else:
+            figure.missed += 1
+            _note(verdict, f"silence of {silence.source}: alerts {states}, expected {wanted}")
+    for anchor, alerts in found.items():
+        for alert in alerts:
+            figure.false += 1
+            _note(verdict, f"false alert {alert['kind']} of {anchor}: {alert['state']}, {alert['reason']}")
 
 
 # -- latency ----------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ async def _send(stack: Stack, script: Script, wish: Wish, kills: list[dict[str, 
     try:
         with (wish.directory / "sent.jsonl").open("w") as record:
             driver = _Driver(script, door, record, beat)
-            driver.before_pulse = lambda: _await_drained(stack, script.pulse_start - 1, progress)
+            driver.wait = lambda log_time: _await_drained(stack, log_time, progress)
             tasks = [asyncio.create_task(_tell(driver, progress)), asyncio.create_task(_keep_up(stack, progress))]
             if wish.kill is not None:
                 tasks.append(asyncio.create_task(_kill(stack, wish, driver, kills, progress)))
@@ -114,10 +114,10 @@ async def _send(stack: Stack, script: Script, wish: Wish, kills: list[dict[str, 
 
 
 class _Driver(Driver):
-    before_pulse: Callable[[], None]
+    wait: Callable[[int], None]
 
-    async def drained_before_pulse(self) -> None:
-        await asyncio.to_thread(self.before_pulse)
+    async def caught_up(self, log_time: int) -> None:
+        await asyncio.to_thread(self.wait, log_time)
 
 
 async def _tell(driver: Driver, progress: Progress) -> None:

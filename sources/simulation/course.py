@@ -12,12 +12,12 @@ from sources.simulation.plan import MINUTE, Emitter, ExpectedBreak
 from sources.simulation.teller import Teller
 
 GRACE = MINUTE
+KIND_OF_STEP = {"collected": "handoff_lost", "asked": "feedback_not_asked"}
 Story = Callable[[Teller, int], None]
 
 
 def missed(name: str, state: str) -> ExpectedBreak:
-    kind = "handoff_lost" if name == "collected" else "missing_step"
-    return ExpectedBreak(name, kind, "firing" if state == "firing" else "resolved")
+    return ExpectedBreak(name, KIND_OF_STEP.get(name, "missing_step"), "firing" if state == "firing" else "resolved")
 
 
 def order(t: Teller, at: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from sources.simulation.plan import DAY, HOUR, MINUTE, SECOND, Emitter
-from sources.simulation.teller import STORES, Teller
+from sources.simulation.teller import Teller
 
 Visit = Callable[[Teller, int], None]
 
@@ -88,7 +88,7 @@ def too_late(t: Teller, at: int) -> None:
 
 
 def placeholder(t: Teller, at: int) -> None:
-    t.add("web", "page_viewed", at, {"anonymous_id": "null"}, properties={"name": t.rng.choice(STORES)})
+    t.add("web", "page_viewed", at, {"anonymous_id": "null"}, properties={"name": t.store})
 
 
 VISITS: tuple[tuple[Visit, int], ...] = (

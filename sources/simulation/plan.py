@@ -15,8 +15,10 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-Emitter = Literal["web", "app", "till", "payments", "crm"]
-"""web and app speak the Segment API, till and payments the JSON route, crm writes to Kafka itself."""
+Emitter = str
+"""The source: web and app speak the Segment API, payments and the tills (`till-store-01`, ...) the JSON route, crm
+writes to Kafka itself. Stories say `till`: that of the store.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,8 @@ class Expected:
     """A journey that must be found, and exactly these breaks in it.
 
     `key` is `order_id:...`, or `start:` and the message id of the touchpoint that begins it. `near_miss` names the
-    break
-    that this journey comes close to and must not have.
+    break that this journey comes close to and must not have. `undisturbed`: nobody may hear of it, not even for
+    a while, because a silent source explains what is missing.
     """
 
     definition: str
@@ -62,6 +64,7 @@ class Expected:
     breaks: tuple[ExpectedBreak, ...] = ()
     near_miss: str | None = None
     story: str = ""
+    undisturbed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

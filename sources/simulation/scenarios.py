@@ -8,6 +8,8 @@ from __future__ import annotations
 from sources.simulation import checkout_stories as checkout
 from sources.simulation import counter_stories as counter
 from sources.simulation import payment_stories as payment
+from sources.simulation import person_stories as persons
+from sources.simulation import relation_stories as relation
 from sources.simulation import service_stories as service
 from sources.simulation import store_stories as store
 from sources.simulation.course import Story, after_payment, order, pay
@@ -36,30 +38,37 @@ PLANTED: dict[str, tuple[Story, ...]] = {
     "checkout_loop": (checkout.loop_and_gone, checkout.loop_then_ordered),
     "collected_unpaid": (counter.collected_never_paid, counter.collected_paid_late),
     "cancelled_yet_collected": (counter.cancelled_then_collected, counter.collected_then_cancelled),
-    "answered": (service.never_answered, service.answered_late),
+    "answered": (
+        *(service.never_answered, service.answered_late),
+        *(relation.review_unanswered, relation.review_answered_late),
+    ),
     "answer_undelivered": (service.bounced_for_good, service.bounced_long),
     "asked_too_soon": (service.asked_and_unsolved, service.asked_before_solved),
     "solved_in_silence": (service.never_told, service.told_late),
     "forgotten": (service.forgotten, service.taken_up_again),
     "reopened_again": (service.reopened_twice,),
     "hard_work": (service.rated_hard, service.rated_hard_then_easy),
+    "soured": relation.SOUR,
+    "two_persons": (persons.cancelled_by_another, persons.changed_by_another),
 }
 NEAR_MISSES: dict[str, tuple[Story, ...]] = {
     "paid": (payment.paid_in_grace, payment.paid_by_invoice, payment.cancelled_at_deadline),
     "ready": (store.ready_in_grace, store.collected_unannounced),
     "collected": (store.collected_by_slow_till, store.collected_offline),
-    "asked": (store.asked_in_grace,),
+    "asked": (store.asked_in_grace, store.asked_by_slow_tool, store.opted_out),
     "payment_trouble": (payment.declined_twice, payment.declined_slowly),
     "bad_pickup": (store.rated_just_enough,),
     "checkout_loop": (checkout.almost_a_loop, checkout.slow_loop),
     "collected_unpaid": (counter.collected_paid_at_counter, counter.payment_told_late),
     "cancelled_yet_collected": (counter.another_one_collected, counter.collected_then_refunded),
-    "answered": (service.answered_in_grace, service.withdrawn_at_deadline),
+    "answered": (service.answered_in_grace, service.withdrawn_at_deadline, relation.review_answered_in_time),
     "answer_undelivered": (service.bounced_once, service.bounced_then_called),
     "asked_too_soon": (service.asked_while_closing, service.solved_uploaded_late),
     "solved_in_silence": (service.told_afterwards, service.told_by_batch),
     "forgotten": (service.taken_up_in_time, service.solved_and_quiet),
     "reopened_again": (service.reopened_once,),
     "hard_work": (service.rated_easy_enough,),
+    "soured": relation.NEARLY_SOUR,
+    "two_persons": (persons.family_tablet, persons.collected_by_a_friend, persons.on_two_devices),
 }
 ORDINARY: tuple[Story, ...] = (all_well, all_well, all_well, all_well, cancelled, service.solved_well)

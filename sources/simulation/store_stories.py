@@ -63,6 +63,8 @@ def collected_late(t: Teller, at: int) -> None:
     paid = pay(t, order(t, at) + t.soon(0.3, 8))
     ready = paid + t.soon(20, 7 * 60)
     t.of_order("till", "ready_for_pickup", ready)
+    for days in (1, 2)[: t.rng.randint(1, 2)]:  # reached by the second of them
+        t.of_order("crm", "pickup_reminder_sent", ready + days * DAY)
     picked = ready + 2 * DAY + GRACE + t.rng.choice((1, t.soon(1, 10 * 60)))
     t.pick_up(picked)
     feedback(t, picked)
@@ -110,6 +112,21 @@ def asked_in_grace(t: Teller, at: int) -> None:
     asked = picked + DAY + t.rng.choice((0, GRACE))
     t.of_order("crm", "feedback_requested", asked, arrives_after=0, survey="pickup")
     t.expect_order("succeeded", near_miss="asked", story="asked at the last moment")
+
+
+def asked_by_slow_tool(t: Teller, at: int) -> None:
+    """Asked at the last moment, and told half an hour later: inside arrives_within."""
+    picked = collect(t, pay(t, order(t, at) + t.soon(0.3, 8)) + t.soon(20, 7 * 60))
+    asked = picked + DAY + t.rng.choice((0, GRACE))
+    t.of_order("crm", "feedback_requested", asked, arrives_after=t.soon(10, 28), survey="pickup")
+    t.expect_order("succeeded", near_miss="asked", story="asked at the last moment, told later")
+
+
+def opted_out(t: Teller, at: int) -> None:
+    """Nobody is asked who does not want to be; said long before, or at the last moment."""
+    picked = collect(t, pay(t, order(t, at) + t.soon(0.3, 8)) + t.soon(20, 7 * 60))
+    t.of_order("crm", "feedback_declined", picked + t.rng.choice((t.soon(1, 600), DAY, DAY + GRACE)), arrives_after=0)
+    t.expect_order("succeeded", near_miss="asked", story="does not want to be asked")
 
 
 # -- bad_pickup -------------------------------------------------------------------------------------------------------

@@ -4,27 +4,27 @@ argument.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 from sources.simulation.plan import MINUTE, SECOND, Emitter, Expected, ExpectedBreak, Person, Plan, Tale
 
-STORES = tuple(f"store-{number:02d}" for number in range(1, 13))
 PAGES = ("home", "category", "product", "delivery", "about", "stores", "help")
 
 
 class Teller:
     """One person's course, told in true time. `order` numbers are unique in a run."""
 
-    def __init__(self, person: Person, rng: Random, serial: int, skew_ms: int = 0) -> None:
+    def __init__(self, person: Person, rng: Random, serial: int, skew_ms: int, stores: Sequence[str]) -> None:
         self.person = person
         self.rng = rng
         self.serial = serial
         self.skew_ms = skew_ms
         self.order_id = f"{70_000 + serial}"
         self.ticket_id = f"T{40_000 + serial}"
-        self.store = rng.choice(STORES)
+        self.store = rng.choice(stores)
         self.tale = Tale()
         self.where: Emitter = "web"
         self.begun: Plan | None = None
@@ -48,7 +48,8 @@ class Teller:
         """`arrives_after`: ms from the act to the arrival; a little by default."""
         delay = self.rng.randint(20, 2_000) if arrives_after is None else arrives_after
         skew = self.skew_ms if emitter == "app" else 0
-        plan = Plan(emitter, name, at, at + delay, identifiers, self._message_id(), channel, properties or {}, skew)
+        source = f"till-{self.store}" if emitter == "till" else emitter
+        plan = Plan(source, name, at, at + delay, identifiers, self._message_id(), channel, properties or {}, skew)
         self.tale.plans.append(plan)
         return plan
 
@@ -157,22 +158,49 @@ class Teller:
 
     # -- what must come of it ----------------------------------------------------------------------------------------
 
-    def expect_order(self, status: str, *breaks: ExpectedBreak, near_miss: str | None = None, story: str = "") -> None:
-        self._expect("click_and_collect", f"order_id:{self.order_id}", status, breaks, near_miss, story)
+    def expect_order(
+        self,
+        status: str,
+        *breaks: ExpectedBreak,
+        near_miss: str | None = None,
+        story: str = "",
+        undisturbed: bool = False,
+    ) -> None:
+        self._expect("click_and_collect", f"order_id:{self.order_id}", status, breaks, near_miss, story, undisturbed)
+
+    def expect_from(
+        self,
+        definition: str,
+        start: Plan | None,
+        status: str,
+        *breaks: ExpectedBreak,
+        near_miss: str | None = None,
+        story: str = "",
+    ) -> None:
+        """Of a journey of the customer: it has no key, so its first touchpoint names it."""
+        assert start is not None, f"the story begins no {definition}"
+        self._expect(definition, f"start:{start.message_id}", status, breaks, near_miss, story)
 
     def expect_checkout(
         self, start: Plan | None, status: str, *breaks: ExpectedBreak, near_miss: str | None = None
     ) -> None:
-        assert start is not None, "the story begins no checkout"
-        self._expect("checkout", f"start:{start.message_id}", status, breaks, near_miss, "")
+        self.expect_from("checkout", start, status, *breaks, near_miss=near_miss)
 
     def expect_case(self, status: str, *breaks: ExpectedBreak, near_miss: str | None = None, story: str = "") -> None:
         self._expect("service_case", f"ticket_id:{self.ticket_id}", status, breaks, near_miss, story)
 
     def _expect(
-        self, definition: str, key: str, status: Any, breaks: tuple[ExpectedBreak, ...], near: str | None, story: str
+        self,
+        definition: str,
+        key: str,
+        status: Any,
+        breaks: tuple[ExpectedBreak, ...],
+        near: str | None,
+        story: str,
+        undisturbed: bool = False,
     ) -> None:
-        self.tale.expected.append(Expected(definition, key, self.person.person, status, breaks, near, story))
+        person = self.person.person
+        self.tale.expected.append(Expected(definition, key, person, status, breaks, near, story, undisturbed))
 
     def soon(self, low_minutes: float, high_minutes: float) -> int:
         return self.rng.randint(int(low_minutes * MINUTE), int(high_minutes * MINUTE))
