@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from schemas.control_records import Acknowledgement, Beat, Decision, Evidence, Mark, Naming, Sighting, Switch
 from schemas.definition import Catalogue
-from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
+from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema, sources_schema
 from schemas.records import (
     Acknowledged,
     Alert,
@@ -50,11 +50,12 @@ def schema_of(topic: str, contract: type[Contract]) -> dict[str, Any]:
 
 
 def file_schemas(catalogue: Catalogue | None = None) -> dict[str, dict[str, Any]]:
-    """Name -> schema of what people write: definitions, the catalogue, the identity rules."""
+    """Name -> schema of what people write: definitions, the catalogue, the identity rules, the sources."""
     return {
         "definition": definition_schema(catalogue),
         "catalogue": catalogue_schema(),
         "identity": identity_schema(),
+        "sources": sources_schema(catalogue),
     }
 
 

