@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from deploy.demo.receiver import Receiver
 from deploy.demo.results import ClickHouseDoor, read_results, read_topic, write_lines
 from deploy.stack import Stack
 from schemas.settings import DATABASE, Settings
+from schemas.sources_files import sources_file_of
 from sources.simulation.driver import Door, Driver, Tally
 from sources.simulation.script import Script, write_script
 from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
@@ -56,6 +58,7 @@ def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
     began = time.monotonic()
     script = write_script(wish.seed, wish.touchpoints)
     write_script_file(script, wish.directory)
+    keep_definitions(settings, wish.directory / "definitions")
     progress(
         f"script: {len(script.plans)} touchpoints of {len(script.persons)} people, {len(script.expected)} journeys"
     )
@@ -208,3 +211,16 @@ def write_script_file(script: Script, directory: Path) -> None:
                 out.write((b"," if number else b"[") + encode(one))
             out.write(b"]" if value else b"[]")
         out.write(b"}\n")
+
+
+def keep_definitions(settings: Settings, target: Path) -> None:
+    """What the run is judged by, as it is now: whoever looks at it later may have changed the files."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(settings.definitions_dir, target / "journeys", ignore=lambda _, names: _no_yaml(names))
+    for name, file in (("touchpoints.yaml", settings.catalogue_file), ("sources.yaml", sources_file_of(settings))):
+        if file is not None and file.exists():
+            shutil.copy(file, target / name)
+
+
+def _no_yaml(names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".yaml")]
