@@ -88,6 +88,7 @@ def parts_of(around: Surroundings, workers: int) -> Iterator[Part]:
         notifier_port,
         common
         | {"TOUCHLINE_NOTIFIER_HEALTH_PORT": str(notifier_port), "TOUCHLINE_INSTANCE": "notifier-1"}
+        | {"TOUCHLINE_NOTIFIER_TOKEN": _given(around.settings).get("notifier_token", secrets.admin_token)}
         | (webhook if around.webhook_url else {}),
     )
 

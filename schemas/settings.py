@@ -161,8 +161,8 @@ class Settings(BaseSettings):
     )
     notifier_token: SecretStr | None = Field(
         None,
-        description="Bearer token of who may acknowledge, close and silence, 16 characters or more. Embedded mode uses "
-        "its admin token. None: nobody may, from outside.",
+        description="Bearer token of who may acknowledge, close and silence. Embedded mode uses its admin token. None: "
+        "nobody may, from outside.",
     )
     notifier_url: HttpUrl | None = Field(
         None, description="Where `touchline alerts` finds the notifier. Default: on this machine."
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         None, description="Where an alert in Alertmanager links to, as its source. Without it there is no link."
     )
 
-    @field_validator("control_secret", "personal_key", "proof_secret", "notifier_token")
+    @field_validator("control_secret", "personal_key", "proof_secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value()) < SECRET_LENGTH_MIN:

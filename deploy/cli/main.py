@@ -13,7 +13,8 @@ import typer
 from kafka.errors import KafkaError
 from rich.console import Console
 
-from deploy.cli import backtest, dead_letters, definitions, demo, explain, identity, parts, records, tail, trace
+from deploy.cli import alerts, backtest, dead_letters, definitions, demo, explain, identity, parts, records, tail, trace
+from deploy.cli.alerts_client import NotReached
 from deploy.demo.once import RunFailed
 from deploy.embedded.process import EmbeddedError
 from deploy.identity.asked import Unclear
@@ -29,10 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Follows every customer across web, app and store, and alerts while a broken journey can still be saved.",
 )
-for module in (demo, parts, tail, trace, dead_letters, definitions, explain, backtest, identity, records):
+for module in (demo, parts, tail, trace, dead_letters, definitions, explain, backtest, identity, alerts, records):
     module.register(app)
 
-EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed, Unclear)
+EXPECTED = (EmbeddedError, SettingsError, DefinitionError, TopicsDiffer, RunFailed, DeliveryFailed, Unclear, NotReached)
 
 
 def main() -> NoReturn:

@@ -9,7 +9,7 @@ import random
 import signal
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 from time import time
@@ -17,21 +17,27 @@ from typing import Final
 
 import stamina
 import structlog
+from aiohttp import web
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from schemas.settings import Settings, kafka_client_options, read_settings
 from schemas.yaml_file import DefinitionError
-from sinks.health import Checks, HealthServer
+from sinks.health import Checks
 from sinks.log_reader import KafkaLog, KafkaOptions, TopicsMissing
+from sinks.notify.acknowledge import KafkaWords
 from sinks.notify.alertmanager import Pace
+from sinks.notify.api import application
+from sinks.notify.desk import Desk
+from sinks.notify.incident import Labels
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.notifier import TOPIC, Notifier
 from sinks.notify.outbox import Outbox, OutboxError
 from sinks.notify.post import Post
 from sinks.notify.reporter import Reporter
-from sinks.notify.routing import Route, routes_of
+from sinks.notify.routing import Route, quiet_of, routes_of
 from sinks.notify.sender import Sender, SenderThread, Sends, send_all_until
+from sinks.notify.server import Server
 
 STALLED_SECONDS: Final = 120.0
 START_SECONDS: Final = 600.0
@@ -83,8 +89,8 @@ def run(settings: Settings, stop: Event) -> None:
     registry = CollectorRegistry()
     metrics = NotifierMetrics(registry)
     path = settings.data_dir / "notify" / "outbox.sqlite"
-    routes = _routes(settings)
-    outbox = Outbox(path, routes)
+    routes, rules = _routes(settings), quiet_of(settings, os.environ)
+    outbox = Outbox(path, routes, rules)
     if gone := outbox.adopt(now_ms()):
         log.error("notifications of routes that are gone were parked", count=gone)
     sender = SenderThread(partial(Outbox, path, routes), partial(send, settings, routes, metrics)) if routes else None
@@ -97,17 +103,21 @@ def run(settings: Settings, stop: Event) -> None:
     def unready() -> list[str]:
         return notifier.unready() if notifier else ["starting: waits for Kafka"]
 
-    checks = Checks(unhealthy, unready)
-    port = settings.notifier_health_port
-    health = HealthServer(settings.health_host, port, "TOUCHLINE_NOTIFIER_HEALTH_PORT", checks, registry)
-    health.start()
-    log.info("notifier starts", health_port=health.port)
+    def door() -> tuple[web.Application, Callable[[], None]]:
+        own = Outbox(path, routes, rules)
+        return _door(settings, routes, own, Checks(unhealthy, unready), registry)
+
+    server = Server(settings.health_host, settings.notifier_health_port, "TOUCHLINE_NOTIFIER_HEALTH_PORT")
+    server.start(door)
+    log.info("notifier starts", health_port=server.port)
     try:
         if sender:
             sender.start()
         kafka = _connected(settings, stop)
         notifier = Notifier(kafka, outbox, metrics, now_ms=now_ms)
         while not stop.is_set():
+            if not server.is_alive():
+                raise OutboxError("the HTTP server ended unexpectedly; see the log above")
             if sender and not sender.is_alive():
                 raise OutboxError("the sender ended unexpectedly; see the log above")
             notifier.step()
@@ -115,8 +125,29 @@ def run(settings: Settings, stop: Event) -> None:
     finally:
         if sender and sender.is_alive():
             sender.stop(settings.webhook_timeout_ms / 1000 + 5)
-        health.stop()
+        server.stop()
         outbox.close()
+
+
+def _door(
+    settings: Settings, routes: Sequence[Route], outbox: Outbox, checks: Checks, registry: CollectorRegistry
+) -> tuple[web.Application, Callable[[], None]]:
+    """The HTTP application with an outbox connection of its own, and what closes both."""
+    secret, token, words = settings.control_secret, settings.notifier_token, None
+    if secret is not None:
+        kafka = {"bootstrap_servers": settings.kafka_bootstrap_servers, **kafka_client_options(settings)}
+        words = KafkaWords(kafka, settings.topic_prefix, secret.get_secret_value().encode())
+
+    def runbook(labels: Labels) -> str | None:
+        return next((found for route in routes if (found := route.runbook_of(labels))), None)
+
+    def close() -> None:
+        outbox.close()
+        if words is not None:
+            words.close()
+
+    desk = Desk(outbox, words, runbook, now_ms)
+    return application(desk, token.get_secret_value() if token else None, checks, registry), close
 
 
 def _connected(settings: Settings, stop: Event) -> KafkaLog:

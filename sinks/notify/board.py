@@ -104,8 +104,14 @@ class Board:
         """At all that is held back: windows may have changed."""
         self._db.run("UPDATE board SET held_until = 0 WHERE held IS NOT NULL")
 
-    def held_count(self) -> int:
-        return int(self._db.one("SELECT count(*) FROM board WHERE held IS NOT NULL")[0])
+    def held(self) -> dict[str, int]:
+        """How many are held back, by reason."""
+        rows = self._db.run("SELECT held, count(*) FROM board WHERE held IS NOT NULL GROUP BY held ORDER BY held")
+        return dict(rows.fetchall())
+
+    def held_by(self, silence_id: str) -> int:
+        query = "SELECT count(*) FROM board WHERE held = 'silenced' AND held_by = ?"
+        return int(self._db.one(query, silence_id)[0])
 
     # -- looking --
 

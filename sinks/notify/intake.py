@@ -21,7 +21,7 @@ from sinks.notify.incident import is_open, labels_of
 from sinks.notify.incidents import Incidents
 from sinks.notify.incidents import Told as IncidentTold
 from sinks.notify.message import body_of
-from sinks.notify.quiet import Quiet
+from sinks.notify.quiet import Hold, Quiet
 from sinks.notify.routing import Route
 from sinks.notify.silences import Silences
 
@@ -73,6 +73,11 @@ class Intake:
             )
             self._put_up(alert, idempotency_key(alert.dedup_key, decision.after), now, flaps)
         return decision
+
+    def hold(self, alert: Alert, now: int) -> Hold | None:
+        quiet = replace(self._rules, silences=self.silences.standing(now))
+        flap = self.flaps.of(flap_key(alert), now) if alert.run == "live" else STEADY
+        return quiet.hold(alert, flap, now)
 
     def release(self, now: int, limit: int) -> Released:
         """Take again what was held back until now."""

@@ -35,6 +35,7 @@ class NotifierMetrics:
         self.held = Gauge(
             "touchline_notifier_held",
             "Alerts whose last change is held back: silenced, maintenance, flapping.",
+            ["reason"],
             registry=registry,
         )
         self.open_incidents = Gauge("touchline_notifier_open_incidents", "Incidents that are open.", registry=registry)

@@ -18,6 +18,7 @@ from sinks.log_reader import Committed, Log, LogRecord, NotCommitted, Partition
 from sinks.notify.incidents import Told
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.outbox import TOLD_KEPT_MS, Arrived, Outbox
+from sinks.notify.quiet import HOLD_REASONS
 
 TOPIC: Final = "alerts"
 POLL_MS: Final = 100
@@ -171,7 +172,9 @@ class Notifier:
     def _measure(self) -> None:
         self._metrics.waiting.set(self._waiting)
         self._metrics.parked.set(self._outbox.parked())
-        self._metrics.held.set(self._outbox.held())
+        held = self._outbox.board.held()
+        for reason in HOLD_REASONS:
+            self._metrics.held.labels(reason).set(held.get(reason, 0))
         self._metrics.open_incidents.set(self._outbox.open_incidents())
         ends = {where: self._kafka.end_of(where) for where in self._owned}
         self._metrics.lag.set(sum(max((end or 0) - self._positions[where], 0) for where, end in ends.items()))

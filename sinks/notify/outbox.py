@@ -16,13 +16,13 @@ from typing import Final, NamedTuple
 
 from schemas.records import Alert
 from sinks.notify.alertmanager import Pace
-from sinks.notify.board import Entry
+from sinks.notify.board import Board
 from sinks.notify.database import Database, OutboxError
 from sinks.notify.decide import Decision
 from sinks.notify.incidents import Due
 from sinks.notify.incidents import Told as IncidentTold
 from sinks.notify.intake import Intake, Released
-from sinks.notify.quiet import Quiet, Silence
+from sinks.notify.quiet import Hold, Quiet, Silence
 from sinks.notify.rate import WINDOW_MS, Waiting
 from sinks.notify.routing import Route
 
@@ -202,8 +202,14 @@ class Outbox:
 
     # -- what people see and say --
 
-    def listed(self, states: Sequence[str], incident: str | None, limit: int) -> list[Entry]:
-        return self._intake.board.listed(states, incident, limit)
+    @property
+    def board(self) -> Board:
+        """To look at: every open alert."""
+        return self._intake.board
+
+    def hold(self, alert: Alert, now: int) -> Hold | None:
+        """What would hold back a change of this alert now."""
+        return self._intake.hold(alert, now)
 
     def silences(self, now: int) -> list[Silence]:
         return self._intake.silences.standing(now)
@@ -217,9 +223,6 @@ class Outbox:
         """What it held back is decided again at the next release."""
         with self._db.transaction():
             self._intake.silences.remove(silence_id)
-
-    def held(self) -> int:
-        return self._intake.board.held_count()
 
     def close(self) -> None:
         self._db.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -25,6 +25,7 @@ SILENCE_MS_MAX: Final = 30 * 86_400_000
 AHEAD_MS_MAX: Final = 90 * 86_400_000
 FLAPPING: Final = Flapping()
 HoldReason = Literal["silenced", "maintenance", "flapping"]
+HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 Matched = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Said = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]

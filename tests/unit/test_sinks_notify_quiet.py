@@ -234,7 +234,7 @@ def test_one_who_continues_an_acknowledged_one_is_looked_after_too(desk: Desk) -
     desk.take(1, "acknowledged", acknowledged_by="anna")
     desk.take(1, "moved")
     desk.take(1, "firing", alert_id="heir", continues="x")
-    (entry,) = desk.outbox.listed(("acknowledged",), None, 9)
+    (entry,) = desk.outbox.board.listed(("acknowledged",), None, 9)
     assert (entry.alert.alert_id, entry.acknowledged_by) == ("heir", "anna")
     assert desk.states() == ["firing", "acknowledged"]
 
@@ -309,6 +309,6 @@ def check_last_words(desk: Desk, truth: dict[int, str]) -> None:
             assert by_break[name] in ("fired", "grew")
         elif "acknowledged" not in states:
             assert by_break.get(name, "resolved") == "resolved"
-    assert desk.outbox.held() == 0
+    assert desk.outbox.board.held() == {}
     assert not desk.outbox._db.run("SELECT 1 FROM board WHERE state NOT IN ('firing', 'acknowledged')").fetchall()
     assert not desk.outbox._db.run("SELECT 1 FROM flap WHERE is_flapping").fetchall()
