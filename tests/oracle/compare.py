@@ -151,12 +151,8 @@ def _compare_journeys(wanted: Expectation, results: Results, report: Report) -> 
     seen: Counter[JourneyKey] = Counter()
     ids: dict[str, JourneyKey] = {}
     for row in results.journeys:
-        key = (
-            row["definition"],
-            row.get("definition_version", row.get("version", 1)),
-            row["customer_id"],
-            row["anchor"],
-        )
+        version = row["definition_version"] if "definition_version" in row else row.get("version", 1)
+        key = (row["definition"], version, row["customer_id"], row["anchor"])
         seen[key] += 1
         if ids.setdefault(row["journey_id"], key) != key:
             report.differ("journey", f"{_name(key)} and {_name(ids[row['journey_id']])} have the same journey id")
