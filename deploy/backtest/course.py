@@ -2,8 +2,8 @@
 
 The stage is the one that runs live. What keeps time live is replaced: a tick is due every `tick_ms` of log time, and
 one lies behind everything that arrived by then. Of a year at four ticks a second only those are made at which the
-stage looks at something, and the last one before each touchpoint, for that is the W it knows by then. So the outcome
-is that of all of them.
+stage looks at something or a watched source changes, and the last one before each touchpoint, for that is the W it
+knows by then. So the outcome is that of all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from deploy.backtest.hearing import Hearing
 from deploy.backtest.told import Scribe, Told, UsableOf
 from schemas.records import AlertState, BreakKind, JourneyStatus, Severity
 from streams.journey.plan import Compiled
@@ -69,10 +70,12 @@ class Course:
         on_alert: Callable[[AlertChange], None],
         on_journey: Callable[[JourneySeen], None],
         tick_ms: int = TICK_MS,
+        hearing: Hearing | None = None,
     ) -> None:
         self._track = Track(0, compiled, "live", horizon_ms=horizon_ms)
         self._scribe = Scribe(compiled.facts, usable_of)
         self._on_alert, self._on_journey, self._tick_ms = on_alert, on_journey, tick_ms
+        self._hearing = hearing or Hearing({}, ())
         self._ticked = self._since_flush = 0
 
     def tell(self, told: Told) -> None:
@@ -94,10 +97,14 @@ class Course:
         self._flush()
 
     def _pass_time(self, until: int) -> None:
-        while (wakes_at := self._track.wakes_at()) is not None and wakes_at <= until:
+        while (wakes_at := self._wakes_at()) is not None and wakes_at <= until:
             self._tick(max(self._on_grid(wakes_at), self._ticked + self._tick_ms))
         if until > self._ticked:
             self._tick(until)
+
+    def _wakes_at(self) -> int | None:
+        of_track, of_hearing = self._track.wakes_at(), self._hearing.wakes_at()
+        return of_hearing if of_track is None else of_track if of_hearing is None else min(of_track, of_hearing)
 
     def _on_grid(self, at: int) -> int:
         return -(-at // self._tick_ms) * self._tick_ms
@@ -105,7 +112,7 @@ class Course:
     def _tick(self, log_time: int) -> None:
         self._ticked = log_time
         out: list[Effect] = []
-        self._track.apply(self._scribe.tick(log_time), out)
+        self._track.apply(self._scribe.tick(log_time, self._hearing.states(log_time)), out)
         self._hear(out)
 
     def _flush(self) -> None:

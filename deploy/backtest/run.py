@@ -20,12 +20,16 @@ from deploy.backtest.figures import (
     Difference,
     Tally,
 )
+from deploy.backtest.hearing import Hearing
 from deploy.backtest.stored import SLICE_ROWS, Extent, Store, Wanted
-from deploy.backtest.told import Told, UsableOf
+from deploy.backtest.told import UsableOf
 from schemas.definition import Catalogue, Definition
+from schemas.sources import NOTHING_WATCHED, SourceRules
 from schemas.times import from_ms
 from streams.journey.compile import compile_definitions
 from streams.journey.plan import Compiled
+from streams.pace.silence import FORGOTTEN_MS
+from streams.product import watches_of
 
 STORED: Final = "the stored alerts"
 
@@ -49,12 +53,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the deployment has set. `tick_ms`: how often its clock ticks."""
+    """What the deployment has set. `tick_ms`: how often its clock ticks; `sources`: which are watched."""
 
     horizon_ms: int
     usable_of: UsableOf
     tick_ms: int = TICK_MS
     slice_rows: int = SLICE_ROWS
+    sources: SourceRules = NOTHING_WATCHED
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -105,7 +110,7 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
     extent = store.extent()
     since, until = _span(wish, extent)
     definitions = [live(wish.definition)] + ([live(wish.against)] if wish.against is not None else [])
-    sides = [compile_definitions([one], wish.catalogue) for one in definitions]
+    sides = [compile_definitions([one], wish.catalogue, setting.sources) for one in definitions]
     wanted, begin = wanted_of(sides), since - max(run_up_ms(side, setting.horizon_ms) for side in sides)
     begin = max(begin, extent.first_at)
     count = store.count(wanted, begin, until)
@@ -113,14 +118,27 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
     tallies = [Tally(since, until) for _ in sides]
     name = wish.definition.journey
     comparison = Comparison(STORED if wish.against is None else f"{wish.against.journey}@{wish.against.version}")
+    watches = watches_of(setting.sources)
+    gap_ms = min((watch.gap_ms for watch in watches.values()), default=0)
+    heard = store.heard(setting.sources, gap_ms, begin - FORGOTTEN_MS, until)
     seen = 0
     for number in range(slices):
         courses = [
-            Course(side, setting.horizon_ms, setting.usable_of, tally.alert, tally.journey, setting.tick_ms)
+            Course(
+                side,
+                setting.horizon_ms,
+                setting.usable_of,
+                tally.alert,
+                tally.journey,
+                setting.tick_ms,
+                Hearing(watches, heard),
+            )
             for side, tally in zip(sides, tallies, strict=True)
         ]
         for rows in store.told(wanted, begin, until, number, slices):
-            _tell(courses, sides, rows)
+            for course in courses:
+                for told in rows:
+                    course.tell(told)
             seen += len(rows)
             progress(seen, max(count, seen))
         for course in courses:
@@ -142,14 +160,6 @@ def _span(wish: Wish, extent: Extent) -> tuple[int, int]:
             f"no touchpoint arrived from {from_ms(since)} to {from_ms(until)}: those that are stored arrived {span}"
         )
     return since, until
-
-
-def _tell(courses: Sequence[Course], sides: Sequence[Compiled], rows: Sequence[Told]) -> None:
-    for course, side in zip(courses, sides, strict=True):
-        names, facts = side.names, side.facts
-        for told in rows:
-            if told.name in names or facts:
-                course.tell(told)
 
 
 def _report(

@@ -15,8 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from deploy.backtest.course import AlertChange
 from deploy.backtest.figures import Raised, Subject
+from deploy.backtest.hearing import Heard
 from deploy.backtest.told import Told
+from deploy.identity.asked import Unclear
 from schemas.identifiers import BUSINESS_KINDS
+from schemas.sources import SOURCES_MAX, SourceRules, forms_of
 from streams.journey.instances import CUSTOMER
 
 Rows = Sequence[Mapping[str, Any]]
@@ -26,6 +29,10 @@ Blocks = AbstractContextManager[Iterator[Sequence[Sequence[Any]]]]
 Stream = Callable[[str, Mapping[str, Any]], Blocks]
 """The same, block by block of rows."""
 
+HEARD_MAX: Final = 1_000_000
+"""Intervals in which watched sources were heard, all together."""
+BEAT_MS: Final = 250
+"""Within the time between two beats a source is heard throughout if it was heard in it."""
 SLICE_ROWS: Final = 200_000
 CLAIMS: Final = "('user_id', 'login', 'manual', 'device', 'contact')"
 """The rules by which a touchpoint names a person or device (docs/identity.md, rules 1 to 3)."""
@@ -99,6 +106,40 @@ WHERE state != 'moved' AND first_fired_at >= fromUnixTimestamp64Milli({since:Int
 """An alert that moved goes on under another customer; both have one dedup_key, and fired when the first one did."""
 
 
+SOURCES: Final = "SELECT DISTINCT source FROM DB.touchpoints UNION DISTINCT SELECT DISTINCT source FROM DB.dead_letters"
+
+HEARD: Final = """
+SELECT source, toUnixTimestamp64Milli(min(first_at)) AS first_ms, toUnixTimestamp64Milli(max(last_at)) AS last_ms
+FROM
+(
+    SELECT source, first_at, last_at, sum(begins) OVER (PARTITION BY source ORDER BY first_at) AS number
+    FROM
+    (
+        SELECT source, first_at, last_at,
+            first_at > addMilliseconds(lagInFrame(last_at) OVER (
+                PARTITION BY source ORDER BY first_at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
+            ), {gap:Int64}) AS begins
+        FROM
+        (
+            SELECT source, min(log_time) AS first_at, max(log_time) AS last_at
+            FROM
+            (
+                SELECT source, log_time FROM DB.touchpoints
+                UNION ALL
+                SELECT source, log_time FROM DB.dead_letters
+            )
+            WHERE source IN {sources:Array(String)} AND log_time >= fromUnixTimestamp64Milli({since:Int64})
+                AND log_time <= fromUnixTimestamp64Milli({until:Int64})
+            GROUP BY source, intDiv(toUnixTimestamp64Milli(log_time), {beat:Int64})
+        )
+    )
+)
+GROUP BY source, number
+ORDER BY first_ms, source
+LIMIT {most:UInt32}"""
+"""When each source was heard, without the gaps that are none."""
+
+
 class Extent(NamedTuple):
     """What is stored: how many touchpoints, and the log times of the first and the last."""
 
@@ -158,6 +199,19 @@ class Store:
         parameters = {"definition": definition, "since": since, "until": until, "slice": slice_, "slices": slices}
         found = [raised_of(row) for row in self.ask(ALERTS, parameters)]
         return {one.subject: one for one in found}
+
+    def heard(self, rules: SourceRules, gap_ms: int, since: int, until: int) -> list[Heard]:
+        """Of the watched sources. Raises Unclear."""
+        forms = forms_of(rules)
+        sources = [str(row["source"]) for row in self.ask(SOURCES, {})] if forms else []
+        watched = sorted(source for source in sources if forms.of(source) is not None)[:SOURCES_MAX]
+        if not watched:
+            return []
+        parameters = {"sources": watched, "gap": gap_ms, "beat": BEAT_MS, "since": since, "until": until}
+        found = self.ask(HEARD, parameters | {"most": HEARD_MAX + 1})
+        if len(found) > HEARD_MAX:
+            raise Unclear(f"the watched sources fell quiet more than {HEARD_MAX:,} times: choose a shorter time")
+        return [Heard(row["source"], row["first_ms"], row["last_ms"]) for row in found]
 
     def _span(self, wanted: Wanted, since: int, until: int) -> dict[str, Any]:
         lists = {"names": list(wanted.names), "facts": list(wanted.facts), "browsers": list(self.browsers)}

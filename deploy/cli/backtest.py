@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from deploy.backtest.asked import choose, is_file, read_duration, read_moment, read_name
+from deploy.backtest.asked import is_file, read_duration, read_moment
 from deploy.backtest.course import TICK_MS
 from deploy.backtest.run import NothingStored, Report, Setting, Wish
 from deploy.backtest.run import backtest as run_backtest
@@ -20,10 +20,11 @@ from deploy.cli.rows import Rows
 from deploy.identity.setting import browsers_of
 from deploy.stack import Stack
 from schemas.definition import Catalogue, Definition
-from schemas.definition_files import load_catalogue, load_definition, load_definitions
+from schemas.definition_files import find_definition, load_catalogue, load_definition
 from schemas.identity_files import identity_rules_of
 from schemas.identity_reader import IdentityReader
 from schemas.settings import Settings, read_settings
+from schemas.sources_files import sources_of
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
@@ -76,12 +77,14 @@ def backtest(
 def _other(said: str, settings: Settings, catalogue: Catalogue) -> Definition:
     if is_file(said):
         return load_definition(Path(said), catalogue)
-    return choose(load_definitions(settings.definitions_dir, catalogue), *read_name(said))
+    return find_definition(said, settings.definitions_dir, catalogue)
 
 
 def _run(stack: Stack, wish: Wish, tick_ms: int) -> Report:
     reader = IdentityReader(identity_rules_of(stack.settings))  # Of business keys, so without secrets.
-    setting = Setting(stack.settings.horizon_ms, reader.usable_of, tick_ms)
+    setting = Setting(
+        stack.settings.horizon_ms, reader.usable_of, tick_ms, sources=sources_of(stack.settings, wish.catalogue)
+    )
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Rows(stack) as rows, Progress(*columns, console=errors, transient=True) as bar:
         task = bar.add_task("touchpoints", total=None)

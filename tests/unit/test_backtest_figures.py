@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from deploy.backtest.asked import choose, is_file, read_duration, read_moment, read_name
+from deploy.backtest.asked import is_file, read_duration, read_moment
 from deploy.backtest.course import AlertChange, JourneySeen
 from deploy.backtest.figures import Comparison, Raised, Tally, end_of, total
 from deploy.backtest.run import Report
 from deploy.backtest.screen import screen
 from deploy.identity.asked import Unclear
-from schemas.definition import Definition, Instance, Outcome, Pattern, Step
 from schemas.records import AlertState
 from schemas.times import to_ms
 
@@ -154,8 +153,6 @@ def test_the_screen_says_that_there_is_nothing() -> None:
 def test_times_and_names_as_they_are_typed() -> None:
     assert read_moment("2026-03-02") == SINCE
     assert read_moment("2026-03-02T01:00:00+01:00") == SINCE
-    assert read_name("pickup@3") == ("pickup", 3)
-    assert read_name("pickup") == ("pickup", None)
     assert (read_duration("10s"), read_duration("5m")) == (10_000, 300_000)
     for wrong in ("5", "0s", "250ms"):
         with pytest.raises(Unclear, match="is no duration"):
@@ -165,27 +162,3 @@ def test_times_and_names_as_they_are_typed() -> None:
     for wrong in ("yesterday", "2026-02-30", "2026-03-02T08:00"):
         with pytest.raises(Unclear, match="is no time"):
             read_moment(wrong)
-    for wrong in ("Pickup", "pickup@", "pickup@0", "pickup@x"):
-        with pytest.raises(Unclear, match="names no definition"):
-            read_name(wrong)
-
-
-def test_without_a_version_the_live_one_counts() -> None:
-    first = Definition(
-        journey="pickup",
-        version=1,
-        mode="live",
-        owner="team",
-        instance=Instance(key="order_id"),
-        start=Pattern(touchpoint="order_placed"),
-        steps={"paid": Step(touchpoint="payment_captured", within="1h")},
-        outcome=Outcome(success="paid"),
-        lifetime="9h",
-    )
-    second = first.model_copy(update={"version": 2, "mode": "shadow"})
-    assert choose([first, second], "pickup", None) is first
-    assert choose([first, second], "pickup", 2) is second
-    with pytest.raises(Unclear, match="it has 1, 2"):
-        choose([first, second], "pickup", 3)
-    with pytest.raises(Unclear, match="there are pickup"):
-        choose([first, second], "delivery", None)
