@@ -85,6 +85,7 @@ def click_and_collect() -> Log:
     log.attach(touch("feedback_given", NOON + 2 * DAY + 5 * HOUR, channel="email", csat=1))
     log.tick(NOON + 2 * DAY + 6 * HOUR)
     handed_out(log, NOON + 3 * DAY)
+    two_act(log, NOON + 4 * DAY)
     return log
 
 
@@ -98,6 +99,31 @@ def handed_out(log: Log, at: int) -> None:
     log.tick(at + 51 * MINUTE)
     log.attach(touch("order_cancelled", at + 90 * MINUTE, order="8", channel="phone"), scope=scope)
     log.tick(at + 91 * MINUTE)
+
+
+def two_act(log: Log, at: int) -> None:
+    """A third order, changed by somebody who did not place it, and never asked about."""
+    scope = "order_id:9"
+    log.attach(placed(at, order="9").model_copy(update={"person": "c1"}), scope=scope)
+    log.attach(touch("payment_captured", at + MINUTE, order="9"), scope=scope)
+    changed = touch("order_changed", at + HOUR, order="9").model_copy(update={"person": "c2"})
+    log.attach(changed, scope=scope)
+    log.attach(touch("ready_for_pickup", at + 2 * HOUR, order="9", channel="store"), scope=scope)
+    log.attach(touch("picked_up", at + 3 * HOUR, order="9", channel="store"), scope=scope)
+    log.tick(at + DAY + 3 * HOUR + 31 * MINUTE)
+
+
+def relationship() -> Log:
+    log = Log()
+    for hour, name in enumerate(
+        ("order_placed", "delivery_failed", "delivery_failed", "complaint_made", "complaint_made")
+    ):
+        log.resolved(touch(name, NOON + hour * HOUR, order=None))
+    log.tick(NOON + 4 * HOUR)
+    for hour, name in enumerate(("parcel_delivered", "voucher_given", "recommended"), 5):
+        log.resolved(touch(name, NOON + hour * HOUR, order=None))
+    log.tick(NOON + 8 * HOUR)
+    return log
 
 
 def of_ticket(log: Log, ticket: str, name: str, at: int, channel: str = "email", **facts: Any) -> None:
@@ -133,7 +159,12 @@ def neglected(log: Log, at: int) -> None:
     log.tick(at + 3 * DAY + 8 * HOUR)
 
 
-SHOWN = [("checkout", checkout()), ("click_and_collect", click_and_collect()), ("service_case", service_case())]
+SHOWN = [
+    ("checkout", checkout()),
+    ("click_and_collect", click_and_collect()),
+    ("relationship", relationship()),
+    ("service_case", service_case()),
+]
 
 
 @pytest.mark.parametrize(("journey", "log"), SHOWN)
