@@ -11,6 +11,7 @@ from schemas.definition import duration_ms
 from schemas.times import to_ms
 
 DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+NAMED: Final = re.compile(r"(?P<name>[a-z][a-z0-9_]*)(@(?P<version>[1-9]\d{0,8}))?")
 DURATION: Final = re.compile(r"[1-9]\d{0,5}[smhd]")
 
 
@@ -31,3 +32,11 @@ def read_duration(text: str) -> int:
 
 def is_file(text: str) -> bool:
     return text.endswith((".yaml", ".yml")) or "/" in text or Path(text).is_file()
+
+
+def read_name(text: str) -> tuple[str, int | None]:
+    """NAME or NAME@VERSION."""
+    found = NAMED.fullmatch(text)
+    if found is None:
+        raise Unclear(f"{text!r} names no definition: write NAME or NAME@VERSION")
+    return found["name"], None if found["version"] is None else int(found["version"])

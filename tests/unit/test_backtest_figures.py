@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from deploy.backtest.asked import is_file, read_duration, read_moment
+from deploy.backtest.asked import is_file, read_duration, read_moment, read_name
 from deploy.backtest.course import AlertChange, JourneySeen
 from deploy.backtest.figures import Comparison, Raised, Tally, end_of, total
 from deploy.backtest.run import Report
@@ -162,3 +162,8 @@ def test_times_and_names_as_they_are_typed() -> None:
     for wrong in ("yesterday", "2026-02-30", "2026-03-02T08:00"):
         with pytest.raises(Unclear, match="is no time"):
             read_moment(wrong)
+    assert read_name("pickup@3") == ("pickup", 3)
+    assert read_name("pickup") == ("pickup", None)
+    for wrong in ("Pickup", "pickup@", "pickup@0", "pickup@x"):
+        with pytest.raises(Unclear, match="names no definition"):
+            read_name(wrong)
