@@ -24,7 +24,8 @@ from aiokafka.errors import KafkaError
 from deploy.demo.beats import beat_sender
 from sources.simulation.driver import DeliveryFailed, Door, Driver, SendBeat, Tally
 from sources.simulation.plan import HOUR, MINUTE, Plan
-from sources.simulation.script import START, Script, write_script
+from sources.simulation.script import PULSE_MAX, PULSE_PART, START, STOPS, Script, write_script
+from sources.simulation.tills import ALONE, BEAT, FIRST_DAY, LENGTH
 
 EVERY_MS: Final = 24 * HOUR
 """Log time from the start of one script to the start of the next. Each begins journeys for about forty hours."""
@@ -32,8 +33,6 @@ BEAT_SECONDS: Final = 0.25
 STEP_SECONDS_MAX: Final = 1.0
 AHEAD_SECONDS: Final = 15
 CLOCK_KEPT: Final = 4_096
-PULSE_SHARE: Final = 1 / 8
-"""Of a script's touchpoints: those that measure latency at speed 1. Here they are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,16 @@ def incidents_of(start: int) -> tuple[Incident, ...]:
     """What sources.simulation.script plants in every script."""
     return (
         Incident("payment outage", start + 4 * HOUR, start + 4 * HOUR + 40 * MINUTE),
-        Incident("store-07 confirms no pick-up", start + 8 * HOUR, start + 24 * HOUR),
+        Incident(f"{STOPS} confirms no pick-up", start + 8 * HOUR, start + 24 * HOUR),
+        Incident(f"the till of {ALONE} is dead", start + FIRST_DAY, start + FIRST_DAY + LENGTH),
         Incident("checkout goes in circles", start + 25 * HOUR, start + 26 * HOUR + 30 * MINUTE),
     )
 
 
 def touchpoints_of(rate: float, pace: float) -> int:
     """How many a script needs for `rate` touchpoints a second at `pace` minutes of log time a second."""
-    return max(1_000, round(rate * EVERY_MS / MINUTE / pace / (1 - PULSE_SHARE)))
+    wanted = round(rate * EVERY_MS / MINUTE / pace)
+    return max(1_000, wanted + min(PULSE_MAX, wanted // (PULSE_PART - 1)))
 
 
 def renamed(plan: Plan, number: int) -> Plan:
@@ -80,7 +81,13 @@ def renamed(plan: Plan, number: int) -> Plan:
 
 
 def plans_of(script: Script, number: int) -> list[Plan]:
-    return [renamed(plan, number) for plan in script.plans if plan.arrives_at < script.pulse_start]
+    """Without those that measure latency at speed 1. Signs of life only of its own day: the next script has more."""
+    own_day = script.start + EVERY_MS
+    return [
+        renamed(plan, number)
+        for plan in script.plans
+        if plan.arrives_at < (own_day if plan.name == BEAT else script.pulse_start)
+    ]
 
 
 class Clock:

@@ -147,6 +147,7 @@ class _Session:
             duplicates=counts.get("duplicates", 0),
             dead_letters=counts.get("dead_letters", 0),
             too_late=counts.get("too_late", 0),
+            suppressed=counts.get("suppressed", 0),
             lag=seen.lag,
             latency=seen.latency,
             open_alerts=seen.open_alerts,

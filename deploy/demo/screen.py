@@ -70,6 +70,7 @@ class View:
     duplicates: int
     dead_letters: int
     too_late: int
+    suppressed: int
     lag: dict[str, int]
     latency: tuple[int, int] | None
     open_alerts: list[tuple[str, int]]
@@ -171,7 +172,7 @@ def _numbers(view: View) -> list[Text]:
         _row(
             "bad input",
             f"dead letters {view.dead_letters}  refused {view.refused}  duplicates {view.duplicates}  "
-            f"too late {view.too_late}",
+            f"too late {view.too_late}  suppressed {view.suppressed}",
         ),
         _row("behind", "  ".join(f"{name} {count}" for name, count in behind.items()) or "not known yet"),
         speed,
@@ -186,11 +187,12 @@ def _flow(name: str, flow: Flow) -> tuple[str | tuple[str, str], ...]:
 def _open(view: View, width: int) -> list[Text]:
     total = sum(count for _, count in view.open_alerts)
     states = view.alert_states
+    looked_after = f"  acknowledged {states['acknowledged']}" if "acknowledged" in states else ""
     head = _row(
         "open alerts",
         (str(total), "bold red" if total else "bold"),
         f"   fired {states.get('firing', 0)}  healed {states.get('resolved', 0)}  "
-        f"withdrawn {states.get('withdrawn', 0)}  moved {states.get('moved', 0)}",
+        f"withdrawn {states.get('withdrawn', 0)}  moved {states.get('moved', 0)}{looked_after}",
     )
     half = (width - 2) // 2
     cells = [Text.assemble((f"{count:>6} ", "red"), incident) for incident, count in view.open_alerts]

@@ -16,7 +16,7 @@ from sources.simulation.course import Story
 from sources.simulation.noise import visit
 from sources.simulation.plan import DAY, HOUR, MINUTE, SECOND, Expected, Person, Plan, Tale
 from sources.simulation.teller import Teller
-from sources.simulation.tills import Silence, beats, looks_of, silences_of, stores_of, withheld
+from sources.simulation.tills import ALONE, Silence, beats, looks_of, silences_of, stores_of, withheld
 
 START = 1_772_438_400_000
 """2026-03-02 08:00 UTC, a Monday. Stories begin on the first two days; the longest end on the sixth."""
@@ -26,6 +26,8 @@ QUIET_END = 8 * DAY
 SETTLE = 2 * DAY
 """After the pulse, too."""
 PULSE_SECONDS = 15
+PULSE_PART = 8
+"""One in so many touchpoints comes in the pulse."""
 PULSE_MAX = 12_000
 """800 a second: more would measure how long the queue is."""
 
@@ -97,7 +99,7 @@ def _tales(
 
 def pulse_size(touchpoints: int) -> int:
     """How many of a script's touchpoints come in the pulse, its stories aside."""
-    return min(PULSE_MAX, touchpoints // 8)
+    return min(PULSE_MAX, touchpoints // PULSE_PART)
 
 
 def _pulse(rng: Random, company: _Company, touchpoints: int, start: int) -> Tale:
@@ -141,7 +143,7 @@ def _stories(
                 story = stories[number % len(stories)]
                 yield story, start + _moment(rng, story), STOPS if story is store_stories.never_ready else None
     for silence in silences:
-        if silence.planted:
+        if silence.planted and silence.source != f"till-{ALONE}":
             for story in till_stories.WAITING if silence.ended is not None else till_stories.WAITING_FOR_EVER:
                 yield story, silence.began + rng.randint(60, 130) * MINUTE, silence.source.removeprefix("till-")
 

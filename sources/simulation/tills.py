@@ -21,13 +21,16 @@ STORES: Final = tuple(f"store-{number:02d}" for number in range(1, 61))
 """A small run has the first few of them."""
 DEAD: Final = "store-99"
 """Its till dies and never comes back."""
-TILLS: Final = tuple(f"till-{store}" for store in (*STORES, DEAD))
+ALONE: Final = "store-98"
+"""Nobody shops there. Its till dies on the first day, so that the live demo shows it day after day."""
+TILLS: Final = tuple(f"till-{store}" for store in (*STORES, ALONE, DEAD))
 SILENT_AFTER: Final = 45 * MINUTE
 BEAT_EVERY: Final = 30 * MINUTE
 BEAT: Final = "heartbeat"
 """Mode `ignore` in the catalogue: counted, heard, and looked at no further."""
 CRM_EVERY: Final = 50 * MINUTE
 LENGTH: Final = 4 * HOUR
+FIRST_DAY: Final = 5 * HOUR
 WINDOWS: Final = (52 * HOUR, 74 * HOUR, 98 * HOUR)
 """When tills die, from the start of the script: Wednesday noon, Thursday and Friday at ten."""
 QUIET: Final = (30 * HOUR, 54 * HOUR, 76 * HOUR)
@@ -53,8 +56,9 @@ def stores_of(touchpoints: int) -> tuple[str, ...]:
 
 
 def silences_of(stores: Sequence[str], start: int) -> tuple[Silence, ...]:
-    """Each till dies once and is quiet once. One more dies for good."""
-    found = []
+    """Each till dies once and is quiet once. One more dies for good, and one on the first day."""
+    early = start + FIRST_DAY
+    found = [Silence(f"till-{ALONE}", early, early + LENGTH, planted=True)]
     for number, store in enumerate(stores):
         source, turn = f"till-{store}", number % len(WINDOWS)
         began, quiet = start + WINDOWS[turn], start + QUIET[turn]
@@ -103,7 +107,7 @@ def desk_time(at: int, duration: int) -> int:
 
 def beats(rng: Random, stores: Sequence[str], silences: Sequence[Silence], start: int, end: int) -> Iterator[Plan]:
     """Signs of life: of each till while its store is open and it does not keep silent, of the CRM all day."""
-    for number, store in enumerate((*stores, DEAD)):
+    for number, store in enumerate((*stores, ALONE, DEAD)):
         source = f"till-{store}"
         own = [one for one in silences if one.source == source]
         moments = [

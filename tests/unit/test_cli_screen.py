@@ -46,6 +46,7 @@ VIEW = View(
     duplicates=12,
     dead_letters=33,
     too_late=2,
+    suppressed=40,
     lag={"touchline touchpoints.raw": 5, "loader alerts": 3, "loader journeys": 4, "notifier alerts": 1},
     latency=(310, 900),
     open_alerts=[("click_and_collect/paid", 31), ("checkout/checkout_loop", 4), ("click_and_collect/ready", 2)],
