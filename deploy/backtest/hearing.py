@@ -1,7 +1,6 @@
 """What the ticks of a backtest say of the watched sources: the judgement of `keep_time` over stored log times. Pure.
 
-Of what made a source heard, duplicates are stored nowhere: a source that sent nothing else in a while looks silent
-here. The alerts about sources themselves are no matter of a definition, and are passed over.
+The alerts about sources themselves are no matter of a definition, and are passed over.
 """
 
 from __future__ import annotations

@@ -119,8 +119,7 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
     name = wish.definition.journey
     comparison = Comparison(STORED if wish.against is None else f"{wish.against.journey}@{wish.against.version}")
     watches = watches_of(setting.sources)
-    gap_ms = min((watch.gap_ms for watch in watches.values()), default=0)
-    heard = store.heard(setting.sources, gap_ms, begin - FORGOTTEN_MS, until)
+    heard = store.heard(setting.sources, watches, begin - FORGOTTEN_MS, until)
     seen = 0
     for number in range(slices):
         courses = [

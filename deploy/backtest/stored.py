@@ -16,11 +16,13 @@ from typing import Any, Final, NamedTuple
 from deploy.backtest.course import AlertChange
 from deploy.backtest.figures import Raised, Subject
 from deploy.backtest.hearing import Heard
+from deploy.backtest.stretches import SilenceTold, stretches
 from deploy.backtest.told import Told
 from deploy.identity.asked import Unclear
 from schemas.identifiers import BUSINESS_KINDS
 from schemas.sources import SOURCES_MAX, SourceRules, forms_of
 from streams.journey.instances import CUSTOMER
+from streams.pace.silence import Watch
 
 Rows = Sequence[Mapping[str, Any]]
 Ask = Callable[[str, Mapping[str, Any]], Rows]
@@ -140,6 +142,14 @@ LIMIT {most:UInt32}"""
 """When each source was heard, without the gaps that are none."""
 
 
+SILENCES: Final = """
+SELECT anchor, toUnixTimestamp64Milli(cause_at) AS due_ms, toUnixTimestamp64Milli(cleared_at) AS again_ms
+FROM DB.v_alerts
+WHERE kind = 'silent_source' AND cause_at >= fromUnixTimestamp64Milli({since:Int64})
+    AND cause_at <= fromUnixTimestamp64Milli({until:Int64})
+LIMIT {most:UInt32}"""
+
+
 class Extent(NamedTuple):
     """What is stored: how many touchpoints, and the log times of the first and the last."""
 
@@ -200,18 +210,20 @@ class Store:
         found = [raised_of(row) for row in self.ask(ALERTS, parameters)]
         return {one.subject: one for one in found}
 
-    def heard(self, rules: SourceRules, gap_ms: int, since: int, until: int) -> list[Heard]:
+    def heard(self, rules: SourceRules, watches: dict[str, Watch], since: int, until: int) -> list[Heard]:
         """Of the watched sources. Raises Unclear."""
+        gap_ms = min((watch.gap_ms for watch in watches.values()), default=0)
         forms = forms_of(rules)
         sources = [str(row["source"]) for row in self.ask(SOURCES, {})] if forms else []
         watched = sorted(source for source in sources if forms.of(source) is not None)[:SOURCES_MAX]
-        if not watched:
-            return []
         parameters = {"sources": watched, "gap": gap_ms, "beat": BEAT_MS, "since": since, "until": until}
         found = self.ask(HEARD, parameters | {"most": HEARD_MAX + 1})
         if len(found) > HEARD_MAX:
             raise Unclear(f"the watched sources fell quiet more than {HEARD_MAX:,} times: choose a shorter time")
-        return [Heard(row["source"], row["first_ms"], row["last_ms"]) for row in found]
+        heard = [Heard(row["source"], row["first_ms"], row["last_ms"]) for row in found]
+        rows = self.ask(SILENCES, {"since": since, "until": until, "most": HEARD_MAX}) if forms else []
+        told = [SilenceTold(row["anchor"].removeprefix("source:"), row["due_ms"], row["again_ms"]) for row in rows]
+        return stretches(heard, told, forms, watches, until)
 
     def _span(self, wanted: Wanted, since: int, until: int) -> dict[str, Any]:
         lists = {"names": list(wanted.names), "facts": list(wanted.facts), "browsers": list(self.browsers)}
