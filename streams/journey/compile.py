@@ -109,6 +109,7 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
         kind=kind,
         joint=kind is None or definition.instance.if_absent == "only_open_one",
         plans=_plans(definition, steps, rules, catalogue),
+        otherwise=_plan("", definition, [], rules, None),
         steps=steps,
         deadlines=tuple(step for step in steps if step.within_ms is not None),
         judged=tuple(

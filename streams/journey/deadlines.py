@@ -54,7 +54,7 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             is_judged = run.missed >> index & 1
             if w >= fire and (known or is_judged):
                 forms = awaits.get(definition.steps[index].name) if awaits else None
-                if forms and (found := holds.holding(forms, run, fire if is_judged else max(fire, run.max_log), w)):
+                if forms and (found := holds.holding(forms, run, fire, w)):
                     held.extend(found)
                 else:
                     missed |= 1 << index
@@ -71,7 +71,7 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             is_judged = tally.judged == cause_at
             if w >= fire and (w >= run.max_log or is_judged):
                 forms = awaits.get(rule.name) if awaits else None
-                if forms and (found := holds.holding(forms, run, fire if is_judged else max(fire, run.max_log), w)):
+                if forms and (found := holds.holding(forms, run, fire, w)):
                     held.extend(found)
                     tally.judged = None
                 else:

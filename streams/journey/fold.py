@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from schemas.records import JourneyStatus
 from streams.journey import rules
-from streams.journey.plan import NOTHING, CompiledDefinition, CompiledStep, Plan
+from streams.journey.plan import CompiledDefinition, CompiledStep, Plan
 from streams.journey.run import Late, Run, matches
 from streams.journey.values import Finding, Kept
 
 
 def starts(definition: CompiledDefinition, kept: Kept) -> bool:
-    plan = definition.plans.get(kept.name, NOTHING)
+    plan = definition.plans.get(kept.name, definition.otherwise)
     return any(matches(where, kept) for where in plan.starts)
 
 
@@ -41,7 +41,7 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
             _look_at_all(definition, run, definition.plans[kept.name], kept)
         return
     at = kept.occurred_at
-    plan = definition.plans.get(kept.name, NOTHING)
+    plan = definition.plans.get(kept.name, definition.otherwise)
     in_time = at <= start.occurred_at + definition.lifetime_ms
     goes_on = in_time and run.ended_at is None
     if goes_on:

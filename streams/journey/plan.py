@@ -101,9 +101,6 @@ class Plan:
     fails: bool = False
 
 
-NOTHING = Plan()
-
-
 @dataclass(frozen=True, slots=True)
 class CompiledDefinition:
     """`kind` is the business key of its instances, None for the customer; `joint`: touchpoints without key count."""
@@ -115,6 +112,8 @@ class CompiledDefinition:
     kind: str | None
     joint: bool
     plans: Mapping[str, Plan]
+    otherwise: Plan
+    """Of a touchpoint that it does not name, but whose score it looks at."""
     steps: tuple[CompiledStep, ...]
     deadlines: tuple[CompiledStep, ...]
     judged: tuple[tuple[int, int | None, int, OpenHours | None, int], ...]

@@ -177,6 +177,7 @@ class Player:
     def __init__(self, found: World) -> None:
         self._found, self._track, self._outcome = found, stage(found), Outcome()
         self._writer, self._played = Writer(found), 0
+        self._closed: set[tuple[int, str, str, int]] = set()
 
     def _play(self) -> None:
         for record in self._writer.log.records[self._played :]:
@@ -209,7 +210,7 @@ class Player:
         """As the fold would have them: an acknowledged one fires still, and a closed one says nothing more."""
         found: Alerts = {}
         for key, course in courses(self._outcome).items():
-            if any(one["reason"] == "closed" for one in course):
+            if key in self._closed:
                 if key in wants:
                     found[key] = wants[key]
             elif course[-1]["state"] not in ("withdrawn", "moved"):
@@ -223,12 +224,13 @@ class Player:
         before = courses(self._outcome).get(key, [])
         was = before[-1]["state"] if before else None
         if was == "firing" or (was == "acknowledged" and word.closes):
-            wants = [("resolved", "closed") if word.closes else ("acknowledged", "acknowledged")]
+            wants = ["resolved" if word.closes else "acknowledged"]
+            self._closed |= {key} if word.closes else set()
         else:
             wants = []
         self._writer.say(word)
         self._play()
-        has = [(one["state"], one["reason"]) for one in courses(self._outcome).get(key, [])[len(before) :]]
+        has = [one["state"] for one in courses(self._outcome).get(key, [])[len(before) :]]
         return None if has == wants else f"{word} of what was {was}: {has}, the table says {wants}"
 
 
