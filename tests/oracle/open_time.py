@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from tests.oracle.rules import DAY, HOUR, MINUTE, Hours
+from tests.oracle.rules import HOUR, MINUTE, Hours
 
 DAYS_MAX = 3_700
 MIDNIGHT = time()
@@ -44,17 +44,14 @@ def open_on(hours: Hours, day: date) -> tuple[tuple[int, int], ...]:
     return tuple((_first(hours.zone, day, opens), _first(hours.zone, day, closes)) for opens, closes in sorted(found))
 
 
+@lru_cache(maxsize=20_000)
 def _first(zone: str, day: date, minutes: int) -> int:
-    shown = datetime.combine(day, MIDNIGHT) + timedelta(minutes=minutes)
-    return next(at for at, clock in _minutes(zone, day) if clock >= shown)
-
-
-@lru_cache(maxsize=64)
-def _minutes(zone: str, day: date) -> tuple[tuple[int, datetime], ...]:
-    """Every minute that may be of this day, and what the clock on the wall shows."""
-    there, noon = ZoneInfo(zone), int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp() * 1000)
-    moments = range(noon - DAY - 4 * HOUR, noon + DAY + 4 * HOUR, MINUTE)
-    return tuple((at, datetime.fromtimestamp(at / 1000, there).replace(tzinfo=None)) for at in moments)
+    """What the clock on the wall shows is looked at every minute, from before any change of the clock on."""
+    there, shown = ZoneInfo(zone), datetime.combine(day, MIDNIGHT, UTC) + timedelta(minutes=minutes)
+    at = int(shown.replace(tzinfo=there).timestamp() * 1000) - 3 * HOUR
+    while datetime.fromtimestamp(at / 1000, there).replace(tzinfo=UTC) < shown:
+        at += MINUTE
+    return at
 
 
 @lru_cache(maxsize=256)

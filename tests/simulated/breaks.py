@@ -35,8 +35,8 @@ SPAN: Final = 40
 STORES: Final = ("n", "m")
 OWNER: Final = "c1"
 """The customer in question; others act in journeys of a key only."""
-DAYS: Final = 400
-"""Where calendars count, worlds begin on any of so many days: summer time and holidays are among them."""
+DAYS: Final = (0, 3, 26, 27, 28, 60, 75, 91, 215, 236, 237, 238, 244, 297, 298, 305)
+"""Where calendars count, worlds begin so many days after noon: the clocks change then, and there are holidays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def world(
     taste = Taste(shapes, "h", ("one", "other")) if counts else Taste(shapes)
     unit, begin = duration_ms(f"1{taste.unit}"), NOON
     if counts:
-        begin += rng.randrange(DAYS) * 24 * unit + rng.randrange(24) * unit
+        begin += rng.choice(DAYS) * 24 * unit + rng.randrange(24) * unit
     late = rng.choice((None, f"3{taste.unit}"))
     known = Catalogue.model_validate({"touchpoints": drawn.catalogue(rng, late)})
     definitions = [_definition(rng, taste, known, 1)]
@@ -218,20 +218,27 @@ Wanted = dict[tuple[int, str], tuple[list[str], Outcome, str]]
 """By version and anchor: the touchpoints of the journey, what they say, and its mode."""
 
 
-def wanted(found: World, arrived: int, w: int) -> Wanted:
-    """Of the first `arrived` touchpoints and what was switched before the next one, at W."""
-    rules = tuple(restated(one, found.catalogue) for one in found.definitions)
-    switches = tuple(one for index, one in found.switches if index < arrived)
-    book = Rulebook(rules, switches, hearing_of(found).judged)
-    everything = [touchpoint(entry) for entry in found.arrivals[:arrived]]
-    own = [x for x in everything if x.user in (None, OWNER)]
-    keyed: dict[tuple[str, str], list[Touchpoint]] = {}
-    for x in everything:
-        for key in x.identifiers.items():
-            if key[0] in BUSINESS:
-                keyed.setdefault(key, []).append(x)
-    return {
-        (rule.version, anchor): ([x.touchpoint_id for x in members], outcome, mode)
-        for rule in rules
-        for anchor, members, outcome, mode in runs(rule, own, keyed, w, book)
-    }
+class Oracle:
+    """Says what must be known of a world."""
+
+    def __init__(self, found: World) -> None:
+        self._found, self.hearing = found, hearing_of(found)
+        self.rules = {one.version: restated(one, found.catalogue) for one in found.definitions}
+        self._touchpoints = [touchpoint(entry) for entry in found.arrivals]
+
+    def wanted(self, arrived: int, w: int) -> Wanted:
+        """Of the first `arrived` touchpoints and what was switched before the next one, at W."""
+        switches = tuple(one for index, one in self._found.switches if index < arrived)
+        book = Rulebook(tuple(self.rules.values()), switches, self.hearing.judged)
+        everything = self._touchpoints[:arrived]
+        own = [x for x in everything if x.user in (None, OWNER)]
+        keyed: dict[tuple[str, str], list[Touchpoint]] = {}
+        for x in everything:
+            for key in x.identifiers.items():
+                if key[0] in BUSINESS:
+                    keyed.setdefault(key, []).append(x)
+        return {
+            (rule.version, anchor): ([x.touchpoint_id for x in members], outcome, mode)
+            for rule in book.definitions
+            for anchor, members, outcome, mode in runs(rule, own, keyed, w, book)
+        }

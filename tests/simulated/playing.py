@@ -17,7 +17,7 @@ from tests.oracle.alert_table import check_changes
 from tests.oracle.fold import BreakFound
 from tests.oracle.hearing import entry_of
 from tests.oracle.report import Report
-from tests.simulated.breaks import OWNER, Word, World, hearing_of, restated, wanted
+from tests.simulated.breaks import OWNER, Oracle, Wanted, Word, World, hearing_of
 
 Alerts = dict[tuple[int, str, str, int], str]
 """Version, anchor, break, occurrence -> state."""
@@ -123,10 +123,10 @@ def said(outcome: Outcome) -> dict[tuple[int, str], Any]:
     }
 
 
-def due(found: World, arrived: int, w: int) -> tuple[dict[tuple[int, str], Any], Alerts]:
+def due(wanted: Wanted) -> tuple[dict[tuple[int, str], Any], Alerts]:
     journeys: dict[tuple[int, str], Any] = {}
     alerts: Alerts = {}
-    for key, (members, one, mode) in wanted(found, arrived, w).items():
+    for key, (members, one, mode) in wanted.items():
         journeys[key] = {
             "members": members,
             "status": one.status,
@@ -159,12 +159,11 @@ def standing(outcome: Outcome) -> Alerts:
     return {key: state for key, state in latest.items() if state not in ("withdrawn", "moved")}
 
 
-def told(found: World, outcome: Outcome) -> list[str]:
+def told(oracle: Oracle, outcome: Outcome) -> list[str]:
     """What the table of states would have otherwise, and who is told."""
     report = Report()
-    rules = {one.version: restated(one, found.catalogue) for one in found.definitions}
     for key, course in courses(outcome).items():
-        check_changes(course, str(key), report, quiet=rules[key[0]].monitored(key[2]))
+        check_changes(course, str(key), report, quiet=oracle.rules[key[0]].monitored(key[2]))
     return [line for lines in report.lines.values() for line in lines]
 
 
@@ -176,7 +175,7 @@ class Player:
 
     def __init__(self, found: World) -> None:
         self._found, self._track, self._outcome = found, stage(found), Outcome()
-        self._writer, self._played = Writer(found), 0
+        self._writer, self._played, self._oracle = Writer(found), 0, Oracle(found)
         self._closed: set[tuple[int, str, str, int]] = set()
 
     def _play(self) -> None:
@@ -196,13 +195,13 @@ class Player:
             self._writer.send(index)
         texts = (self._tick(len(self._found.arrivals), w) for w in self._found.later)
         ended = next((text for text in texts if text), None)
-        wrong = told(self._found, self._outcome)
+        wrong = told(self._oracle, self._outcome)
         return ended or (f"{self._found}\n" + "\n".join(wrong) if wrong else None)
 
     def _tick(self, index: int, w: int) -> str | None:
         self._writer.tick(w)
         self._play()
-        journeys, alerts = due(self._found, index, w)
+        journeys, alerts = due(self._oracle.wanted(index, w))
         has, wants = (said(self._outcome), self._states(alerts)), (journeys, alerts)
         return None if has == wants else f"{self._found}\nafter {index} at W {w}:\nproduct {has}\noracle  {wants}"
 
