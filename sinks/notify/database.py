@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS open_alert (
     cause_at INTEGER NOT NULL, line TEXT NOT NULL, acknowledged_by TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS open_by_incident ON open_alert (incident, cause_at, dedup_key);
+CREATE INDEX IF NOT EXISTS open_waiting ON open_alert (incident, cause_at, dedup_key) WHERE acknowledged_by IS NULL;
 CREATE INDEX IF NOT EXISTS open_by_name ON open_alert (incident, acknowledged_by) WHERE acknowledged_by IS NOT NULL;
 CREATE TABLE IF NOT EXISTS heard (
     route TEXT NOT NULL, incident TEXT NOT NULL, is_open INTEGER NOT NULL, round INTEGER NOT NULL,

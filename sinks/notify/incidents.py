@@ -148,11 +148,9 @@ class Incidents:
             " WHERE key = ?",
             key,
         )
-        waiting = self._db.run(
-            "SELECT anchor, line FROM open_alert WHERE incident = ? ORDER BY cause_at, dedup_key LIMIT ?",
-            key,
-            SAMPLE_MAX,
-        ).fetchall()
+        waiting = self._first(key, "IS NULL", SAMPLE_MAX)
+        if acknowledged and len(waiting) < SAMPLE_MAX:
+            waiting += self._first(key, "IS NOT NULL", SAMPLE_MAX - len(waiting))
         return Incident(
             labels=Labels.model_validate_json(labels),
             step=step,
@@ -166,6 +164,16 @@ class Incidents:
             acknowledged_by=self._names(key) if acknowledged else [],
             runbook=runbook,
         )
+
+    def _first(self, key: str, acknowledged: str, limit: int) -> list[tuple[str, str]]:
+        """Anchors and lines of those that have waited longest; those that nobody looks after come first."""
+        rows = self._db.run(
+            f"SELECT anchor, line FROM open_alert WHERE incident = ? AND acknowledged_by {acknowledged}"  # noqa: S608
+            " ORDER BY cause_at, dedup_key LIMIT ?",
+            key,
+            limit,
+        )
+        return rows.fetchall()
 
     def _names(self, key: str) -> list[str]:
         """Who looks after most of them first."""

@@ -119,3 +119,29 @@ def test_an_alertmanager_that_lost_its_memory_is_told_again(
     alertmanager.start()
     until(lambda: counts(alertmanager) == ["1", "1"], "both incidents")
     ended(process)
+
+
+def test_who_looks_after_an_incident_is_an_annotation_and_it_keeps_firing(
+    alerts: Alerts, alertmanager: Alertmanager, tmp_path: Path
+) -> None:
+    alerts.produce([alert(1, offset=1), alert(2, offset=2, runbook="https://wiki.example/paid")])
+    process = started(alerts, tmp_path, alertmanager, ends_after_ms=1_500)
+    until(lambda: counts(alertmanager) == ["2"], "the incident")
+    (before,) = alertmanager.alerts()
+    assert "acknowledged_by" not in before["annotations"]
+    assert before["annotations"]["runbook_url"] == "https://wiki.example/paid"
+
+    def said(text: str) -> bool:
+        return [found["annotations"].get("acknowledged_by") for found in alertmanager.alerts()] == [text]
+
+    alerts.produce([alert(1, "acknowledged", offset=3, acknowledged_by="anna")])
+    until(lambda: said("anna (1 of 2)"), "one of two")
+    alerts.produce([alert(2, "acknowledged", offset=4, acknowledged_by="anna")])
+    until(lambda: said("anna"), "all")
+    (after,) = alertmanager.alerts()
+    assert (after["fingerprint"], after["startsAt"]) == (before["fingerprint"], before["startsAt"]), "the same alert"
+    first_end = ends_at(alertmanager)
+    until(lambda: (ends_at(alertmanager) - first_end).total_seconds() > 2, "refreshed beyond its end")
+    alerts.produce([alert(1, "resolved", offset=5), alert(2, "resolved", offset=6)])
+    until(lambda: not alertmanager.alerts(), "the end")
+    ended(process)

@@ -21,6 +21,14 @@ routes:
 runbooks:
   checkout: https://wiki.example/checkout
   checkout/paid: https://wiki.example/paid
+maintenance:
+  release:
+    days: [sun, mon-wed]
+    at: ["02:00"]
+    lasts: 2h
+    zone: Europe/Berlin
+    match: {scopes: [source]}
+flapping: {more_than: 3, within: 30m, steady_for: 10m}
 """
 ENVIRON = {"SLACK_CHECKOUT_ROOM": "https://slack.example/x", "PAGER_SECRET": "s", "AM_PASSWORD": "p"}
 
@@ -38,6 +46,8 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert found.runbook("checkout", "paid") == "https://wiki.example/paid"
     assert found.runbook("checkout", "else") == "https://wiki.example/checkout"
     assert found.runbook("returns", "paid") is None
+    assert found.maintenance["release"].match == Filter(scopes=["source"])
+    assert (found.flapping.more_than, found.flapping.within) == (3, "30m")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +74,18 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         (", secret_env: AM_PASSWORD", "", "username", "needs a password"),
         ("https://pager.example/in", "ftp://pager.example/in", "url: \"ftp", "'http' or 'https'"),
         ("    per_minute: 10", "    per_minute:", "per_minute", "has no value"),
+        ("days: [sun, mon-wed]", "days: [sunday]", "sunday", "no day"),
+        ("days: [sun, mon-wed]", "days: [sun, sat-sun]", "days", "a day is given twice"),
+        ('at: ["02:00"]', 'at: ["2:00"]', "at: [", "no time of day"),
+        ("lasts: 2h", "lasts: 2 hours", "lasts", "a duration such as"),
+        ("lasts: 2h", "lasts: 2d", "lasts", "more than a day"),
+        ("zone: Europe/Berlin", "zone: Europe/Berln", "zone", "no time zone of this name"),
+        ("    zone: Europe/Berlin\n", "", "release", "zone is missing"),
+        ("lasts: 2h", "last: 2h", "last: 2h", "Did you mean 'lasts'?"),
+        ("scopes: [source]", "scopes: [sources]", "sources]", "'source'"),
+        ("more_than: 3", "more_than: 0", "more_than", "greater than or equal to 1"),
+        ("steady_for: 10m", "steady_for: 10", "steady_for", "valid string"),
+        ("steady_for: 10m", "stedy_for: 10m", "stedy_for", "Did you mean 'steady_for'?"),
     ],
 )  # fmt: skip
 def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, found_at: str, says: str) -> None:
@@ -78,7 +100,7 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, fou
 
 
 def test_all_faults_are_told_at_once_and_no_secret_among_them(tmp_path: Path) -> None:
-    text = GOOD.replace("url_env: SLACK_CHECKOUT_ROOM", "url_env: https://slack.example/hush").replace("10", "0")
+    text = GOOD.replace("url_env: SLACK_CHECKOUT_ROOM", "url_env: https://slack.example/hush").replace("per_minute: 10", "per_minute: 0")
     with pytest.raises(DefinitionError) as caught:
         load_routes(written(tmp_path, text), ENVIRON)
     assert len(caught.value.flaws) == 2
@@ -98,3 +120,6 @@ def test_a_filter_takes_what_fulfils_all_of_it() -> None:
     assert not some.takes("checkout", "ready", "repeated", "team-a", "critical")
     assert not some.takes("checkout", "paid", "repeated", "team-b", "critical")
     assert not some.takes("checkout", "paid", "repeated", "team-a", "warning")
+    sources = Filter(scopes=["source", "touchpoint"])
+    assert sources.takes("sources", "till", "silent_source", "team-a", "info", "source")
+    assert not sources.takes("checkout", "paid", "missing_step", "team-a", "info")
