@@ -7,7 +7,19 @@ from uuid import UUID, uuid5
 
 from schemas.control_records import Decision, DecisionKind, Naming
 from schemas.identifiers import customer_of
-from schemas.records import Alert, Attach, DeadLetter, Detach, Entry, Journey, Resolved, Tick
+from schemas.records import (
+    Acknowledged,
+    Alert,
+    Attach,
+    DeadLetter,
+    Detach,
+    Entry,
+    Journey,
+    Mode,
+    Resolved,
+    Switched,
+    Tick,
+)
 
 SPACE = UUID(int=7)
 DAY_AT = 1_780_000_000_000  # 2026-05-28
@@ -92,6 +104,58 @@ def detach(
 
 def tick(number: int) -> Tick:
     return Tick(at=("keep_time", 0, number, 0), log_time=DAY_AT + number)
+
+
+def switched(
+    offset: int, version: int = 1, mode: Mode = "live", *, from_at: int = DAY_AT, ordinal: int = 0, **changes: Any
+) -> Switched:
+    fields: dict[str, Any] = {
+        "at": ("keep_time", 0, offset, ordinal),
+        "definition": "click_and_collect",
+        "version": version,
+        "mode": mode,
+        "from_at": from_at,
+        "reason": "tried for a week",
+        "decided_by": "anna",
+        "decided_at": DAY_AT + offset,
+    }
+    return Switched.model_validate(fields | changes)
+
+
+def acknowledged(number: int, *, offset: int, **changes: Any) -> Acknowledged:
+    fields: dict[str, Any] = {
+        "at": ("keep_time", 0, offset, 0),
+        "alert_id": str(uuid5(SPACE, f"alert {number}")),
+        "customer_id": customer(number),
+        "definition": "click_and_collect",
+        "version": 1,
+        "anchor": f"order_id:{number}",
+        "break_name": "paid",
+        "occurrence": 1,
+        "closes": False,
+        "acknowledged_by": "anna",
+        "acknowledged_at": DAY_AT + offset,
+    }
+    return Acknowledged.model_validate(fields | changes)
+
+
+def about_source(number: int, source: str, state: str = "firing", *, offset: int, **changes: Any) -> Alert:
+    """An alert that is about no customer."""
+    fields: dict[str, Any] = {
+        "at": ("keep_time", 0, offset, 0),
+        "incident": "sources/till-{store_id}",
+        "scope": "source",
+        "definition": "sources",
+        "kind": "silent_source",
+        "break_name": "silent_source",
+        "step": None,
+        "journey_id": None,
+        "customer_id": None,
+        "anchor": f"source:{source}",
+        "evidence": [],
+        "first_line": f"source {source} is silent",
+    }
+    return alert(number, state, offset=offset, **fields | changes)
 
 
 def journey(number: int, *, offset: int, partition: int = 0, **changes: Any) -> Journey:

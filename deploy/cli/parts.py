@@ -135,7 +135,8 @@ def _views(journeys: Path | None, url: str) -> list[str]:
         return []
     from schemas.definition_files import load_catalogue, load_definitions
     from sinks.clickhouse.statements import Target
-    from sinks.clickhouse.view_builder import definition_views
+    from sinks.clickhouse.view_builder import deployment_views
 
     catalogue = load_catalogue(read_settings().catalogue_file)
-    return definition_views(load_definitions(journeys, catalogue), Target(address_of(url).database, None))
+    definitions = load_definitions(journeys, catalogue)
+    return deployment_views(definitions, catalogue, Target(address_of(url).database, None))

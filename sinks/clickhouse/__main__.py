@@ -26,7 +26,7 @@ from sinks.clickhouse.squash import Bounds, ClickHouseTables, Squash
 from sinks.clickhouse.squash_rounds import SquashRounds
 from sinks.clickhouse.statements import Target
 from sinks.clickhouse.store import ClickHouseStore, connect
-from sinks.clickhouse.view_builder import definition_views
+from sinks.clickhouse.view_builder import deployment_views
 from sinks.health import Checks, HealthServer
 from sinks.log_reader import KafkaLog, KafkaOptions, Partition, TopicsMissing
 
@@ -138,7 +138,8 @@ def _options(settings: Settings) -> KafkaOptions:
 
 def _views(journeys: Path, touchpoints: Path, target: Target) -> list[str]:
     """Raises DefinitionError."""
-    return definition_views(load_definitions(journeys, load_catalogue(touchpoints)), target)
+    catalogue = load_catalogue(touchpoints)
+    return deployment_views(load_definitions(journeys, catalogue), catalogue, target)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

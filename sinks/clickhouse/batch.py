@@ -13,7 +13,7 @@ from typing import Final
 
 from schemas.control_records import Decision, Naming
 from schemas.fast import DECODE_ERRORS, fast_decoder, fast_union_decoder
-from schemas.records import Alert, Attach, DeadLetter, Detach, Journey, Resolved, Tick
+from schemas.records import Acknowledged, Alert, Attach, DeadLetter, Detach, Journey, Resolved, Switched, Tick
 from sinks.clickhouse.protocol import Seen
 from sinks.clickhouse.rows import LoadedRecord, Row, rows_of
 from sinks.log_reader import LogRecord
@@ -21,7 +21,7 @@ from sinks.log_reader import LogRecord
 Decode = Callable[[bytes], LoadedRecord]
 
 DECODERS: Final[Mapping[str, Decode]] = {
-    "touchpoints": fast_union_decoder(Resolved, Attach, Detach, Tick),
+    "touchpoints": fast_union_decoder(Resolved, Attach, Detach, Tick, Switched, Acknowledged),
     "journeys": fast_decoder(Journey),
     "alerts": fast_decoder(Alert),
     "dead_letters": fast_decoder(DeadLetter),

@@ -3,7 +3,8 @@
 A migration is recorded after its last statement. An interruption anywhere, or two migrators at once, are
 harmless because every statement can run twice (IF NOT EXISTS, CREATE OR REPLACE). A file that was applied never
 changes; its checksum is over the template, so the same record holds for one server and for a cluster. Views
-hold no data: `views.sql` and the views of the definitions are written anew at every run.
+hold no data: those of `VIEWS`, of the definitions and of the catalogue are written anew at every run, and the rows of
+the catalogue are added where they are new.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from clickhouse_connect.driver.exceptions import Error
 from sinks.clickhouse.errors import MigrationError, loader_error
 from sinks.clickhouse.statements import Target, render
 
+VIEWS: Final = ("views.sql", "views_alerts.sql", "views_identity.sql")
+"""In this order: later ones read earlier ones."""
 _NAME: Final = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
 _MIGRATIONS_TABLE: Final = """
 CREATE DATABASE IF NOT EXISTS ${database} ${on_cluster};
@@ -124,7 +127,8 @@ def migrate(
         run(render(migration.text, target))
         before(f"record {migration.name}")
         database.record(migration)
-    run(render((files("sinks.clickhouse") / "views.sql").read_text("utf-8"), target))
+    for name in VIEWS:
+        run(render((files("sinks.clickhouse") / name).read_text("utf-8"), target))
     run(views)
     return [migration.name for migration in todo]
 

@@ -14,7 +14,18 @@ import msgspec
 
 from schemas.control_records import Decision, Naming
 from schemas.identifiers import BUSINESS_KINDS, ROUTING_ORDER
-from schemas.records import Alert, At, Attach, DeadLetter, Detach, Journey, Resolved, Tick
+from schemas.records import (
+    Acknowledged,
+    Alert,
+    At,
+    Attach,
+    DeadLetter,
+    Detach,
+    Journey,
+    Resolved,
+    Switched,
+    Tick,
+)
 
 Row = tuple[object, ...]
 TableRows = tuple[str, Row]
@@ -37,35 +48,42 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "attributions": ("touchpoint_id", "customer_id", "attributed_by", "rev", "run"),
     "journeys": (
-        *("journey_id", "version", "run", "definition", "definition_version", "customer_id", "anchor", "status"),
-        *("started_at", "ended_at", "log_time", "truncated", "touchpoint_ids"),
+        *("journey_id", "version", "run", "definition", "definition_version", "mode", "customer_id"),
+        *("anchor", "status", "started_at", "ended_at", "log_time", "truncated", "touchpoint_ids"),
         *("steps.step", "steps.status", "steps.due_at", "steps.reached_at", "steps.touchpoint_id", "steps.channel"),
         *("breaks.name", "breaks.kind", "breaks.step", "breaks.occurrence", "breaks.severity", "breaks.cause_at"),
         *("breaks.due_at", "breaks.cleared_at"),
     ),
     "alerts": (
         *("alert_id", "position", "run", "dedup_key", "continues", "incident", "state", "notify", "reason"),
-        *("definition", "definition_version", "owner", "severity", "kind", "break_name", "step", "occurrence"),
-        *("journey_id", "customer_id", "anchor", "cause_at", "due_at", "cleared_at", "fired_at", "changed_at"),
-        *("cause_log_time", "evidence.touchpoint_id", "evidence.name", "evidence.channel", "evidence.occurred_at"),
-        "first_line",
+        *("definition", "definition_version", "mode", "scope", "owner", "runbook", "severity", "kind", "break_name"),
+        *("step", "occurrence", "journey_id", "customer_id", "anchor", "cause_at", "due_at", "cleared_at"),
+        *("fired_at", "changed_at", "cause_log_time", "acknowledged_by"),
+        *("evidence.touchpoint_id", "evidence.name", "evidence.channel", "evidence.occurred_at", "first_line"),
     ),
     "dead_letters": (
         *("stage", "topic", "partition", "offset", "run", "failure", "field", "detail", "source", "log_time"),
         *("headers", "payload"),
     ),
     "contact_namings": ("contact", "user_id", "customer_id", "rev", "run"),
+    "definition_modes": (
+        *("definition", "version", "position", "mode", "from_at", "reason", "decided_by", "decided_at"),
+    ),
     "identity_decisions": (
         *("decision_id", "kind", "identifier", "user_id", "reason", "decided_by", "decided_at", "position"),
     ),
 }
 
 _json = msgspec.json.Encoder().encode
-LoadedRecord = Resolved | Attach | Detach | Tick | Journey | Alert | DeadLetter | Naming | Decision
+LoadedRecord = (
+    Resolved | Attach | Detach | Tick | Switched | Acknowledged | Journey | Alert | DeadLetter | Naming | Decision
+)
 
 
 def rows_of(record: LoadedRecord) -> Iterable[TableRows]:
-    """The rows that a record adds, with their tables. A tick adds none, nor does what a business key attaches."""
+    """The rows that a record adds, with their tables. A tick adds none, nor does what a business key attaches, nor a
+    person's word on an alert: the alert itself says it.
+    """
     match record.type:
         case "touchpoint":
             return (("touchpoints", _touchpoint(record)),)
@@ -73,8 +91,10 @@ def rows_of(record: LoadedRecord) -> Iterable[TableRows]:
             return _attached(record)
         case "detach":
             return _detached(record)
-        case "tick":
+        case "tick" | "acknowledged":
             return ()
+        case "switched":
+            return (("definition_modes", _switched(record)),)
         case "journey":
             return (("journeys", _journey(record)),)
         case "alert":
@@ -159,6 +179,7 @@ def _journey(record: Journey) -> Row:
         record.run,
         record.definition,
         record.version,
+        record.mode,
         record.customer_id,
         record.anchor,
         record.status,
@@ -197,14 +218,17 @@ def _alert(record: Alert) -> Row:
         record.reason,
         record.definition,
         record.version,
+        record.mode,
+        record.scope,
         record.owner,
+        record.runbook or "",
         record.severity,
         record.kind,
         record.break_name,
         record.step or "",
         record.occurrence,
-        record.journey_id,
-        record.customer_id,
+        record.journey_id or "",
+        record.customer_id or "",
         record.anchor,
         _at(record.cause_at),
         _maybe_at(record.due_at),
@@ -212,6 +236,7 @@ def _alert(record: Alert) -> Row:
         _at(record.fired_at),
         _at(record.changed_at),
         _at(record.cause_log_time),
+        record.acknowledged_by or "",
         [witness.touchpoint_id for witness in record.evidence],
         [witness.name for witness in record.evidence],
         [witness.channel for witness in record.evidence],
@@ -234,6 +259,20 @@ def _dead_letter(record: DeadLetter) -> Row:
         _at(record.log_time),
         record.headers,
         record.payload,
+    )
+
+
+def _switched(record: Switched) -> Row:
+    """The same from every partition: the offset of the word is, its ordinal is not."""
+    return (
+        record.definition,
+        record.version,
+        record.at[2],
+        record.mode,
+        _at(record.from_at),
+        record.reason,
+        record.decided_by,
+        _at(record.decided_at),
     )
 
 

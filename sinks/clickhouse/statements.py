@@ -45,6 +45,11 @@ def variables(target: Target) -> dict[str, str]:
     return {"database": target.database, "on_cluster": on_cluster, "replicated": "Replicated", "dedup_window": window}
 
 
+def text(word: str) -> str:
+    """As a string literal."""
+    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def render(text: str, target: Target) -> list[str]:
     """The statements of a file for a target. Raises KeyError for an unknown variable, ValueError for a lonely `$`."""
     return split(Template(text).substitute(variables(target)))

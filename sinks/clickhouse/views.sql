@@ -165,6 +165,7 @@ CREATE OR REPLACE VIEW ${database}.v_journeys_now ${on_cluster}
     journey_id      String COMMENT 'Id of the journey',
     definition      String COMMENT 'Name of the journey definition',
     definition_version UInt32 COMMENT 'Version of the definition',
+    mode            String COMMENT 'live; shadow: a version that is tried, so nobody is told',
     customer_id     String COMMENT 'Whose journey it is',
     anchor          String COMMENT 'What it is about: kind:value of its key, or start: and a touchpoint id',
     status          String COMMENT 'open, succeeded, failed or expired',
@@ -181,7 +182,7 @@ CREATE OR REPLACE VIEW ${database}.v_journeys_now ${on_cluster}
     log_time        DateTime64(3, 'UTC') COMMENT 'Log time of the last change'
 )
 AS SELECT
-    journey_id, definition, definition_version, customer_id, anchor, status, started_at, ended_at,
+    journey_id, definition, definition_version, mode, customer_id, anchor, status, started_at, ended_at,
     arrayFilter((step, state) -> state = 'reached', steps.step, steps.status) AS reached_steps,
     arrayFilter((step, state) -> state = 'waiting', steps.step, steps.status) AS waiting_steps,
     arrayFilter((step, state) -> state = 'missed', steps.step, steps.status) AS missed_steps,
@@ -197,6 +198,7 @@ CREATE OR REPLACE VIEW ${database}.journey_steps ${on_cluster}
     journey_id    String COMMENT 'Id of the journey',
     definition    String COMMENT 'Name of the journey definition',
     definition_version UInt32 COMMENT 'Version of the definition',
+    mode          String COMMENT 'live; shadow: a version that is tried',
     customer_id   String COMMENT 'Whose journey it is',
     journey_status String COMMENT 'open, succeeded, failed or expired',
     started_at    Nullable(DateTime64(3, 'UTC')) COMMENT 'When the journey started; null: the start was not seen',
@@ -209,95 +211,11 @@ CREATE OR REPLACE VIEW ${database}.journey_steps ${on_cluster}
     run           String COMMENT 'live, simulation, replay or backfill'
 )
 AS SELECT
-    journey_id, definition, definition_version, customer_id, status AS journey_status, started_at,
+    journey_id, definition, definition_version, mode, customer_id, status AS journey_status, started_at,
     s.1 AS step, s.2 AS step_status, s.3 AS due_at, s.4 AS reached_at, s.5 AS touchpoint_id, s.6 AS channel, run
 FROM ${database}.journeys FINAL
 ARRAY JOIN arrayZip(steps.step, steps.status, steps.due_at, steps.reached_at, steps.touchpoint_id, steps.channel) AS s
 WHERE status != 'moved';
-
-CREATE OR REPLACE VIEW ${database}.v_alerts ${on_cluster}
-(
-    alert_id    String COMMENT 'Id of the alert',
-    state       String COMMENT 'firing, acknowledged, resolved, withdrawn; moved: the journey went to another customer',
-    severity    String COMMENT 'info, warning, error or critical',
-    first_line  String COMMENT 'What is wrong, for whom and why, in one sentence',
-    owner       String COMMENT 'Team that owns the journey',
-    incident    String COMMENT 'definition/break: what is grouped',
-    definition  String COMMENT 'Name of the journey definition',
-    definition_version UInt32 COMMENT 'Version of the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned or forbidden',
-    break_name  String COMMENT 'Name of the break in the definition',
-    step        String COMMENT 'Step that it is about; empty: none',
-    occurrence  UInt32 COMMENT 'Counts the occurrences of this break in this journey',
-    journey_id  String COMMENT 'The broken journey',
-    customer_id String COMMENT 'Whose journey it is',
-    anchor      String COMMENT 'What the journey is about',
-    cause_at    DateTime64(3, 'UTC') COMMENT 'When it broke: the deadline, or the touchpoint that broke it',
-    due_at      Nullable(DateTime64(3, 'UTC')) COMMENT 'The missed deadline, or the end of what was waited out; null: neither',
-    cleared_at  Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was healed',
-    fired_at    DateTime64(3, 'UTC') COMMENT 'Log time at which it fired first',
-    changed_at  DateTime64(3, 'UTC') COMMENT 'Log time of the last change',
-    notify      Bool COMMENT 'Whether somebody was to be told of the last change',
-    reason      String COMMENT 'Why, or why not',
-    dedup_key   String COMMENT 'Stays the same when the journey moves to another customer',
-    continues   String COMMENT 'Alert of the former customer that this one follows; empty: none',
-    run         String COMMENT 'live, simulation, replay or backfill',
-    evidence    Array(Tuple(touchpoint_id String, name String, channel String, occurred_at DateTime64(3, 'UTC'))) COMMENT 'Touchpoints that show it'
-)
-AS SELECT
-    alert_id, state, severity, first_line, owner, incident, definition, definition_version, kind, break_name, step,
-    occurrence, journey_id, customer_id, anchor, cause_at, due_at, cleared_at, fired_at, changed_at, notify, reason,
-    dedup_key, continues, run,
-    arrayZip(evidence.touchpoint_id, evidence.name, evidence.channel, evidence.occurred_at) AS evidence
-FROM ${database}.alerts
--- The last change counts; it makes repeated deliveries harmless, too.
-ORDER BY alert_id, position DESC
-LIMIT 1 BY alert_id;
-
-CREATE OR REPLACE VIEW ${database}.v_broken_journeys_now ${on_cluster}
-(
-    alert_id    String COMMENT 'Id of the open alert',
-    state       String COMMENT 'firing or acknowledged',
-    severity    String COMMENT 'info, warning, error or critical',
-    first_line  String COMMENT 'What is wrong, for whom and why, in one sentence',
-    owner       String COMMENT 'Team that owns the journey',
-    definition  String COMMENT 'Name of the journey definition',
-    break_name  String COMMENT 'Name of the break in the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned or forbidden',
-    step        String COMMENT 'Step that it is about; empty: none',
-    journey_id  String COMMENT 'The broken journey',
-    customer_id String COMMENT 'Whose journey it is',
-    anchor      String COMMENT 'What the journey is about',
-    cause_at    DateTime64(3, 'UTC') COMMENT 'When it broke',
-    fired_at    DateTime64(3, 'UTC') COMMENT 'Log time at which the alert fired',
-    run         String COMMENT 'live, simulation, replay or backfill'
-)
-AS SELECT
-    alert_id, state, severity, first_line, owner, definition, break_name, kind, step, journey_id, customer_id, anchor,
-    cause_at, fired_at, run
-FROM ${database}.v_alerts
-WHERE state IN ('firing', 'acknowledged');
-
-CREATE OR REPLACE VIEW ${database}.v_customer_timeline ${on_cluster}
-(
-    customer_id   String COMMENT 'Filter by this',
-    at            DateTime64(3, 'UTC') COMMENT 'When it happened',
-    what          String COMMENT 'touchpoint, journey or alert',
-    name          String COMMENT 'Name of the touchpoint, of the definition, or of definition/break',
-    channel       String COMMENT 'Channel of the touchpoint; empty for the others',
-    detail        String COMMENT 'Rule of attribution; status of the journey; state and first line of the alert',
-    id            String COMMENT 'Id of the touchpoint, journey or alert'
-)
-AS SELECT customer_id, occurred_at AS at, 'touchpoint' AS what, name, channel, attributed_by AS detail, touchpoint_id AS id
-FROM ${database}.v_touchpoints
-UNION ALL
-SELECT customer_id, assumeNotNull(started_at) AS at, 'journey', definition, '', status, journey_id
-FROM ${database}.v_journeys_now
-WHERE started_at IS NOT NULL
-UNION ALL
-SELECT customer_id, cause_at, 'alert', incident, '', concat(state, ': ', first_line), alert_id
-FROM ${database}.v_alerts
-WHERE state != 'moved';
 
 CREATE OR REPLACE VIEW ${database}.v_dead_letters ${on_cluster}
 (
@@ -329,115 +247,3 @@ AS SELECT name, source, count() AS count, min(log_time) AS first_at, max(log_tim
 FROM ${database}.touchpoints FINAL
 WHERE NOT declared
 GROUP BY name, source;
-
-CREATE OR REPLACE VIEW ${database}.v_customer_accounts ${on_cluster}
-(
-    customer_id String COMMENT 'The customer',
-    account_id  String COMMENT 'A company for which the customer acted',
-    touchpoints UInt64 COMMENT 'Touchpoints of the customer that name this company',
-    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
-    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened'
-)
-AS SELECT customer_id, account_id, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
-FROM ${database}.v_touchpoints
-WHERE account_id != '' AND customer_id != ''
-GROUP BY customer_id, account_id;
-
-CREATE OR REPLACE VIEW ${database}.v_identity_links ${on_cluster}
-(
-    link        String COMMENT 'user_device, user_contact or contact_contact',
-    one         String COMMENT 'The user, or the first contact in the alphabet; kind:value',
-    other       String COMMENT 'The device, or the other contact; kind:value',
-    touchpoints UInt64 COMMENT 'On-time touchpoints that carry both',
-    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
-    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened',
-    first_touchpoint_id String COMMENT 'The first of them',
-    last_touchpoint_id  String COMMENT 'The last of them'
-)
-AS SELECT
-    pair.1 AS link, pair.2 AS one, pair.3 AS other, count() AS touchpoints, min(occurred_at) AS first_at,
-    max(occurred_at) AS last_at,
-    argMin(touchpoint_id, (occurred_at, sequence, touchpoint_id)) AS first_touchpoint_id,
-    argMax(touchpoint_id, (occurred_at, sequence, touchpoint_id)) AS last_touchpoint_id
-FROM
-(
-    SELECT
-        touchpoint_id, occurred_at, sequence,
-        -- A user_id that attributes nothing (a placeholder, a browser's without proof) is nobody's.
-        if(attributed_by = 'user_id', [concat('user_id:', user_id)], []) AS users,
-        if(startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'), [origin], []) AS devices,
-        arraySort(contacts) AS sorted,
-        arrayJoin(arrayConcat(
-            arrayFlatten(arrayMap(user -> arrayMap(device -> ('user_device', user, device), devices), users)),
-            arrayFlatten(arrayMap(user -> arrayMap(contact -> ('user_contact', user, contact), sorted), users)),
-            arrayFlatten(arrayMap(
-                (contact, place) -> arrayMap(next -> ('contact_contact', contact, next), arraySlice(sorted, place + 1)),
-                sorted, arrayEnumerate(sorted)
-            ))
-        )) AS pair
-    FROM ${database}.touchpoints FINAL
-    WHERE NOT too_late
-)
-GROUP BY link, one, other;
-
-CREATE OR REPLACE VIEW ${database}.v_identity_health ${on_cluster}
-(
-    problem     String COMMENT 'crowded, kiosk_day, shared_device or user_id_ignored; the 1,000 worst of each',
-    identifier  String COMMENT 'What is conspicuous, kind:value',
-    detail      String COMMENT 'crowded: kind of the many; user_id_ignored: source that sends it; else empty',
-    day         Nullable(Date) COMMENT 'kiosk_day: the day (UTC); else null',
-    number      UInt64 COMMENT 'crowded: different values (over 10); kiosk_day (over 4), shared_device (over 1): users; else 0',
-    touchpoints UInt64 COMMENT 'Touchpoints that show it; kiosk_day: of the device on that day (over 1,000, or many users)',
-    first_at    DateTime64(3, 'UTC') COMMENT 'When the first of them happened',
-    last_at     DateTime64(3, 'UTC') COMMENT 'When the last of them happened'
-)
--- The numbers are the defaults of docs/identity.md.
-AS SELECT
-    'crowded' AS problem, pair.1 AS identifier, splitByChar(':', pair.2)[1] AS detail, CAST(NULL, 'Nullable(Date)') AS day,
-    count() AS number, sum(shared) AS touchpoints, min(began_at) AS first_at, max(ended_at) AS last_at
-FROM
-(
-    SELECT arrayJoin([(one, other), (other, one)]) AS pair, touchpoints AS shared, first_at AS began_at, last_at AS ended_at
-    FROM ${database}.v_identity_links
-    WHERE link != 'user_device'
-)
-GROUP BY identifier, detail
-HAVING number > 10
-ORDER BY number DESC
-LIMIT 1000
-UNION ALL
-SELECT
-    'kiosk_day' AS problem, origin AS identifier, '' AS detail, toNullable(toDate(occurred_at)) AS day,
-    uniqExactIf(user_id, attributed_by = 'user_id') AS number, count() AS touchpoints, min(occurred_at) AS first_at,
-    max(occurred_at) AS last_at
-FROM ${database}.touchpoints FINAL
-WHERE NOT too_late AND (startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'))
-GROUP BY identifier, day
-HAVING number > 4 OR touchpoints > 1000
-ORDER BY number DESC, touchpoints DESC
-LIMIT 1000
-UNION ALL
-SELECT
-    'shared_device' AS problem, other AS identifier, '' AS detail, CAST(NULL, 'Nullable(Date)') AS day, count() AS number,
-    sum(shared) AS touchpoints, min(began_at) AS first_at, max(ended_at) AS last_at
-FROM
-(
-    SELECT other, touchpoints AS shared, first_at AS began_at, last_at AS ended_at
-    FROM ${database}.v_identity_links
-    WHERE link = 'user_device'
-)
-GROUP BY identifier
-HAVING number > 1
-ORDER BY number DESC
-LIMIT 1000
-UNION ALL
-SELECT
-    'user_id_ignored' AS problem, concat('user_id:', user_id) AS identifier, source AS detail,
-    CAST(NULL, 'Nullable(Date)') AS day, toUInt64(0) AS number, count() AS touchpoints, min(occurred_at) AS first_at,
-    max(occurred_at) AS last_at
-FROM ${database}.touchpoints FINAL
--- A browser sent it without proof, or it is a placeholder or ignored by the rules.
-WHERE user_id != '' AND attributed_by != 'user_id'
-GROUP BY identifier, detail
-ORDER BY touchpoints DESC
-LIMIT 1000;

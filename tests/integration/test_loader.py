@@ -17,7 +17,7 @@ from sinks.clickhouse.migrate import ClickHouseDatabase, migrate, shipped
 from sinks.clickhouse.rows import COLUMNS, Row
 from sinks.clickhouse.statements import Target
 from sinks.clickhouse.store import ClickHouseStore, connect
-from sinks.clickhouse.view_builder import definition_views
+from sinks.clickhouse.view_builder import deployment_views
 from sinks.log_reader import Partition
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until
@@ -228,11 +228,13 @@ def test_a_record_of_another_version_stops_its_partition_only(rig: Rig) -> None:
 def test_definition_views_count_what_the_journeys_say(rig: Rig) -> None:
     target = Target(rig.address.database)
     catalogue = load_catalogue(ROOT / "touchpoints.yaml")
-    views = definition_views(load_definitions(ROOT / "journeys", catalogue), target)
+    definitions = load_definitions(ROOT / "journeys", catalogue)
+    views = deployment_views(definitions, catalogue, target)
     migrate(ClickHouseDatabase(rig.client, target), target, views=views)
-    journeys = [journey(n, offset=n) for n in range(10)]
-    journeys += [journey(n, offset=20 + n, started_at=None) for n in range(10, 12)]
-    journeys += [journey(9, offset=40, status="moved")]
+    shipped_now = next(one for one in definitions if one.journey == "click_and_collect").version
+    journeys = [journey(n, offset=n, version=shipped_now) for n in range(10)]
+    journeys += [journey(n, offset=20 + n, version=shipped_now, started_at=None) for n in range(10, 12)]
+    journeys += [journey(9, offset=40, version=shipped_now, status="moved")]
     rig.produce("journeys", journeys)
     loader = rig.loader()
     until(lambda: rig.count("journeys") >= 12, "the journeys", work=loader.step)

@@ -14,6 +14,8 @@ from sinks.clickhouse.batch import DECODERS, Unreadable, build
 from sinks.clickhouse.protocol import Seen
 from sinks.clickhouse.rows import COLUMNS, EARLIEST_AT, LATEST_AT, TEXT_MAX, Row, order_of, rows_of
 from tests.sink_records import (
+    about_source,
+    acknowledged,
     alert,
     attach,
     customer,
@@ -23,6 +25,7 @@ from tests.sink_records import (
     journey,
     naming,
     resolved,
+    switched,
     tick,
 )
 
@@ -52,6 +55,7 @@ def test_every_record_has_as_many_cells_as_its_table_has_columns() -> None:
     for record in (
         *(resolved(1), attach([1], 2, offset=1), *tracked),
         *(naming("email:x", "u1", offset=1), decision(1, "block", "email:x")),
+        *(about_source(1, "till-7", offset=1), switched(3), acknowledged(1, offset=4)),
     ):
         for table, row in rows_of(record):
             assert len(row) == len(COLUMNS[table])
@@ -107,6 +111,27 @@ def test_only_moves_of_customers_change_an_attribution() -> None:
     for silent in (attach([1], 9, offset=5, scope="order_id:1"), detach([1], 9, offset=5, moved_to=3), tick(1)):
         assert list(rows_of(silent)) == []
     assert list(rows_of(detach([1], 9, offset=5, scope="order_id:1"))) == []
+
+
+def test_a_switch_is_the_same_row_from_every_partition_and_a_word_on_an_alert_is_none() -> None:
+    ((table, row),) = rows_of(switched(7, 2, "shadow", ordinal=3))
+    assert (table, cell(table, row, "position"), cell(table, row, "mode")) == ("definition_modes", 7, "shadow")
+    assert list(rows_of(switched(7, 2, "shadow", ordinal=0))) == [(table, row)]
+    assert list(rows_of(acknowledged(1, offset=8))) == []
+
+
+def test_an_alert_about_no_customer_has_empty_texts() -> None:
+    ((table, row),) = rows_of(about_source(1, "till-7", offset=1, runbook="https://w/till", acknowledged_by="anna"))
+    found = dict(zip(COLUMNS[table], row, strict=True))
+    assert (found["journey_id"], found["customer_id"], found["scope"]) == ("", "", "source")
+    assert (found["runbook"], found["acknowledged_by"], found["mode"]) == ("https://w/till", "anna", "live")
+
+
+def test_the_topic_touchpoints_has_switches_and_words_on_alerts() -> None:
+    found = build(DECODERS["touchpoints"], records(switched(5), acknowledged(1, offset=6), resolved(1)), {})
+    assert {table: len(rows) for table, rows in found.rows.items()} == {"definition_modes": 1, "touchpoints": 1}
+    again = build(DECODERS["touchpoints"], records(switched(5), switched(7, 2)), found.seen_after)
+    assert (again.count, again.repeated) == (1, 1)
 
 
 def test_the_order_grows_with_the_position() -> None:
