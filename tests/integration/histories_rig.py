@@ -53,7 +53,9 @@ def slices(arrivals: list[tuple[int, Arrival]], count: int) -> Iterator[list[tup
 class Histories:
     """A feed and some workers on topics of their own."""
 
-    def __init__(self, kafka: str, prefix: str, logs: Path) -> None:
+    def __init__(self, kafka: str, prefix: str, logs: Path, worker: str = "tests.integration.history_worker") -> None:
+        """`worker`: the module that is run as one."""
+        self._worker = worker
         self.kafka, self.prefix, self._logs = {"bootstrap_servers": kafka}, prefix, logs
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._opened: dict[str, int] = {}
@@ -75,7 +77,7 @@ class Histories:
         with (self._logs / f"{instance}.log").open("ab") as log:
             self._children[instance] = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tests.integration.history_worker"),
+                    *(sys.executable, "-m", self._worker),
                     *(self.kafka["bootstrap_servers"], self.prefix, instance),
                 ],
                 stderr=log,

@@ -9,6 +9,7 @@ import logging
 import sys
 from typing import Final, NoReturn
 
+from streams.product import Product
 from streams.settings import WorkerSettings
 from streams.worker import run_worker
 from tests.simulated.worlds import PRODUCT
@@ -17,7 +18,7 @@ GROUP: Final = "touchline"
 """Behind the prefix."""
 
 
-def work(bootstrap: str, prefix: str, instance: str) -> NoReturn:
+def work(product: Product, bootstrap: str, prefix: str, instance: str) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("aiokafka", "faust", "mode", "kafka"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -25,13 +26,13 @@ def work(bootstrap: str, prefix: str, instance: str) -> NoReturn:
         app_id=prefix + GROUP,
         instance=instance,
         bootstrap=bootstrap,
-        fingerprint=PRODUCT.fingerprint(),
+        fingerprint=product.fingerprint(),
         topic_prefix=prefix,
         session_timeout_ms=6_000,
         stop_timeout_ms=20_000,
     )
-    run_worker(settings, PRODUCT.stages())
+    run_worker(settings, product.stages())
 
 
 if __name__ == "__main__":
-    work(*sys.argv[1:])
+    work(PRODUCT, *sys.argv[1:])
