@@ -16,12 +16,15 @@ from sources.simulation.driver import WINDOW_MS, Tally
 from sources.simulation.plan import MINUTE, Expected, Plan
 from sources.simulation.script import Script
 from sources.simulation.tills import BEAT, SILENT_AFTER
-from sources.simulation.wire import bytes_of
+from sources.simulation.wire import BROKEN, bytes_of
 
 GRACE_MS = MINUTE
 EXAMPLES_MAX = 20
 EVERYBODYS: Final = ("relationship",)
 """Definitions of which every customer has a journey. The script names those in which something happens, or nearly."""
+TOLD: Final = (None, "live")
+"""Modes of a version of which somebody is told: what one in shadow finds is no concern of the script."""
+BROKEN_CONTRACT: Final = "broken_contract"
 SILENT: Final = "silent_source"
 Key = tuple[str, str]
 """Definition and anchor: `order_id:7`, or `start:` and the message id."""
@@ -121,7 +124,7 @@ def _key_of(row: Row, anchors: Mapping[str, str]) -> Key:
 def _judge_journeys(script: Script, results: Results, anchors: Mapping[str, str], verdict: Verdict) -> None:
     rows: dict[Key, list[Row]] = defaultdict(list)
     for row in results.journeys:
-        if row["started_at"] is not None:
+        if row["started_at"] is not None and row["mode"] in TOLD:
             rows[_key_of(row, anchors)].append(row)
     right = 0
     for one in script.expected:
@@ -195,12 +198,10 @@ def _judge_breaks(script: Script, results: Results, anchors: Mapping[str, str], 
             else:
                 figure.false += 1
                 _note(verdict, f"false alert {name} of {definition} {key}: {alert['state']}, {alert['reason']}")
+    _judge_own(script, final, figures, verdict)
     for kind, figure in figures.items():
         if figure.missed or figure.false:
             verdict.differences.append(f"{kind}: {figure.missed} missed, {figure.false} false")
-    _judge_silences(script, final, figures[SILENT], verdict)
-    if figures[SILENT].missed or figures[SILENT].false:
-        verdict.differences.append(f"{SILENT}: {figures[SILENT].missed} missed, {figures[SILENT].false} false")
     standing_now = [alert for alert in final if alert["state"] in ("firing", "acknowledged")]
     open_ids = {alert["alert_id"] for alert in standing_now if alert["scope"] == "journey"}
     if open_ids != {row["alert_id"] for row in results.broken_now}:
@@ -227,7 +228,7 @@ def _final_alerts(changes: Iterable[Row]) -> list[Row]:
         known = last.get(change["alert_id"])
         if known is None or change["kafka_offset"] > known["kafka_offset"]:
             last[change["alert_id"]] = change
-    return [alert for alert in last.values() if alert["state"] != "moved"]
+    return [alert for alert in last.values() if alert["state"] != "moved" and alert["mode"] in TOLD]
 
 
 def _late_arrivals(script: Script) -> dict[str, list[Plan]]:
@@ -249,36 +250,41 @@ def _excused(alert: Row, late: Iterable[Plan]) -> bool:
     return any(plan.arrives_at > alert["cause_at"] + GRACE_MS for plan in late)
 
 
-# -- silent sources ---------------------------------------------------------------------------------------------------
+# -- alerts about no customer -----------------------------------------------------------------------------------------
 
 
-def _judge_silences(script: Script, final: Iterable[Row], figure: BreakFigures, verdict: Verdict) -> None:
-    """Each planted silence has one alert, from the moment at which it is one. Nothing else has."""
+def _judge_own(script: Script, final: Iterable[Row], figures: Mapping[str, BreakFigures], verdict: Verdict) -> None:
+    """Each planted silence and each spell of a broken contract has one alert, from its moment on. Nothing else has."""
     found: dict[str, list[Row]] = defaultdict(list)
     for alert in final:
         if alert["scope"] != "journey":
             found[alert["anchor"]].append(alert)
-    for silence in script.silences:
-        if not silence.planted:
-            figure.near_misses += 1
-            continue
+
+    def expect(kind: str, anchor: str, began: int, state: str) -> None:
+        figure = figures[kind]
         figure.planted += 1
         figure.expected += 1
-        began = silence.began + SILENT_AFTER
-        alerts = found[f"source:{silence.source}"]
-        right = [
-            alert for alert in alerts if alert["kind"] == SILENT and began <= alert["cause_at"] <= began + WINDOW_MS
-        ]
-        alerts[:] = [alert for alert in alerts if alert not in right]
-        states, wanted = [alert["state"] for alert in right], "firing" if silence.ended is None else "resolved"
-        if states == [wanted]:
+        alerts = [one for one in found[anchor] if one["kind"] == kind and 0 <= one["cause_at"] - began <= WINDOW_MS]
+        found[anchor] = [one for one in found[anchor] if one not in alerts]
+        states = [one["state"] for one in alerts]
+        if states == [state]:
             figure.found += 1
         else:
             figure.missed += 1
-            _note(verdict, f"silence of {silence.source}: alerts {states}, expected {wanted}")
+            _note(verdict, f"{kind} of {anchor}: alerts {states}, expected {state}")
+
+    for silence in script.silences:
+        if silence.planted:
+            state = "firing" if silence.ended is None else "resolved"
+            expect(SILENT, f"source:{silence.source}", silence.began + SILENT_AFTER, state)
+        else:
+            figures[SILENT].near_misses += 1
+    for began in script.broken:
+        expect(BROKEN_CONTRACT, f"touchpoint:{BROKEN}", began, "resolved")
+        figures[BROKEN_CONTRACT].near_misses += 1
     for anchor, alerts in found.items():
         for alert in alerts:
-            figure.false += 1
+            figures[alert["kind"]].false += 1
             _note(verdict, f"false alert {alert['kind']} of {anchor}: {alert['state']}, {alert['reason']}")
 
 

@@ -27,11 +27,23 @@ QUERIES: Final = {
     "dead_letters": "SELECT * FROM {database}.v_dead_letters",
 }
 KEPT: Final = {
-    "journeys": ("definition", "anchor", "status", "started_at", "breaks.name"),
+    "journeys": ("definition", "mode", "anchor", "status", "started_at", "breaks.name"),
     "broken_now": ("alert_id",),
     "dead_letters": ("payload",),
     "alerts": (
-        *("alert_id", "dedup_key", "scope", "state", "notify", "reason", "definition", "kind", "break_name", "anchor"),
+        *(
+            "alert_id",
+            "dedup_key",
+            "scope",
+            "state",
+            "notify",
+            "reason",
+            "definition",
+            "mode",
+            "kind",
+            "break_name",
+            "anchor",
+        ),
         *("cause_at", "due_at", "cause_log_time", "kafka_offset", "kafka_timestamp"),
     ),
 }

@@ -42,7 +42,7 @@ def made_good(t: Teller, at: int) -> None:
     begun, last = _bad_run(t, at)
     t.of_order("crm", "parcel_delivered", last + t.soon(60, 120))  # -7.7
     t.of_order("crm", "voucher_given", last + t.soon(180, 200), worth=20)  # -5.6
-    t.on_device("web", "recommended", last + t.soon(240, 300), recommended_by="u99999")  # -3.5
+    t.on_device("web", "recommended", last + t.soon(240, 300), recommended_by=f"u{100_000 + t.serial // 2}")  # -3.5
     again = ExpectedBreak(SOURED, "experience_balance", "resolved")
     t.expect_from("relationship", begun, "open", again, story="a run of bad touchpoints, made good")
 

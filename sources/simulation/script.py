@@ -48,6 +48,8 @@ class Script:
     """In order of arrival."""
     expected: tuple[Expected, ...]
     silences: tuple[Silence, ...]
+    broken: tuple[int, ...]
+    """When spells of broken contracts begin."""
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -68,11 +70,12 @@ def write_script(seed: int, touchpoints: int, start: int = START) -> Script:
     tales = _tales(rng, company, bulk, _stories(rng, touchpoints, silences, start), start)
     count = sum(len(tale.plans) for tale in tales)
     bent = _bend(rng, [plan for tale in tales for plan in tale.plans], max(0, bulk - count))
-    told = [*withheld(bent, silences, rng), *pulse.plans, *life]
+    broken = tuple(start + (3 + 3 * number) * HOUR for number in range(spells_each(touchpoints)))
+    told = [*withheld(bent, silences, rng), *pulse.plans, *life, *_contracts(broken)]
     plans = sorted(told, key=lambda plan: (plan.arrives_at, plan.message_id, plan.repeats or ""))
     expected = tuple(one for tale in (*tales, pulse) for one in tale.expected)
     end, persons = pulse_end + SETTLE, tuple(company.persons)
-    return Script(seed, start, pulse_start, pulse_end, end, persons, tuple(plans), expected, silences)
+    return Script(seed, start, pulse_start, pulse_end, end, persons, tuple(plans), expected, silences, broken)
 
 
 def _tales(
@@ -130,6 +133,20 @@ def _pulse(rng: Random, company: _Company, touchpoints: int, start: int) -> Tale
 def planted_each(touchpoints: int) -> int:
     """How often each break is planted, and how often each is nearly had."""
     return max(2, min(400, touchpoints // 1_600))
+
+
+def spells_each(touchpoints: int) -> int:
+    """How often a contract is broken, and how often one that nobody is called for."""
+    return max(2, min(60, touchpoints // 10_000))
+
+
+def _contracts(spells: Iterable[int]) -> Iterator[Plan]:
+    """Two touchpoints of a spell lack what is required. A third breaks a contract that is merely written down."""
+    faults = ((0, "contract_control"), (20, "contract_control"), (40, "contract_monitor"))
+    for number, began in enumerate(spells):
+        for minutes, fault in faults:
+            at, name = began + minutes * MINUTE, f"broken-{number}-{minutes}"
+            yield Plan("crm", "spoilt", at, at, {"anonymous_id": name}, name, fault=fault)
 
 
 def _stories(

@@ -12,6 +12,8 @@ from sources.simulation.plan import Plan
 PERSONAL_KEY: Final = "personal key of the simulation"
 PROOF_SECRET: Final = "proof secret of the simulation"  # noqa: S105  # it guards nobody
 """No secrets: they guard nobody, and make a run the same wherever it takes place."""
+BROKEN: Final = "ticket_opened"
+"""Mode `control`, and its property ticket_id is required."""
 SEGMENT_TYPES = {"page_viewed": "page", "screen_viewed": "screen", "identified": "identify"}
 
 
@@ -84,6 +86,8 @@ def _spoilt(plan: Plan) -> bytes:
         "native_unknown_field": _json(native | {"colour": "blue"}),
         "kafka_bytes": b"\xff\xfe\x00" + plan.message_id.encode(),
         "kafka_cut": _json(native)[:-7],
+        "contract_control": _json(native | {"name": BROKEN, "properties": {"topic": "delivery"}}),
+        "contract_monitor": _json(native | {"name": "product_viewed", "properties": {"product_id": 7}}),
     }[plan.fault or ""]
 
 
