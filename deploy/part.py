@@ -42,6 +42,7 @@ class Surroundings:
     clickhouse_url: str
     secrets: Secrets
     webhook_url: str
+    routes_file: Path | None = None
 
 
 def parts_of(around: Surroundings, workers: int) -> Iterator[Part]:
@@ -81,6 +82,7 @@ def parts_of(around: Surroundings, workers: int) -> Iterator[Part]:
         | {"CLICKHOUSE_URL": around.clickhouse_url, "TOUCHLINE_LOADER_HEALTH_PORT": str(loader_port)}
         | {"TOUCHLINE_INSTANCE": "loader-1"},
     )
+    routes = {} if around.routes_file is None else {"TOUCHLINE_ROUTES_FILE": str(around.routes_file.absolute())}
     webhook = {"TOUCHLINE_WEBHOOK_URL": around.webhook_url, "TOUCHLINE_WEBHOOK_SECRET": secrets.admin_token}
     yield Part(
         "notifier",
@@ -89,7 +91,8 @@ def parts_of(around: Surroundings, workers: int) -> Iterator[Part]:
         common
         | {"TOUCHLINE_NOTIFIER_HEALTH_PORT": str(notifier_port), "TOUCHLINE_INSTANCE": "notifier-1"}
         | {"TOUCHLINE_NOTIFIER_TOKEN": _given(around.settings).get("notifier_token", secrets.admin_token)}
-        | (webhook if around.webhook_url else {}),
+        | (webhook if around.webhook_url else {})
+        | routes,
     )
 
 

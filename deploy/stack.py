@@ -59,11 +59,20 @@ class Places:
 class Stack:
     """Starts and stops the parts of one data directory. Not thread-safe."""
 
-    def __init__(self, settings: Settings, *, workers: int = 1, detached: bool = False, webhook_url: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        workers: int = 1,
+        detached: bool = False,
+        webhook_url: str = "",
+        routes_file: Path | None = None,
+    ) -> None:
         self.settings = settings
         self.workers = workers
         self.detached = detached
         self.webhook_url = webhook_url
+        self.routes_file = routes_file
         self.home = settings.data_dir.absolute()
         self.parts: dict[str, Part] = {}
         self._records: dict[str, Record] = {}
@@ -114,7 +123,13 @@ class Stack:
         progress("topics: checking")
         ensure(self.kafka_options(), self.settings.topic_prefix)
         around = Surroundings(
-            self.settings, self.home, self.bootstrap, self.clickhouse_url, self.secrets, self.webhook_url
+            self.settings,
+            self.home,
+            self.bootstrap,
+            self.clickhouse_url,
+            self.secrets,
+            self.webhook_url,
+            self.routes_file,
         )
         self.parts = {part.name: part for part in parts_of(around, self.workers)}
         for part in tuple(self.parts.values()):

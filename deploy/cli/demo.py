@@ -40,6 +40,9 @@ def demo(
     export: Annotated[Path | None, typer.Option(help="keep script, bytes and results in this folder")] = None,
     kill: Annotated[str | None, typer.Option(help=f"SIGKILL three times: {', '.join(KILLABLE)}")] = None,
     workers: Annotated[int, typer.Option(min=1, max=12, help="worker processes")] = 1,
+    routes: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="the notifier tells whom this file names, too")
+    ] = None,
     pace: Annotated[float, typer.Option(min=0.1, max=120, help="live: minutes of log time a second")] = 15,
     rate: Annotated[float, typer.Option(min=10, max=5_000, help="live: touchpoints a second, about")] = 300,
     seconds: Annotated[float | None, typer.Option(min=1, help="live: end by itself after so many")] = None,
@@ -48,7 +51,7 @@ def demo(
     on one screen until Ctrl-C.
     """
     if not once:
-        _live(LiveWish(seed, pace, rate, workers, seconds))
+        _live(LiveWish(seed, pace, rate, workers, seconds, routes))
         return
     if kill is not None and kill not in KILLABLE:
         console.print(f"touchline: --kill takes one of {', '.join(KILLABLE)}")
@@ -57,7 +60,7 @@ def demo(
     began = time.monotonic()
     try:
         settings = read_settings(data_dir=home / "data", run="simulation", topic_prefix="demo.")
-        wish = Wish(seed, touchpoints, export or home / "export", kill, workers)
+        wish = Wish(seed, touchpoints, export or home / "export", kill, workers, routes)
         verdict = run_once(settings, wish, lambda text: console.print(f"{time.monotonic() - began:7.1f} s  {text}"))
     finally:
         shutil.rmtree(home, ignore_errors=True)

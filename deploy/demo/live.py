@@ -52,6 +52,7 @@ class LiveWish:
     rate: float
     workers: int
     seconds: float | None = None
+    routes_file: Path | None = None
 
 
 class Meter:
@@ -72,7 +73,11 @@ def run_live(wish: LiveWish, screen: Console, say: Say) -> None:
         if name in os.environ:
             raise EmbeddedError(f"the demo brings its own Kafka and ClickHouse, but {name} is set: unset it first")
     home = make_folder(Path(tempfile.gettempdir()))
-    stack = Stack(read_settings(data_dir=home, run="simulation", topic_prefix=""), workers=wish.workers)
+    stack = Stack(
+        read_settings(data_dir=home, run="simulation", topic_prefix=""),
+        workers=wish.workers,
+        routes_file=wish.routes_file,
+    )
     try:
         script = write_script(wish.seed, touchpoints_of(wish.rate, wish.pace))
         stack.start(say)

@@ -49,6 +49,7 @@ class Wish:
     directory: Path
     kill: str | None = None
     workers: int = 1
+    routes_file: Path | None = None
 
 
 def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
@@ -63,7 +64,7 @@ def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
         f"script: {len(script.plans)} touchpoints of {len(script.persons)} people, {len(script.expected)} journeys"
     )
     receiver = Receiver()
-    stack = Stack(settings, workers=wish.workers, webhook_url=receiver.url)
+    stack = Stack(settings, workers=wish.workers, webhook_url=receiver.url, routes_file=wish.routes_file)
     try:
         stack.start(progress)
         kills: list[dict[str, Any]] = []

@@ -54,6 +54,13 @@ def test_a_simulation_is_the_same_whatever_is_set(tmp_path: Path, monkeypatch: p
     assert "TOUCHLINE_SESSION_TIMEOUT_MS" not in found["worker-1"].env
 
 
+def test_the_routes_of_a_demo_reach_its_notifier_alone(tmp_path: Path) -> None:
+    secrets = Secrets("control", {}, "admin", "personal", "proof")
+    around = Surroundings(read_settings(run="simulation"), tmp_path, "k", "c", secrets, "", tmp_path / "routes.yaml")
+    has = {part.name for part in parts_of(around, 1) if "TOUCHLINE_ROUTES_FILE" in part.env}
+    assert has == {"notifier"}
+
+
 def test_every_part_has_a_port_and_a_name_of_its_own(tmp_path: Path) -> None:
     found = parts(Settings(), tmp_path, workers=3)
     assert list(found) == ["collector", "worker-1", "worker-2", "worker-3", "loader", "notifier"]
