@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,8 +30,8 @@ from benchmarks.latency.log import RAW, Appended, Incomplete, Place, make_topics
 from benchmarks.latency.plan import ROOT, SLICE_MS, Plan, judged_after_ms, make_plan
 from benchmarks.latency.report import Outcome, load_average, over_budget, summary, table, write
 from benchmarks.measure import start, stop
+from benchmarks.truth import Point
 from deploy.embedded.kafka import start_kafka, stop_kafka
-from sources.collector.produce import RawLog
 
 RESULTS: Final = ROOT / "benchmarks" / "results"
 WARM_UP_SECONDS: Final = 10
@@ -84,9 +84,9 @@ class Fed(NamedTuple):
 
 
 @contextmanager
-def worker(bootstrap: str, prefix: str, log: Path) -> Iterator[int]:
-    """Its process id."""
-    child = start((sys.executable, "-m", "benchmarks.latency.worker", bootstrap, prefix), log)
+def worker(log: Path, *command: str) -> Iterator[int]:
+    """Its process id. `command`: module and arguments."""
+    child = start((sys.executable, "-m", *command), log)
     try:
         yield child.pid
     finally:
@@ -98,25 +98,24 @@ async def run(plan: Plan, bootstrap: str, broker: int, prefix: str, log: Path) -
     watching = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await watching.start()
     try:
-        with worker(bootstrap, prefix, log) as pid:
+        with worker(log, "benchmarks.latency.worker", bootstrap, prefix) as pid:
             async with front_door(bootstrap, prefix + RAW) as raw_log:
                 if not await wait_for(watching, prefix, "touchpoints", 1, 1, START_SECONDS):
                     raise Incomplete(f"the worker gave no tick within {START_SECONDS:.0f} s")
-                fed = await feed(plan, raw_log, Parts(pid, broker))
+                fed = await feed(plan.slices, Feed(raw_log, SEED), Parts(pid, broker))
                 await wait_for(watching, prefix, "alerts", 0, len(plan.planted), ALERT_SECONDS)
         return fed, await read_all(bootstrap, prefix)
     finally:
         await watching.stop()
 
 
-async def feed(plan: Plan, raw_log: RawLog, parts: Parts) -> Fed:
+async def feed(slices: Sequence[Sequence[Point]], sending: Feed, parts: Parts) -> Fed:
     warm = WARM_UP_SECONDS * 1_000 // SLICE_MS
-    sending = Feed(raw_log, SEED)
     begun_at = now_ms()
-    await sending.send(plan.slices[:warm])
+    await sending.send(slices[:warm])
     before = parts.used()
     sending.late_ms.clear()
-    await sending.send(plan.slices[warm:])
+    await sending.send(slices[warm:])
     return Fed(sending, begun_at, now_ms(), parts.used().since(before))
 
 

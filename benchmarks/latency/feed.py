@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final
@@ -37,12 +37,14 @@ def now_ms() -> int:
 
 
 class Feed:
-    """`occurred_at`: when each touchpoint was sent, by message id. `late_ms`: how late each slice was."""
+    """`occurred_at`: when each touchpoint was sent, by message id. `late_ms`: how late each slice was. `sources`: by
+    message id, of what does not come from the shop's site.
+    """
 
-    def __init__(self, raw_log: RawLog, seed: int) -> None:
+    def __init__(self, raw_log: RawLog, seed: int, sources: Mapping[str, bytes] | None = None) -> None:
         self.occurred_at: dict[str, int] = {}
         self.late_ms: list[float] = []
-        self._raw_log, self._random = raw_log, Random(seed)
+        self._raw_log, self._random, self._sources = raw_log, Random(seed), sources or {}
 
     async def send(self, slices: Sequence[Sequence[Point]]) -> None:
         """Returns when Kafka has everything. Raises Unavailable (in a group)."""
@@ -58,10 +60,12 @@ class Feed:
 
     def _records(self, points: Sequence[Point]) -> list[Record]:
         at = now_ms()
-        headers = [("format", b"touchline"), ("source", b"web"), ("received_at", b"%d" % at)]
-        return [self._record(point._replace(occurred_at=at), headers) for point in points]
+        usual = [("format", b"touchline"), ("source", b"web"), ("received_at", b"%d" % at)]
+        return [self._record(point._replace(occurred_at=at), usual) for point in points]
 
-    def _record(self, point: Point, headers: list[tuple[str, bytes]]) -> Record:
+    def _record(self, point: Point, usual: list[tuple[str, bytes]]) -> Record:
+        source = self._sources.get(point.message_id)
+        headers = usual if source is None else [usual[0], ("source", source), usual[2]]
         self.occurred_at[point.message_id] = point.occurred_at
         kind = next(kind for kind in ROUTING_ORDER if kind in point.identifiers)
         key = f"{kind}:{point.identifiers[kind]}"

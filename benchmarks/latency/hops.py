@@ -59,7 +59,7 @@ def measure(
     latencies: list[Latency] = []
     seen, wrong = set(), 0
     for alert in alerts_of(records):
-        key = (alert.body.definition, alert.body.customer_id)
+        key = (alert.body.definition, alert.body.customer_id or "")
         one = plan.get(key)
         if one is None or alert.body.state != "firing" or key in seen:
             wrong += 1

@@ -40,7 +40,9 @@ class Body(msgspec.Struct, frozen=True, gc=False):
     log_time: int = 0
     state: str = ""
     definition: str = ""
-    customer_id: str = ""
+    kind: str = ""
+    anchor: str = ""
+    customer_id: str | None = None
     due_at: int | None = None
 
 
