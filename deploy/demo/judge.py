@@ -203,7 +203,8 @@ def _judge_breaks(script: Script, results: Results, anchors: Mapping[str, str], 
         if figure.missed or figure.false:
             verdict.differences.append(f"{kind}: {figure.missed} missed, {figure.false} false")
     standing_now = [alert for alert in final if alert["state"] in ("firing", "acknowledged")]
-    open_ids = {alert["alert_id"] for alert in standing_now if alert["scope"] == "journey"}
+    live_now = [alert for alert in standing_now if alert["scope"] == "journey" and alert["mode"] == "live"]
+    open_ids = {alert["alert_id"] for alert in live_now}
     if open_ids != {row["alert_id"] for row in results.broken_now}:
         verdict.differences.append("v_broken_journeys_now differs from the open alerts on Kafka")
     verdict.figures["breaks"] = {
