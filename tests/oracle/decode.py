@@ -22,6 +22,7 @@ from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, cl
 SHIPPED: Final = Rules()
 SEGMENT: Final = ("web", "app")
 CHANNEL_OF_EMITTER: Final = {"web": "web", "app": "app", "till": "store"}
+"""A till says which one it is: till-store-07."""
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SEGMENT_TIMES: Final = ("originalTimestamp", "timestamp", "sentAt")
@@ -263,7 +264,7 @@ def _touchpoint(
         source=sent.emitter,
         place=sent.place,
         name=name,
-        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter) or rules.known.get(name, Declared()).channel,
+        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter.partition("-")[0]) or rules.known.get(name, Declared()).channel,
         occurred_at_sent=occurred_at,
         occurred_at=occurred_at,
         sent_at=sent.sent_at if sent.sent_at is not None else own_sent_at,

@@ -148,7 +148,7 @@ def _with_people(rng: Random, found: World, unit: int) -> World:
     switches: list[tuple[int, Switched]] = []
     for _ in range(rng.choice((0, 0, 1, 2, 3))):
         version = rng.choice(found.definitions).version
-        from_at = found.begin + rng.randint(-2, SPAN // 2) * unit
+        from_at = found.begin + rng.choice((-2, 0, 0, 5, 5, 10, rng.randint(0, SPAN))) * unit
         mode = rng.choice(("off", "shadow", "live", "live"))
         switches.append((rng.randrange(len(found.arrivals)), Switched("random", version, mode, from_at)))
     words: list[tuple[int, Word]] = []
@@ -242,3 +242,34 @@ class Oracle:
             for rule in book.definitions
             for anchor, members, outcome, mode in runs(rule, own, keyed, w, book)
         }
+
+
+def switched_world(rng: Random) -> World:
+    """Three versions of next to nothing, and switches at so few moments that several meet in one."""
+    known = Catalogue.model_validate({"touchpoints": drawn.catalogue(rng, None)})
+    said: Json = {"journey": "random", "owner": "team", "instance": {"key": "order_id"}, "start": {"touchpoint": START}}
+    said |= {"steps": {"one": {"touchpoint": "a", "within": "5s"}}, "outcome": {"success": "one"}, "lifetime": "60s"}
+    live = rng.choice((0, 1, 2, 3))
+    definitions = tuple(
+        Definition.model_validate(said | {"version": version, "mode": "live" if version == live else "shadow"})
+        for version in (1, 2, 3)
+    )
+    entries = [
+        touch(START, NOON + at * 1_000, tid=f"t{at}", order=str(at), log=NOON + at * 2_000 + 1)
+        for at in range(6)
+    ]
+    switches = sorted(
+        (rng.randrange(6), index, rng.randint(1, 3), rng.choice(("off", "shadow", "live", "live")), rng.randint(0, 5))
+        for index in range(rng.randint(0, 7))
+    )
+    return World(
+        definitions,
+        known,
+        SourceRules(),
+        tuple(entries),
+        ticks=frozenset(index for index in range(6) if rng.random() < 0.4),
+        later=(NOON + 30_000,),
+        switches=tuple(
+            (index, Switched("random", version, mode, NOON + at * 1_000)) for index, _, version, mode, at in switches
+        ),
+    )
