@@ -147,21 +147,21 @@ CREATE OR REPLACE VIEW ${database}.v_break_rates ${on_cluster}
     break_name  String COMMENT 'Name of the break in the definition',
     kind        String COMMENT 'missing_step, handoff_lost, feedback_not_asked, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned, forbidden, experience_balance or identity_conflict',
     journeys    UInt64 COMMENT 'Journeys of the version that started on that day, broken or not',
-    broken      UInt64 COMMENT 'of these, that had this break; withdrawn breaks and those that a person closed do not count',
+    broken      UInt64 COMMENT 'of these, that had this break; withdrawn ones and those that a person closed do not count',
     closed      UInt64 COMMENT 'of these, whose break a person closed, and that had no other of this name',
+    withdrawn   UInt64 COMMENT 'of these, whose break turned out never to have been, and that had no other of this name',
     rate        Float64 COMMENT 'broken / (journeys - closed); 0 where nothing is left'
 )
 AS SELECT
     definition, definition_version, mode, started_on, break_name, kind, any(all_journeys) AS journeys,
-    uniqExactIf(journey_id, counts) AS broken,
-    uniqExactIf(journey_id, is_closed) - uniqExactIf(journey_id, is_closed AND counts_too) AS closed,
+    countIf(is_broken) AS broken, countIf(is_closed AND NOT is_broken) AS closed,
+    countIf(NOT is_closed AND NOT is_broken) AS withdrawn,
     if(journeys > closed, broken / (journeys - closed), 0) AS rate
 FROM
 (
     SELECT
         j.definition AS definition, j.definition_version AS definition_version, j.mode AS mode, j.started_on AS started_on,
-        a.break_name AS break_name, a.kind AS kind, j.journey_id AS journey_id, a.reason = 'closed' AS is_closed,
-        a.reason != 'closed' AS counts, max(counts) OVER (PARTITION BY journey_id, break_name) AS counts_too,
+        a.break_name AS break_name, a.kind AS kind, a.is_closed AS is_closed, a.is_broken AS is_broken,
         d.journeys AS all_journeys
     FROM
     (
@@ -171,8 +171,12 @@ FROM
     ) AS j
     INNER JOIN
     (
-        SELECT journey_id, break_name, kind, reason FROM ${database}.v_alerts
-        WHERE scope = 'journey' AND state NOT IN ('withdrawn', 'moved')
+        SELECT
+            journey_id, break_name, kind, max(state != 'withdrawn' AND reason != 'closed') AS is_broken,
+            max(state != 'withdrawn' AND reason = 'closed') AS is_closed
+        FROM ${database}.v_alerts
+        WHERE scope = 'journey' AND state != 'moved'
+        GROUP BY journey_id, break_name, kind
     ) AS a ON a.journey_id = j.journey_id
     INNER JOIN
     (

@@ -172,6 +172,11 @@ def test_open_alerts_are_told_apart_by_what_they_are_about_and_by_mode(tables: T
     assert timeline == [(3,)], "neither what is tried nor what is about no customer"
 
 
+def again(number: int) -> dict[str, Any]:
+    """Of an alert about a journey that has one already."""
+    return {"journey_id": journey(number, offset=0).journey_id, "occurrence": 2}
+
+
 def test_rates_leave_out_what_was_withdrawn_and_what_a_person_closed(tables: Tables) -> None:
     tables.put(*[journey(number, offset=number) for number in range(1, 11)])
     tables.put(journey(11, offset=11, mode="shadow", definition="other"))
@@ -180,14 +185,17 @@ def test_rates_leave_out_what_was_withdrawn_and_what_a_person_closed(tables: Tab
         *(alert(3, offset=4), alert(3, "withdrawn", offset=5)),
         *(alert(4, offset=6), alert(4, "resolved", offset=7, reason="closed")),
         alert(5, offset=8, step="ready", break_name="ready"),
+        *(alert(6, offset=9), alert(6, "moved", offset=10)),
+        # A second occurrence: of what was withdrawn and of what was closed.
+        *(alert(7, "withdrawn", offset=11, **again(1)), alert(8, "resolved", offset=12, reason="closed", **again(2))),
     )
     found = tables.select(
-        "SELECT definition, mode, break_name, journeys, broken, closed, round(rate, 4) FROM DB.v_break_rates"
+        "SELECT definition, mode, break_name, journeys, broken, closed, withdrawn, round(rate, 4) FROM DB.v_break_rates"
         " ORDER BY break_name"
     )
     assert found == [
-        ("click_and_collect", "live", "paid", 10, 2, 1, round(2 / 9, 4)),
-        ("click_and_collect", "live", "ready", 10, 1, 0, 0.1),
+        ("click_and_collect", "live", "paid", 10, 2, 1, 1, round(2 / 9, 4)),
+        ("click_and_collect", "live", "ready", 10, 1, 0, 0, 0.1),
     ]
 
 

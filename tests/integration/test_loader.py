@@ -272,25 +272,28 @@ def test_rows_fit_the_tables(rig: Rig) -> None:
         assert [str(name) for (name,) in found.result_rows] == list(columns)
 
 
+@pytest.mark.timeout(600)
 def test_migrations_go_on_after_an_interruption_at_any_statement(rig: Rig) -> None:
+    """Views are alike, so of them every fifth."""
     target = Target(rig.address.database + "_again")
     database = ClickHouseDatabase(rig.client, target)
+    statements: list[str] = []
     try:
-        for stop_at in range(100):
+        migrate(database, target, before=statements.append)
+        assert migrate(database, target) == []
+        for stop_at, stopped in enumerate(statements):
+            if stopped.startswith("CREATE OR REPLACE VIEW") and stop_at % 5:
+                continue
             rig.client.command(f"DROP DATABASE IF EXISTS {target.database} SYNC")
-            seen: list[str] = []
+            left = iter(range(stop_at))
 
-            def interrupt(statement: str, seen: list[str] = seen, stop_at: int = stop_at) -> None:
-                if len(seen) == stop_at:
+            def interrupt(statement: str, left: Iterator[int] = left) -> None:
+                if next(left, None) is None:
                     raise Killed(statement)
-                seen.append(statement)
 
-            try:
+            with pytest.raises(Killed):
                 migrate(database, target, before=interrupt)
-                break
-            except Killed:
-                migrate(database, target)
-                assert migrate(database, target) == []
-        assert len(database.applied()) == len(shipped())
+            migrate(database, target)
+            assert len(database.applied()) == len(shipped())
     finally:
         rig.client.command(f"DROP DATABASE IF EXISTS {target.database} SYNC")
