@@ -264,7 +264,9 @@ def _touchpoint(
         source=sent.emitter,
         place=sent.place,
         name=name,
-        channel=channel or CHANNEL_OF_EMITTER.get(sent.emitter.partition("-")[0]) or rules.known.get(name, Declared()).channel,
+        channel=channel
+        or CHANNEL_OF_EMITTER.get(sent.emitter.partition("-")[0])
+        or rules.known.get(name, Declared()).channel,
         occurred_at_sent=occurred_at,
         occurred_at=occurred_at,
         sent_at=sent.sent_at if sent.sent_at is not None else own_sent_at,

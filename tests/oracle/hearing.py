@@ -18,15 +18,8 @@ Span = tuple[int, int]
 
 def entry_of(watched: Iterable[Watched], source: str) -> Watched | None:
     """The entry under which the source is watched, a name before a form."""
-    fitting = [one for one in watched if _fits(one.form, source)]
+    fitting = [one for one in watched if one.fits(source)]
     return min(fitting, key=lambda one: "{" in one.form, default=None)
-
-
-def _fits(form: str, source: str) -> bool:
-    before, brace, rest = form.partition("{")
-    if not brace:
-        return source == form
-    return re.fullmatch(re.escape(before) + ".+" + re.escape(rest.partition("}")[2]), source) is not None
 
 
 def linked(form: str, members: Sequence[Touchpoint]) -> str | None:

@@ -146,6 +146,13 @@ class Watched:
     catches_up: int
     hours: Hours | None = None
 
+    def fits(self, source: str) -> bool:
+        before, brace, rest = self.form.partition("{")
+        after = rest.partition("}")[2]
+        if not brace:
+            return source == self.form
+        return len(source) > len(before + after) and source.startswith(before) and source.endswith(after)
+
 
 ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE, "callback_made": 15 * MINUTE}
 SHIPPED_LATE: Final = {name: Declared(arrives_within=late) for name, late in ARRIVES_WITHIN.items()}

@@ -224,13 +224,15 @@ class Oracle:
     def __init__(self, found: World) -> None:
         self._found, self.hearing = found, hearing_of(found)
         self.rules = {one.version: restated(one, found.catalogue) for one in found.definitions}
-        self._touchpoints = [touchpoint(entry) for entry in found.arrivals]
+        self.touchpoints = [touchpoint(entry) for entry in found.arrivals]
 
-    def wanted(self, arrived: int, w: int) -> Wanted:
-        """Of the first `arrived` touchpoints and what was switched before the next one, at W."""
-        switches = tuple(one for index, one in self._found.switches if index < arrived)
+    def wanted(self, arrived: int, w: int, *, switched: bool = True) -> Wanted:
+        """Of the first `arrived` touchpoints and what was switched before the next one, at W. Not `switched`: as if
+        nobody had switched anything.
+        """
+        switches = tuple(one for index, one in self._found.switches if index < arrived and switched)
         book = Rulebook(tuple(self.rules.values()), switches, self.hearing.judged)
-        everything = self._touchpoints[:arrived]
+        everything = self.touchpoints[:arrived]
         own = [x for x in everything if x.user in (None, OWNER)]
         keyed: dict[tuple[str, str], list[Touchpoint]] = {}
         for x in everything:
@@ -255,8 +257,7 @@ def switched_world(rng: Random) -> World:
         for version in (1, 2, 3)
     )
     entries = [
-        touch(START, NOON + at * 1_000, tid=f"t{at}", order=str(at), log=NOON + at * 2_000 + 1)
-        for at in range(6)
+        touch(START, NOON + at * 1_000, tid=f"t{at}", order=str(at), log=NOON + at * 2_000 + 1) for at in range(6)
     ]
     switches = sorted(
         (rng.randrange(6), index, rng.randint(1, 3), rng.choice(("off", "shadow", "live", "live")), rng.randint(0, 5))

@@ -8,6 +8,7 @@ from typing import Final
 
 from tests.oracle.attribution import Attributed, customer_of
 from tests.oracle.usable import CONTACTS, Identifier
+from tests.simulated.cover_worlds import OF_THE_WORLDS
 from tests.simulated.expected import Expected
 from tests.simulated.laws import new_records
 from tests.simulated.log import Logs, Record
@@ -52,7 +53,7 @@ OF_THE_LOGS: Final = (
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
 OF_LONG_ONES: Final = ("links forgotten",)
-ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_LONG_ONES)
+ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_LONG_ONES, *OF_THE_WORLDS)
 
 
 def of_the_set(expected: Expected) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 from schemas.records import SourceState
@@ -17,7 +18,8 @@ from tests.oracle.alert_table import check_changes
 from tests.oracle.fold import BreakFound
 from tests.oracle.hearing import entry_of
 from tests.oracle.report import Report
-from tests.simulated.breaks import OWNER, Oracle, Wanted, Word, World, hearing_of
+from tests.simulated.breaks import OWNER, Oracle, Wanted, Word, World, hearing_of, world
+from tests.simulated.cover_worlds import of_the_world
 
 Alerts = dict[tuple[int, str, str, int], str]
 """Version, anchor, break, occurrence -> state."""
@@ -171,12 +173,15 @@ def told(oracle: Oracle, outcome: Outcome) -> list[str]:
 
 
 class Player:
-    """Plays a world record by record; `difference` is where product and oracle part."""
+    """Plays a world record by record; `difference` is where product and oracle part. `words`: what people said that
+    changed an alert.
+    """
 
     def __init__(self, found: World) -> None:
         self._found, self._track, self._outcome = found, stage(found), Outcome()
         self._writer, self._played, self._oracle = Writer(found), 0, Oracle(found)
         self._closed: set[tuple[int, str, str, int]] = set()
+        self.words: set[str] = set()
 
     def _play(self) -> None:
         for record in self._writer.log.records[self._played :]:
@@ -225,6 +230,7 @@ class Player:
         if was == "firing" or (was == "acknowledged" and word.closes):
             wants = ["resolved" if word.closes else "acknowledged"]
             self._closed |= {key} if word.closes else set()
+            self.words.add("closed" if word.closes else "acknowledged")
         else:
             wants = []
         self._writer.say(word)
@@ -236,3 +242,12 @@ class Player:
 def difference(found: World) -> str | None:
     """The first tick at which the product and the oracle disagree."""
     return Player(found).difference()
+
+
+def judge_world(seed: int) -> set[str]:
+    """What the random world was about. Raises AssertionError when product and oracle disagree."""
+    found = world(Random(seed))
+    player = Player(found)
+    text = player.difference()
+    assert text is None, text
+    return set(of_the_world(found, player.words))

@@ -1,0 +1,108 @@
+"""What a random world was about: which rules of docs/journeys.md and docs/sources.md it came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.oracle.fold import Outcome, fold, on_time
+from tests.oracle.rules import Definition
+from tests.simulated.breaks import Oracle, World
+from tests.simulated.drawn import SHAPES
+
+OF_THE_FOLD: Final = (
+    *(f"a break {kind}" for kind in (*SHAPES, "missing_step", "feedback_not_asked")),
+    *(f"a break {kind} in open hours" for kind in ("abandoned", "failure_event", "feedback_not_asked")),
+    "a balance that recovered",
+    "a step of several times",
+    "a step not often enough",
+    "an excused step",
+    "an excused step that was late",
+    "a journey that weight began",
+    "a journey without steps",
+    "a break of which nobody is told",
+)
+OF_THE_SOURCES: Final = (
+    "a silence that is over",
+    "a silence that lasts",
+    "a silence in open hours",
+    "a break that a source holds back",
+    "a break after its source was silent",
+)
+OF_THE_PEOPLE: Final = (
+    "a journey that is off",
+    "a journey in the shadow",
+    "two versions at once",
+    "a switch that reaches back",
+    "an alert acknowledged",
+    "an alert closed",
+)
+OF_THE_WORLDS: Final = (*OF_THE_FOLD, *OF_THE_SOURCES, *OF_THE_PEOPLE)
+
+
+def of_the_world(found: World, states: set[str]) -> Iterator[str]:
+    """`states`: those that alerts had after what people said."""
+    oracle, w = Oracle(found), found.later[-1]
+    wanted = oracle.wanted(len(found.arrivals), w)
+    for (version, _), (members, outcome, mode) in wanted.items():
+        rule = oracle.rules[version]
+        yield from _of_the_fold(rule, outcome)
+        if mode == "shadow":
+            yield "a journey in the shadow"
+        alone = fold(rule, [x for x in oracle.touchpoints if x.touchpoint_id in members], w, on_time)
+        if alone is not None and alone.breaks != outcome.breaks:
+            yield "a break that a source holds back"
+    yield from _of_the_sources(found, oracle, w)
+    yield from _of_the_people(found, oracle, states)
+
+
+def _of_the_fold(rule: Definition, outcome: Outcome) -> Iterator[str]:
+    hours = {one.name: one.hours for one in rule.steps} | {one.name: one.hours for one in rule.abandoned}
+    hours |= {one.name: one.hours for one in rule.suspicions}
+    for one in outcome.breaks:
+        yield f"a break {one.kind}"
+        if hours.get(one.name) is not None:
+            yield f"a break {one.kind} in open hours"
+        if one.kind == "experience_balance" and one.cleared_at is not None:
+            yield "a balance that recovered"
+        if rule.monitored(one.name):
+            yield "a break of which nobody is told"
+    for step in rule.steps:
+        said = outcome.steps[step.name]
+        if step.times > 1:
+            yield "a step of several times" if said.status == "reached" else "a step not often enough"
+        if step.excused_by and said.status == "skipped":
+            yield "an excused step"
+            if any(one.name == step.name for one in outcome.breaks):
+                yield "an excused step that was late"
+    if rule.start.weighted:
+        yield "a journey that weight began"
+    if not rule.steps:
+        yield "a journey without steps"
+
+
+def _of_the_sources(found: World, oracle: Oracle, w: int) -> Iterator[str]:
+    over = False
+    for entry, source in [(one, name) for name in found.spans for one in oracle.hearing.watched if one.fits(name)]:
+        for silence in oracle.hearing.silences(entry, source, w):
+            over = over or silence.until is not None
+            yield "a silence that lasts" if silence.until is None else "a silence that is over"
+            if entry.hours is not None:
+                yield "a silence in open hours"
+    waited = (one for _, outcome, _ in oracle.wanted(len(found.arrivals), w).values() for one in outcome.breaks)
+    if over and any(one.due_at is not None for one in waited):
+        yield "a break after its source was silent"
+
+
+def _of_the_people(found: World, oracle: Oracle, states: set[str]) -> Iterator[str]:
+    yield from (f"an alert {state}" for state in states)
+    count, w = len(found.arrivals), found.later[-1]
+    there = oracle.wanted(count, w)
+    if len({version for version, _ in there}) > 1:
+        yield "two versions at once"
+    always = oracle.wanted(count, w, switched=False)
+    if always.keys() - there.keys():
+        yield "a journey that is off"
+    for index, one in found.switches:
+        if any(x.occurred_at >= one.from_at for x in oracle.touchpoints[:index] if x.name == "s"):
+            yield "a switch that reaches back"
