@@ -104,8 +104,8 @@ def acknowledge(
     """Say that somebody looks after it: it stays open, and is not told again."""
     if (alert is None) == (incident is None):
         raise Unclear("say which: ALERT, or --incident NAME; `touchline alerts list` shows both")
+    form = _word(by, reason)
     with _client() as client:
-        form = _word(by, reason)
         if incident is not None:
             answered = client.say_of_incident(incident, form)
         else:

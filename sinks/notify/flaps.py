@@ -21,6 +21,11 @@ class Flaps:
     def __init__(self, database: Database, policy: Flapping) -> None:
         self._db = database
         self._policy = policy
+        self._count = 0
+
+    def begin(self) -> None:
+        """At the beginning of a batch."""
+        (self._count,) = self._db.one("SELECT count(*) FROM flap")
 
     def of(self, key: str, now: int) -> Flap:
         return settled(self._read(key), now, self._policy)
@@ -29,10 +34,13 @@ class Flaps:
         """After a change, as it is now."""
         before = self._read(key)
         after = turned(before, is_open, now, self._policy)
-        if after != before and (before != Flap() or self._has_room()):
-            self._write(key, after)
+        if after == before:
             return after
-        return after if after == before else Flap()
+        if before == Flap() and self._count >= FLAPS_MAX:
+            return Flap()
+        self._count += before == Flap()
+        self._write(key, after)
+        return after
 
     def tell(self, key: str, flap: Flap) -> None:
         """Somebody was told that it flaps."""
@@ -54,9 +62,6 @@ class Flaps:
     def forget(self, now: int) -> None:
         kept = max(duration_ms(self._policy.within), duration_ms(self._policy.steady_for))
         self._db.run("DELETE FROM flap WHERE NOT is_flapping AND turned_at < ?", now - kept)
-
-    def _has_room(self) -> bool:
-        return int(self._db.one("SELECT count(*) FROM flap")[0]) < FLAPS_MAX
 
     def _read(self, key: str) -> Flap:
         row = self._db.one("SELECT is_open, begins, turned_at, is_flapping, is_told FROM flap WHERE key = ?", key)

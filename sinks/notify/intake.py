@@ -47,6 +47,7 @@ class Intake:
 
     def begin(self, now: int) -> None:
         self.board.begin()
+        self.flaps.begin()
         self._quiet = replace(self._rules, silences=self.silences.standing(now))
 
     def take(self, alert: Alert, now: int, changed: list[str], *, is_new: bool = True) -> Decision:
