@@ -247,6 +247,7 @@ MOVES: Final = st.one_of(
         st.integers(1, 3),
         st.sampled_from(("firing", "resolved", "withdrawn", "acknowledged", "firing", "resolved")),
     ),
+    st.tuples(st.just("move"), st.integers(1, 3), st.sampled_from(("leaves first", "comes first"))),
     st.tuples(st.just("wait"), st.integers(0, 20), st.just("")),
     st.tuples(st.just("silence"), st.integers(1, 40), st.sampled_from(("paid", "ready"))),
     st.tuples(st.just("unsilence"), st.just(0), st.just("")),
@@ -262,16 +263,21 @@ def test_after_all_holds_ended_what_was_told_last_is_the_truth(moves: list[tuple
         desk = Desk(Path(directory) / "o.sqlite", Quiet(windows=Windows({"release": WINDOW}), flapping=POLICY))
         truth: dict[int, str] = {}
         silenced: dict[str, tuple[str, int]] = {}
+        heirs: dict[int, dict[str, str]] = {}
         for what, number, word in moves:
             match what:
                 case "alert":
                     if (word == "firing") == (truth.get(number, "resolved") in ("firing", "acknowledged")):
                         continue  # As the table of journeys.md: it begins when it is over, and the rest while open.
                     rows, broken = desk.rows(), NAMES[number]
-                    desk.take(number, word, break_name=broken, acknowledged_by="anna" if word[0] == "a" else None)
+                    by = "anna" if word == "acknowledged" else None
+                    desk.take(number, word, break_name=broken, acknowledged_by=by, **heirs.get(number, {}))
                     truth[number] = word
                     if any(name == broken and desk.now < until for name, until in silenced.values()):
                         assert desk.rows() == rows, "somebody was told during a silence"
+                case "move":
+                    if truth.get(number) == "firing":
+                        move(desk, number, heirs, leaves_first=word == "leaves first")
                 case "wait":
                     desk.wait(number * MINUTE)
                 case "silence":
@@ -288,6 +294,15 @@ def test_after_all_holds_ended_what_was_told_last_is_the_truth(moves: list[tuple
             desk.wait(3 * HOUR)
         check_last_words(desk, truth)
         desk.outbox.close()
+
+
+def move(desk: Desk, number: int, heirs: dict[int, dict[str, str]], leaves_first: bool) -> None:
+    """To another customer, whose partition may be read before or after."""
+    former = heirs.get(number, {})
+    heirs[number] = {"alert_id": f"{former.get('alert_id', '')}heir {number}", "continues": "the former"}
+    steps = [("moved", former), ("firing", heirs[number])]
+    for state, who in steps if leaves_first else reversed(steps):
+        desk.take(number, state, break_name=NAMES[number], **who)
 
 
 def check_last_words(desk: Desk, truth: dict[int, str]) -> None:
