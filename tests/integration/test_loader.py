@@ -21,7 +21,19 @@ from sinks.clickhouse.view_builder import deployment_views
 from sinks.log_reader import Partition
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until
-from tests.sink_records import alert, attach, customer, dead_letter, detach, journey, resolved, tick
+from tests.sink_records import (
+    about_source,
+    acknowledged,
+    alert,
+    attach,
+    customer,
+    dead_letter,
+    detach,
+    journey,
+    resolved,
+    switched,
+    tick,
+)
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(120)
@@ -39,19 +51,26 @@ def rig(kafka: str, clickhouse: RunningClickHouse, topic_prefix: str) -> Iterato
 def test_each_record_is_one_row_in_its_table_and_shows_once(rig: Rig) -> None:
     rig.produce("touchpoints", [resolved(n) for n in range(20)] + [tick(1)])
     rig.produce("touchpoints", [resolved(n, partition=1) for n in range(20, 30)], partition=1)
+    for partition in range(2):  # What people say goes to every partition, and to that of the customer.
+        rig.produce("touchpoints", [switched(7, ordinal=partition), acknowledged(1, offset=8)], partition=partition)
     rig.produce("journeys", [journey(1, offset=1), journey(1, offset=2, status="succeeded")])
     rig.produce("alerts", [alert(1, offset=5), alert(1, "resolved", offset=9), alert(2, offset=10)])
+    rig.produce("alerts", [about_source(3, "till-7", offset=3)])
     rig.produce("dead_letters", [dead_letter(1)])
     loader = rig.loader()
     until(lambda: rig.count("touchpoints") == 30 and rig.count("dead_letters") == 1, "30 touchpoints", work=loader.step)
-    until(lambda: rig.count("alerts") == 3 and rig.count("journeys") > 0, "alerts, journeys", work=loader.step)
+    until(lambda: rig.count("alerts") == 4 and rig.count("journeys") > 0, "alerts, journeys", work=loader.step)
     assert rig.count("v_touchpoints") == 30
     assert rig.select("SELECT status FROM v_journeys_now") == [("succeeded",)]
     assert sorted(rig.select("SELECT state, anchor FROM v_alerts")) == [
         ("firing", "order_id:2"),
+        ("firing", "source:till-7"),
         ("resolved", "order_id:1"),
     ]
     assert rig.select("SELECT anchor FROM v_broken_journeys_now") == [("order_id:2",)]
+    assert rig.select("SELECT source, entry FROM v_sources_silent") == [("till-7", "till-{store_id}")]
+    until(lambda: rig.count("definition_modes") >= 2, "a switch of each partition", work=loader.step)
+    assert rig.select("SELECT version, mode, decided_by FROM definition_modes FINAL") == [(1, "live", "anna")]
     assert not loader.unready()
 
 
