@@ -16,12 +16,12 @@ from clickhouse_connect.driver.client import Client
 
 from schemas.control import control_headers
 from schemas.control_records import Beat
-from schemas.definition import Definition
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.fast import encode, fast_type
 from schemas.identifiers import partition_of
 from schemas.identity_files import load_identity_rules
 from schemas.identity_reader import IdentityReader, IdentitySecrets
+from schemas.sources_files import load_sources
 from schemas.topics import PARTITIONS
 from sinks.clickhouse.batch import DECODERS, build
 from sinks.clickhouse.store import ClickHouseStore
@@ -38,13 +38,14 @@ CATALOGUE: Final = load_catalogue(Path("touchpoints.yaml"))
 READER: Final = IdentityReader(
     load_identity_rules(Path("identity.yaml")), IdentitySecrets(PERSONAL_KEY.encode(), PROOF_SECRET.encode())
 )
+SOURCES: Final = load_sources(Path("sources.yaml"), CATALOGUE)
 BROWSERS: Final = ("web", "app")
 _beat = fast_type(Beat)
 
 
-def product(definitions: Sequence[Definition] | None = None) -> Product:
-    found = load_definitions(Path("journeys"), CATALOGUE) if definitions is None else definitions
-    return Product(found, CATALOGUE, SECRET, "simulation", 72 * HOUR, reader=READER)
+def product() -> Product:
+    found = load_definitions(Path("journeys"), CATALOGUE)
+    return Product(found, CATALOGUE, SECRET, "simulation", 72 * HOUR, reader=READER, sources=SOURCES)
 
 
 class Deployment:
