@@ -76,7 +76,7 @@ def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
             places.clickhouse_host, places.clickhouse_port, places.bi_user, places.bi_password, DATABASE
         )
         alerts_topic = settings.topic_prefix + "alerts"
-        results = read_results(door, stack.kafka_options(), alerts_topic, wish.directory, progress)
+        results = read_results(door, stack.kafka_options(), alerts_topic, wish.directory, len(script.plans), progress)
         counts = _counts(stack)
         (wish.directory / "results" / "counts.json").write_text(json.dumps(counts, indent=1) + "\n")
         write_lines(wish.directory / "results" / "notifications.jsonl", list(receiver.notifications.values()))
