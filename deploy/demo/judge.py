@@ -247,8 +247,11 @@ def _teller(name: str) -> str:
 
 
 def _excused(alert: Row, late: Iterable[Plan]) -> bool:
-    """A withdrawal is right when a touchpoint of the journey arrived after cause + grace."""
-    return any(plan.arrives_at > alert["cause_at"] + GRACE_MS for plan in late)
+    """A withdrawal is right when a touchpoint of the journey arrived after cause + grace, or after it had fired: what
+    comes later may be known before, through another partition.
+    """
+    since = min(alert["cause_at"] + GRACE_MS, alert["fired_at"])
+    return any(plan.arrives_at > since for plan in late)
 
 
 # -- alerts about no customer -----------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ KEPT: Final = {
             "break_name",
             "anchor",
         ),
-        *("cause_at", "due_at", "cause_log_time", "kafka_offset", "kafka_timestamp"),
+        *("cause_at", "due_at", "fired_at", "cause_log_time", "kafka_offset", "kafka_timestamp"),
     ),
 }
 SLICED: Final = ("touchpoints", "journeys")
