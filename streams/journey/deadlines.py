@@ -35,8 +35,8 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
     start = run.start
     if start is None:
         return False, None, ()
-    held: list[Held] = []
-    awaits = definition.awaits if holds.places else {}
+    awaits = definition.awaits if holds.places else None
+    held: Sequence[Held] = ()
     limit = start.occurred_at + definition.lifetime_ms
     expired = w > limit
     missed, first = 0, None
@@ -51,13 +51,13 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             if due > limit:
                 continue
             fire = due + delay_ms
-            is_judged = run.missed >> index & 1
-            if w >= fire and (known or is_judged):
-                forms = awaits.get(definition.steps[index].name) if awaits else None
-                if forms and (found := holds.holding(forms, run, fire, w)):
-                    held.extend(found)
-                else:
-                    missed |= 1 << index
+            if w >= fire and (known or run.missed >> index & 1):
+                if awaits:
+                    since = fire if run.missed >> index & 1 else max(fire, run.max_log)
+                    if found := holds.holding(awaits.get(definition.steps[index].name, ()), run, since, w):
+                        held = (*held, *found)
+                        continue
+                missed |= 1 << index
                 continue
             fire = max(fire, run.max_log)
             if first is None or fire < first:
@@ -68,15 +68,14 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             if tally is None or tally.pending is None:
                 continue
             fire, cause_at = tally.pending.due_at + rule.delay_ms, tally.pending.cause_at
-            is_judged = tally.judged == cause_at
-            if w >= fire and (w >= run.max_log or is_judged):
-                forms = awaits.get(rule.name) if awaits else None
-                if forms and (found := holds.holding(forms, run, fire, w)):
-                    held.extend(found)
-                    tally.judged = None
-                else:
-                    missed |= 1 << rule.bit
-                    tally.judged = cause_at
+            if w >= fire and (w >= run.max_log or tally.judged == cause_at):
+                if awaits:
+                    since = fire if tally.judged == cause_at else max(fire, run.max_log)
+                    if found := holds.holding(awaits.get(rule.name, ()), run, since, w):
+                        held, tally.judged = (*held, *found), None
+                        continue
+                missed |= 1 << rule.bit
+                tally.judged = cause_at
                 continue
             tally.judged = None
             fire = max(fire, run.max_log)
@@ -88,20 +87,24 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
         if len(ripe) < len(run.late):
             soonest = min(late.ripe_at for late in run.late if late.ripe_at > w)
             first = soonest if first is None else min(first, soonest)
-        if ripe and awaits:
-            ripe = tuple(late for late in ripe if not _is_held(late, awaits, holds, run, w, held))
+        if awaits:  # What would have been in time may still be under way: it waits for the same sources.
+            ripe, found = _let_pass(ripe, awaits, run, w, holds)
+            held = (*held, *found)
     changed = missed != run.missed or ripe != run.ripe or (expired is not run.expired and run.ended_at is None)
     run.missed, run.ripe, run.expired = missed, ripe, expired
     return changed, first, held
 
 
-def _is_held(
-    late: Late, awaits: Mapping[str, tuple[SourceForm, ...]], holds: Holds, run: Run, w: int, held: list[Held]
-) -> bool:
-    """What was settled late waits for the same sources: what would have been in time may still be under way."""
-    found = holds.holding(awaits.get(late.finding.name, ()), run, late.ripe_at, w)
-    held.extend(found)
-    return bool(found)
+def _let_pass(
+    ripe: tuple[Late, ...], awaits: Mapping[str, tuple[SourceForm, ...]], run: Run, w: int, holds: Holds
+) -> tuple[tuple[Late, ...], list[Held]]:
+    passed, held = list[Late](), list[Held]()
+    for late in ripe:
+        found = holds.holding(awaits.get(late.finding.name, ()), run, late.ripe_at, w)
+        held.extend(found)
+        if not found:
+            passed.append(late)
+    return tuple(passed), held
 
 
 def next_look(definition: CompiledDefinition, run: Run, deadline: int | None, firing: bool) -> int | None:
