@@ -85,6 +85,29 @@ def test_the_table(heard: Heard, count: int, reason: str, after: Heard) -> None:
     assert reason in INCIDENT_REASONS
 
 
+@pytest.mark.parametrize(
+    ("heard", "count", "acknowledged", "reason", "after"),
+    [
+        (Heard(), 2, 2, "acknowledged", Heard(True, 1, 0, is_acknowledged=True)),
+        (Heard(True, 1, 1), 2, 1, "no_threshold", Heard(True, 1, 1)),
+        (Heard(True, 1, 1), 2, 2, "acknowledged", Heard(True, 1, 0, is_acknowledged=True)),
+        (Heard(True, 1, 0, is_acknowledged=True), 200, 200, "no_threshold", Heard(True, 1, 0, is_acknowledged=True)),
+        (Heard(True, 1, 0, is_acknowledged=True), 3, 2, "grew", Heard(True, 1, 1)),
+        (Heard(True, 1, 1), 200, 195, "no_threshold", Heard(True, 1, 1)),
+        (Heard(True, 1, 1), 200, 190, "grew", Heard(True, 1, 10)),
+        (Heard(True, 1, 0, is_acknowledged=True), 0, 0, "resolved", Heard(False, 1, 0)),
+        (Heard(True, 1, 1, is_flapping=True), 1, 0, "grew", Heard(True, 1, 1)),
+        (Heard(True, 1, 1, is_flapping=True), 1, 1, "acknowledged", Heard(True, 1, 0, is_acknowledged=True)),
+        (Heard(True, 1, 1, is_flapping=True), 0, 0, "resolved", Heard(False, 1, 0)),
+    ],
+)
+def test_those_that_somebody_looks_after_are_not_told_again(
+    heard: Heard, count: int, acknowledged: int, reason: str, after: Heard
+) -> None:
+    step = advance(heard, count, acknowledged)
+    assert (step.reason, step.after) == (reason, after)
+
+
 @given(st.lists(st.integers(0, 20_000), max_size=40))
 def test_a_route_hears_beginning_growth_and_end_in_turn(counts: list[int]) -> None:
     heard, news = Heard(), []
@@ -298,6 +321,40 @@ def test_a_file_of_the_first_format_goes_on(tmp_path: Path) -> None:
         outbox = Outbox(path, [webhook])
         assert [tuple(found) for found in outbox.due(webhook.key, 4, 9)] == [(7, "d", "d.1.firing", b"{}", 1, 2, 3)]
         outbox.close()
+
+
+SECOND_FORMAT = """
+CREATE TABLE told (dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL) STRICT;
+CREATE TABLE incident (key TEXT PRIMARY KEY, labels BLOB NOT NULL, step TEXT, count INTEGER NOT NULL,
+    peak INTEGER NOT NULL, opened_at INTEGER NOT NULL, closed_at INTEGER, line TEXT NOT NULL) STRICT;
+CREATE TABLE open_alert (dedup_key TEXT PRIMARY KEY, incident TEXT NOT NULL, alert_id TEXT NOT NULL,
+    anchor TEXT NOT NULL, cause_at INTEGER NOT NULL, line TEXT NOT NULL) STRICT;
+CREATE TABLE heard (route TEXT NOT NULL, incident TEXT NOT NULL, is_open INTEGER NOT NULL, round INTEGER NOT NULL,
+    reached INTEGER NOT NULL, changes INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL DEFAULT 0,
+    refresh_at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (route, incident)) STRICT;
+PRAGMA user_version = 2
+"""
+
+
+def test_what_was_open_in_a_file_of_the_second_format_is_acknowledged_and_ends(tmp_path: Path) -> None:
+    found = alert(1, offset=1)
+    labels = labels_of(found)
+    old_labels = labels.model_dump_json(exclude={"scope"}).encode()
+    with sqlite3.connect(path := tmp_path / "o.sqlite") as old:
+        old.executescript(SECOND_FORMAT)
+        old.execute("INSERT INTO told VALUES (?, 'firing', 1, 1)", (found.dedup_key,))
+        old.execute("INSERT INTO incident VALUES (?, ?, 'paid', 1, 1, 5, NULL, 'x')", (labels.key(), old_labels))
+        row = (found.dedup_key, labels.key(), found.alert_id, found.anchor, found.cause_at, "x")
+        old.execute("INSERT INTO open_alert VALUES (?, ?, ?, ?, ?, ?)", row)
+        old.execute("INSERT INTO heard VALUES (?, ?, 1, 1, 1, 1, 1, 0)", (SLACK.key, labels.key()))
+    old.close()
+    told = Hearing(path)
+    told.take([alert(1, "acknowledged", offset=2, acknowledged_by="anna")])
+    told.outbox.close()
+    told = Hearing(path)
+    told.take([alert(1, "resolved", offset=3)])
+    assert told.news() == [("acknowledged", 1), ("resolved", 0)]
 
 
 def test_a_file_of_a_later_format_is_refused(tmp_path: Path) -> None:
