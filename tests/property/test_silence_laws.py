@@ -128,7 +128,7 @@ def schedule(rng: Random, partitions: int) -> list[Partition]:
         at = rng.randrange(80)
         while at < END:
             found[rng.randrange(partitions)].heard[source].append(at)
-            at += rng.choice((0, 1, 2, 3, 5, 20, 39, 40, 41, 55, 120))
+            at += rng.choice((0, 1, 2, 3, 5, 15, 20, 39, 40, 41, 55, 120))
     return found
 
 
