@@ -84,7 +84,8 @@ class Hearing:
             if first > until:
                 break
             if found and first - found[-1][1] <= entry.silent_after // GAP:
-                first = found.pop()[0]
+                first, before = found.pop()
+                last = max(before, last)
             found.append((first, min(last, until)))
         return found
 

@@ -61,6 +61,16 @@ def test_ticks_with_fewer_rounds_break_the_law(broken: Weaker) -> None:
         hunt()
 
 
+@pytest.mark.parametrize("broken", ["sources never quiet", "silent for good"])
+def test_a_clock_that_hides_silences_breaks_the_law(broken: Weaker) -> None:
+    def hunt() -> None:
+        for seed in range(WORLDS_MAX):
+            judge_attribution(seed, None, broken)
+
+    with pytest.raises(AssertionError, match=r"source|till-|crm"):
+        hunt()
+
+
 @pytest.mark.parametrize("broken", ["never judged again", "last arrival wins"])
 def test_a_graph_that_answers_otherwise_breaks_the_law(broken: Weaker) -> None:
     def hunt() -> None:

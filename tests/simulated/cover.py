@@ -10,8 +10,8 @@ from tests.oracle.attribution import Attributed, customer_of
 from tests.oracle.usable import CONTACTS, Identifier
 from tests.simulated.cover_worlds import OF_THE_WORLDS
 from tests.simulated.expected import Expected
-from tests.simulated.laws import new_records
 from tests.simulated.log import Logs, Record
+from tests.simulated.seen import new_records
 
 OF_THE_SET: Final = (
     "a contact crowded by users",
@@ -50,6 +50,10 @@ OF_THE_LOGS: Final = (
     "a touchpoint in a foreign partition",
     "a duplicate",
     "a dead letter",
+    "a broken contract",
+    "a touchpoint that is ignored",
+    "a source heard",
+    "a source that fell silent",
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
 OF_LONG_ONES: Final = ("links forgotten",)
@@ -138,7 +142,7 @@ def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str
     raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
     for partition in range(partitions):
         for _, body in new_records(logs.read("touchpoints", partition)):
-            if body["type"] == "attach" and body["moved_from"] is not None:
+            if body["type"] == "attach" and body.get("moved_from") is not None:
                 control = raw[body["at"][1]][body["at"][2]].header("control")
                 if control == b"naming":
                     yield "a move by naming"
@@ -148,11 +152,18 @@ def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str
                     yield "a key that moved"
     if _named_anew(record for partition in range(12) for record in logs.read("identities", partition)):
         yield "a contact named anew"
+    if any(tally.heard.keys() & {"crm", "till-1", "till-2"} for tally in expected.tallies):
+        yield "a source heard"
+    alerts = (json.loads(record.value) for partition in range(12) for record in logs.read("alerts", partition))
+    if any(body["kind"] == "silent_source" for body in alerts):
+        yield "a source that fell silent"
     for tally in expected.tallies:
         counted = (
             (tally.forwarded, "a touchpoint in a foreign partition"),
             (tally.duplicates, "a duplicate"),
             (tally.dead_letters, "a dead letter"),
+            (tally.violations, "a broken contract"),
+            (tally.suppressed, "a touchpoint that is ignored"),
         )
         yield from (name for count, name in counted if count)
 

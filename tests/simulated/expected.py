@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol
 from zlib import crc32
 
 from tests.oracle.attribution import Attribution, attribute
-from tests.oracle.decode import Touchpoint
+from tests.oracle.decode import Broken, Suppressed, Touchpoint, check_catalogue
 from tests.oracle.links import Decided, decided_of
 from tests.oracle.usable import BUSINESS, KINDS, Rules, cleaned, usable
 
@@ -29,7 +29,9 @@ class Raw(Protocol):
 
 @dataclass
 class Tally:
-    """What one partition of raw must have counted."""
+    """What one partition of raw must have counted. `heard`: log times by source, of what was read here first;
+    `violations`: log times by touchpoint.
+    """
 
     read: int = 0
     resolved: int = 0
@@ -37,6 +39,12 @@ class Tally:
     dead_letters: int = 0
     forwarded: int = 0
     too_late: int = 0
+    suppressed: int = 0
+    heard: dict[str, list[int]] = field(default_factory=dict)
+    violations: dict[str, list[int]] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
 
 @dataclass(frozen=True)
@@ -106,9 +114,20 @@ def _read(partition: int, partitions: int, records: Iterable[Raw], rules: Rules)
         elif "control" in headers:
             continue
         tally.read += 1
+        if "control" not in headers:
+            tally.heard.setdefault(headers.get("source", b"kafka").decode(), []).append(log_time)
         body = _body(record.value)
         if body is None:
             tally.dead_letters += 1
+            continue
+        try:
+            check_catalogue(body["name"], body.get("properties", {}), rules)
+        except Broken:
+            tally.dead_letters += 1
+            tally.violations.setdefault(body["name"], []).append(log_time)
+            continue
+        except Suppressed:
+            tally.suppressed += 1
             continue
         x = _touchpoint(record.value, body, headers, log_time, rules)
         if crc32(_routing(x).encode()) % partitions != partition:

@@ -34,7 +34,13 @@ NAMES: Final = (
     "picked_up",
     "order_cancelled",
     "signed_out",
+    "heartbeat",
+    "surveyed",
 )
+IGNORED: Final = "heartbeat"
+SURVEY: Final = "surveyed"
+"""It must carry an integer `grade`; that is its contract."""
+SOURCES: Final = (b"web", b"web", b"crm", b"till-1", b"till-2")
 RAW: Final = "touchpoints.raw"
 BAD: Final = (b"{", b"[]", b'{"message_id": 7}', b'{"format_version": 1, "message_id": "m", "name": "x"}')
 Headers = tuple[tuple[str, bytes], ...]
@@ -140,15 +146,17 @@ def _touchpoint(rng: Random, number: int, now: int, of: Shape, rules: Rules, wor
     body: dict[str, Any] = {
         "format_version": 1,
         "message_id": f"{world}m{number}",
-        "name": rng.choices(NAMES, (8, 3, 3, 2, 2, 1, 2))[0],
+        "name": rng.choices(NAMES, (8, 3, 3, 2, 2, 1, 2, 1, 1))[0],
         "sequence": rng.choice((0, 0, 0, 1, 2)),
         "identifiers": ids,
         "properties": {"fulfilment": rng.choice(("pickup", "delivery"))} if rng.random() < 0.5 else {},
     }
+    if body["name"] == SURVEY and rng.random() < 0.8:
+        body["properties"]["grade"] = rng.choice((3, 3.0, 3.5, "3", True, None))
     if not ids and rng.random() < 0.7:
         body["subject"] = {"kind": "store", "id": f"{world}{rng.randrange(2)}"}
     occurred_at = (now - rng.randrange(of.late_ms + 1)) // HOUR_MS * HOUR_MS
-    headers: Headers = (("format", b"touchline"), ("source", b"web"))
+    headers: Headers = (("format", b"touchline"), ("source", rng.choice(SOURCES)))
     if rng.random() < of.skewed:
         skew = rng.choice((0, 120_000, 3_600_000, -7_200_000, 5_430_000))
         occurred_at -= skew

@@ -10,18 +10,16 @@ from typing import Any
 from schemas.definition import (
     Break,
     Catalogue,
-    CatalogueEntry,
     Definition,
-    Impact,
     Instance,
     Outcome,
     Pattern,
     Step,
 )
 from tests.simulated.expected import is_decision
-from tests.simulated.generate import ENDS_SESSION, NAMES, START, Arrival
-from tests.simulated.laws import new_records
+from tests.simulated.generate import ENDS_SESSION, IGNORED, NAMES, START, SURVEY, Arrival
 from tests.simulated.log import Logs
+from tests.simulated.seen import new_records
 
 Json = dict[str, Any]
 PARTITIONS = 12
@@ -29,13 +27,26 @@ PARTITIONS = 12
 
 
 def catalogue() -> Catalogue:
-    impact = Impact(stage="service", mode="monitor", criticality="low")
-    return Catalogue(
-        touchpoints={
-            name: CatalogueEntry(channel="web", owner="team-web", impact=impact, ends_session=name in ENDS_SESSION)
-            for name in NAMES
-        }
-    )
+    return Catalogue.model_validate({"touchpoints": catalogue_said()})
+
+
+def catalogue_said() -> Json:
+    """As in a file."""
+    impact: Json = {"stage": "service", "mode": "monitor", "criticality": "low"}
+    plain: Json = {"channel": "web", "owner": "team-web", "impact": impact}
+    found = {name: plain | {"ends_session": name in ENDS_SESSION} for name in NAMES}
+    found[IGNORED] = plain | {"impact": impact | {"mode": "ignore"}}
+    contract = {"grade": {"type": "integer", "required": True}}
+    found[SURVEY] = plain | {"impact": impact | {"mode": "control"}, "properties": contract}
+    return found
+
+
+def sources_said() -> Json:
+    """As in a file. Histories last for hours or days."""
+    return {
+        "crm": {"owner": "team", "brings": ["payment_captured"], "silent_after": "4h", "catches_up": "1h"},
+        "till-{till}": {"owner": "team", "brings": ["picked_up"], "silent_after": "10h"},
+    }
 
 
 def definitions() -> list[Definition]:
@@ -58,6 +69,7 @@ def definitions() -> list[Definition]:
             "unpaid": Break(touchpoint="picked_up", requires="paid", tolerate="1h"),
             "unready": Break(without="ready", tolerate="1h"),
             "gone": Break(idle="5h"),
+            "together": Break(persons_above=1),
             "given_away": Break(touchpoint="picked_up", never_with="order_cancelled"),
         },
         lifetime="2d",
@@ -112,7 +124,8 @@ def outcome(logs: Logs) -> tuple[dict[str, Json], dict[str, str]]:
             }
     for partition in range(PARTITIONS):
         for _, body in new_records(logs.read("alerts", partition)):
-            alerts[body["alert_id"]] = body
+            if body.get("scope", "journey") == "journey":
+                alerts[body["alert_id"]] = body
     standing = {key: body for key, body in journeys.items() if body["status"] != "moved"}
     said = {
         key: body["state"] for key, body in alerts.items() if body["state"] in ("firing", "resolved", "acknowledged")

@@ -12,7 +12,7 @@ from tests.simulated.journeys import in_order, last_tick, outcome
 from tests.simulated.laws import check, check_long
 from tests.simulated.log import Logs
 from tests.simulated.playing import judge_world
-from tests.simulated.worlds import FORGETFUL, FORGETFUL_RULES, PARTITIONS, RULES, Weaker, build, build_calm
+from tests.simulated.worlds import FORGETFUL, FORGETFUL_RULES, PARTITIONS, RULES, WATCHED, Weaker, build, build_calm
 
 
 def judge(seed: int) -> set[str]:
@@ -28,7 +28,7 @@ def judge_attribution(seed: int, of: Shape | None = None, weaker: Weaker | None 
     """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early."""
     world = build(Random(seed), weaker, of)
     world.run()
-    expected = check(world.logs, PARTITIONS, RULES)
+    expected = check(world.logs, PARTITIONS, RULES, WATCHED)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
 
@@ -43,7 +43,7 @@ def judge_with_track(seed: int) -> set[str]:
     of = replace(of, skewed=0.0, span_ms=min(of.span_ms, 96 * HOUR_MS))
     world = build(rng, of=of, with_track=True)
     world.run()
-    expected = check(world.logs, PARTITIONS, RULES)
+    expected = check(world.logs, PARTITIONS, RULES, WATCHED)
     check_journeys(world.logs, PARTITIONS)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}

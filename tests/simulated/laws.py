@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 from tests.oracle.attribution import customer_of
-from tests.oracle.rules import DAY, HOUR
-from tests.oracle.usable import Rules
+from tests.oracle.rules import DAY, HOUR, Watched
+from tests.oracle.usable import Rules, cleaned
 from tests.simulated.expected import Expected, expect, is_decision
 from tests.simulated.log import Logs, Record
+from tests.simulated.seen import new_records
+from tests.simulated.source_laws import check_sources
 
 Json = dict[str, Any]
 IDENTITIES: Final = 12
@@ -21,17 +23,6 @@ IDENTITIES: Final = 12
 REMEMBERED: Final = 2 * 72 * HOUR + DAY
 TOLD: Final = (b"evidence", b"sighting", b"naming")
 """What one owner of identifiers tells another; `at` is the cause."""
-
-
-def new_records(log: list[Record]) -> Iterator[tuple[Record, Json]]:
-    """Drop what was seen before: not above the highest position of its source partition."""
-    highest: dict[tuple[str, int], tuple[int, int]] = {}
-    for record in log:
-        body: Json = json.loads(record.value)
-        source, partition, offset, ordinal = body["at"]
-        if (offset, ordinal) > highest.get((source, partition), (-1, -1)):
-            highest[source, partition] = (offset, ordinal)
-            yield record, body
 
 
 class Overtaken(AssertionError):
@@ -76,7 +67,7 @@ class Ledger:
         for touchpoint_id in body["touchpoint_ids"]:
             assert touchpoint_id in held, f"detached from {body['scope']} of a customer who never had it"
             del held[touchpoint_id]
-            if body["scope"] == "customer" and body["moved_to"] is None:
+            if body["scope"] == "customer" and body.get("moved_to") is None:
                 self._speaks(touchpoint_id, body | {"attributed_by": "waiting"})
 
     def _tick(self, body: Json) -> None:
@@ -92,8 +83,8 @@ class Ledger:
         return self._last_word[touchpoint_id][1]
 
 
-def check(logs: Logs, partitions: int, rules: Rules) -> Expected:
-    expected, ledger = _check_all_but_owners(logs, partitions, rules)
+def check(logs: Logs, partitions: int, rules: Rules, watched: Sequence[Watched] = ()) -> Expected:
+    expected, ledger = _check_all_but_owners(logs, partitions, rules, watched)
     check_attribution(expected, ledger, expected.customers)
     check_keys(expected, ledger)
     return expected
@@ -114,33 +105,37 @@ def check_long(logs: Logs, partitions: int, rules: Rules) -> Expected:
     return expected
 
 
-def _check_all_but_owners(logs: Logs, partitions: int, rules: Rules) -> tuple[Expected, Ledger]:
+def _check_all_but_owners(
+    logs: Logs, partitions: int, rules: Rules, watched: Sequence[Watched] = ()
+) -> tuple[Expected, Ledger]:
     raw = [logs.read("touchpoints.raw", partition) for partition in range(partitions)]
     last = check_ticks(logs, partitions)
     expected = expect(raw, logs.read("progress", 0), rules, last // DAY)
     ledger = Ledger(logs, partitions)
-    check_nothing_lost(logs, expected, ledger, partitions)
+    check_nothing_lost(logs, expected, ledger, partitions, rules)
     check_names(logs, expected)
     check_decisions(logs)
     check_nothing_personal(logs, rules)
+    check_sources(logs, expected, partitions, watched)
     return expected, ledger
 
 
-def check_nothing_lost(logs: Logs, expected: Expected, ledger: Ledger, partitions: int) -> None:
+def check_nothing_lost(logs: Logs, expected: Expected, ledger: Ledger, partitions: int, rules: Rules) -> None:
     assert ledger.resolved.keys() == expected.customers.keys(), "resolved touchpoints are not those that arrived"
     assert {key for key, body in ledger.resolved.items() if body["too_late"]} == expected.too_late
     counts: dict[int, Json] = {}
     for _, body in new_records([one for one in logs.read("progress", 0) if not is_decision(one)]):
-        counts[body["at"][1]] = body["counts"]
+        counts[body["at"][1]] = body.get("counts", {})
     for partition, tally in enumerate(expected.tallies):
-        assert {name: counts[partition][name] for name in vars(tally)} == vars(tally), (
-            f"counts of partition {partition}"
-        )
-        assert tally.read == tally.resolved + tally.duplicates + tally.dead_letters + tally.forwarded
+        wanted = tally.counts()
+        assert {name: counts[partition].get(name, 0) for name in wanted} == wanted, f"counts of {partition}"
+        assert tally.read == tally.resolved + tally.duplicates + tally.dead_letters + tally.forwarded + tally.suppressed
         letters = [body for _, body in new_records(logs.read("dead_letters", partition))]
         assert len(letters) == tally.dead_letters
         raw = logs.read("touchpoints.raw", partition)
-        assert all(b64decode(letter["payload"]) == raw[letter["offset"]].value for letter in letters)
+        for letter in letters:
+            sent = raw[letter["offset"]].value
+            assert b64decode(letter["payload"]) in (sent, cleaned(sent, rules)), "a dead letter holds other bytes"
 
 
 def check_attribution(expected: Expected, ledger: Ledger, names: Iterable[str]) -> None:
@@ -164,6 +159,10 @@ def check_keys(expected: Expected, ledger: Ledger) -> None:
             full = ledger.resolved[entry["touchpoint_id"]]
             for name in ("occurred_at", "sequence", "name", "log_time", "channel", "keys", "facts"):
                 assert entry[name] == full[name], f"{scope}: an entry differs from its touchpoint in {name}"
+            user = full["customer_id"] if full["attributed_by"] == "user_id" else None
+            assert entry is full or entry.get("person") == user, (
+                f"{scope}: an entry tells another person than its touchpoint"
+            )
 
 
 def check_names(logs: Logs, expected: Expected) -> None:

@@ -1,6 +1,6 @@
 """Protocols that look right and are not: the laws must catch each, or they are not worth much.
 
-They change what `resolve` says on the wire about contacts, and nothing else.
+They change what `resolve` says on the wire about contacts, or what `keep_time` says about sources, and nothing else.
 """
 
 from __future__ import annotations
@@ -99,3 +99,19 @@ class LastArrival(Misnaming):
     def say(self, naming: dict[str, Any], topic: str) -> dict[str, Any] | None:
         user = self._last.get(naming["contact"])
         return naming if user is None else naming | {"user_id": user, "customer_id": customer_of("user_id", user)}
+
+
+class Deaf(Misnaming):
+    """`keep_time`, but its ticks say of no source that it is quiet."""
+
+    def _changed(self, effect: Effect) -> Effect | None:
+        body = json.loads(effect.value) if effect.topic == "touchpoints" else {}
+        return effect._replace(value=encode(body | {"sources": []})) if body.get("type") == "tick" else effect
+
+
+class Mute(Misnaming):
+    """`keep_time`, but it never says that a source speaks again."""
+
+    def _changed(self, effect: Effect) -> Effect | None:
+        body = json.loads(effect.value) if effect.topic == "alerts" else {}
+        return None if body.get("kind") == "silent_source" and body["state"] == "resolved" else effect

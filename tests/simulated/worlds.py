@@ -19,18 +19,21 @@ from schemas.identity_rules import (
     UserRules,
 )
 from schemas.records import Run
+from schemas.sources import SourceRules, forms_of
 from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
+from streams.pace.contracts import watched_contracts
 from streams.pace.keep_time import KeepTime
-from streams.product import Product
+from streams.product import Product, watches_of
 from streams.stage import Stage
-from tests.oracle.rules import DAY, Declared
+from tests.oracle.reading import catalogue_of, sources_of
+from tests.oracle.rules import DAY
 from tests.oracle.usable import Rules
-from tests.simulated.generate import ENDS_SESSION, NAMES, Arrival, Shape, history, shape
-from tests.simulated.journeys import catalogue, definitions
+from tests.simulated.generate import Arrival, Shape, history, shape
+from tests.simulated.journeys import catalogue, catalogue_said, definitions, sources_said
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
-from tests.simulated.weaker import LastArrival, NeverAgain
+from tests.simulated.weaker import Deaf, LastArrival, Mute, NeverAgain
 
 PARTITIONS = 3
 KIOSK_TOUCHPOINTS = 12
@@ -43,7 +46,7 @@ RULES = Rules(
     kiosk_touchpoints=KIOSK_TOUCHPOINTS,
     most_otherwise=MOST,
     component=COMPONENT,
-    known={name: Declared(ends_session=name in ENDS_SESSION) for name in NAMES},
+    known=catalogue_of(catalogue_said()),
     personal_key=b"personal",
     proof_secret=b"proofs",
 )
@@ -59,7 +62,17 @@ IDENTITY_RULES = IdentityRules(
 )
 READER = IdentityReader(IDENTITY_RULES, IdentitySecrets(b"personal", b"proofs"))
 PRODUCT = Product(definitions(), catalogue(), SECRET, "simulation", RULES.horizon, reader=READER)
-CONFIG = ResolveConfig(catalogue(), SECRET, frozenset(("fulfilment",)), limits=PRODUCT.limits(), reader=READER)
+SOURCE_RULES = SourceRules.model_validate({"sources": sources_said()})
+WATCHED = sources_of(sources_said())
+CONFIG = ResolveConfig(
+    catalogue(),
+    SECRET,
+    frozenset(("fulfilment",)),
+    persons=True,
+    limits=PRODUCT.limits(),
+    reader=READER,
+    sources=forms_of(SOURCE_RULES),
+)
 LINK_DAYS = 8
 FORGETFUL_RULES = replace(RULES, link_days=LINK_DAYS)
 FORGETFUL = replace(CONFIG, limits=replace(CONFIG.limits, link_ms=LINK_DAYS * DAY))
@@ -68,7 +81,9 @@ COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
 LAZY = replace(EAGER, arrive=1, lazy=True)
-Weaker = Literal["one round less", "no round", "never judged again", "last arrival wins"]
+Weaker = Literal[
+    "one round less", "no round", "never judged again", "last arrival wins", "sources never quiet", "silent for good"
+]
 
 
 def resolve(config: ResolveConfig, weaker: Weaker | None, partitions: int, partition: int) -> Stage:
@@ -85,7 +100,11 @@ def track(run: Run, partition: int) -> Stage:
 def keep_time(weaker: Weaker | None, partitions: int, partition: int) -> Stage:
     assert partition == 0
     hops = HOPS - 1 if weaker == "one round less" else 0 if weaker == "no round" else HOPS
-    return KeepTime(partitions, partitions, SECRET, hops)
+    contracts, sources = watched_contracts(catalogue()), watches_of(SOURCE_RULES)
+    stage = KeepTime(partitions, partitions, SECRET, hops, watched_contracts=contracts, watched_sources=sources)
+    if weaker == "sources never quiet":
+        return Deaf(stage, SECRET)
+    return Mute(stage, SECRET) if weaker == "silent for good" else stage
 
 
 def plans(
