@@ -198,12 +198,12 @@ HISTORIES: dict[str, tuple[Entry | int, ...]] = {
         touch("order_refunded", NOON + 2 * HOUR),
         touch("picked_up", NOON + 150 * MINUTE, channel="store"),
     ),
-    "Abandonment": (NOON + 3 * DAY + 21 * MINUTE,),
+    "Abandonment": (NOON + 3 * DAY + 31 * MINUTE,),
     "Low score": (touch("feedback_given", NOON + 5 * HOUR, csat=1),),
     "Balance": (
-        touch("payment_declined", NOON + MINUTE),
-        touch("payment_declined", NOON + HOUR),
-        touch("payment_declined", NOON + HOUR, tid="again"),
+        touch("delivery_failed", NOON + MINUTE),
+        touch("delivery_failed", NOON + HOUR),
+        touch("delivery_failed", NOON + HOUR, tid="again"),
     ),
     "Conflict of persons": (touch("order_cancelled", NOON + HOUR).model_copy(update={"person": "another customer"}),),
 }
