@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 SECOND: Final = 1_000
@@ -246,3 +246,10 @@ def weight(known: Mapping[str, Declared], name: str, properties: Mapping[str, ob
             share = (v - neutral) / (best - neutral) if towards_best else (v - neutral) / (neutral - worst)
             e = 0.0 if v == neutral else max(-1.0, min(1.0, share))
     return e * {"low": 1, "medium": 2, "high": 4}[declared.criticality]
+
+
+def replace_version(
+    definition: Definition, version: int, mode: str, known: Mapping[str, Declared] | None = None
+) -> Definition:
+    """The same definition as another version, in another mode or under another catalogue."""
+    return replace(definition, version=version, mode=mode, known=definition.known if known is None else known)

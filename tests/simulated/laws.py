@@ -14,7 +14,7 @@ from tests.oracle.rules import DAY, HOUR, Watched
 from tests.oracle.usable import Rules, cleaned
 from tests.simulated.expected import Expected, expect, is_decision
 from tests.simulated.log import Logs, Record
-from tests.simulated.seen import new_records
+from tests.simulated.seen import new_records as new_records
 from tests.simulated.source_laws import check_sources
 
 Json = dict[str, Any]
