@@ -1,7 +1,7 @@
 """A backtest: what a definition would have raised over stored touchpoints, and what another one did or would have.
 
-Nothing is sent or stored. What is held in memory at a time is one slice of the customers: their rows as they stream by,
-their open instances, their alerts.
+Nothing is sent or stored. What is held in memory at a time is one slice of the customers: their rows, their open
+instances, their alerts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from streams.journey.plan import Compiled
 from streams.pace.silence import FORGOTTEN_MS
 from streams.product import watches_of
 
-STORED: Final = "the stored alerts"
+PROGRESS_EVERY: Final = 1_000
+"""Touchpoints between two words about it."""
+STORED: Final = "the stored alerts of live versions"
 
 
 class NothingStored(Exception):
@@ -41,7 +43,7 @@ class NothingStored(Exception):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is asked for. `since` and `until` are log times, ms; None: from the first, to the last touchpoint stored.
-    `against` None: the alerts that are stored under the definition's name.
+    `against` None: the alerts that live versions of the definition's name have raised.
     """
 
     definition: Definition
@@ -134,12 +136,13 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
             )
             for side, tally in zip(sides, tallies, strict=True)
         ]
-        for rows in store.told(wanted, begin, until, number, slices):
+        rows = store.told(wanted, begin, until, number, slices)
+        for first in range(0, len(rows), PROGRESS_EVERY):
             for course in courses:
-                for told in rows:
+                for told in rows[first : first + PROGRESS_EVERY]:
                     course.tell(told)
-            seen += len(rows)
-            progress(seen, max(count, seen))
+            progress(seen + first, max(count, seen + len(rows)))
+        seen += len(rows)
         for course in courses:
             course.end(until)
         here, *others = [tally.close_slice() for tally in tallies]

@@ -35,7 +35,7 @@ HEARD_MAX: Final = 1_000_000
 """Intervals in which watched sources were heard, all together."""
 BEAT_MS: Final = 250
 """Within the time between two beats a source is heard throughout if it was heard in it."""
-SLICE_ROWS: Final = 200_000
+SLICE_ROWS: Final = 100_000
 CLAIMS: Final = "('user_id', 'login', 'manual', 'device', 'contact')"
 """The rules by which a touchpoint names a person or device (docs/identity.md, rules 1 to 3)."""
 
@@ -100,7 +100,7 @@ SELECT alert_id, state, notify, reason, severity, kind, break_name, occurrence, 
 FROM
 (
     SELECT *, min(fired_at) OVER (PARTITION BY dedup_key) AS first_fired_at
-    FROM DB.v_alerts WHERE definition = {definition:String}
+    FROM DB.v_alerts WHERE definition = {definition:String} AND mode = 'live'
 )
 WHERE state != 'moved' AND first_fired_at >= fromUnixTimestamp64Milli({since:Int64})
     AND first_fired_at <= fromUnixTimestamp64Milli({until:Int64})
@@ -197,13 +197,14 @@ class Store:
         """Touchpoints that had another customer when they arrived."""
         return int(self.ask(_filled(MOVED), self._span(wanted, since, until))[0]["moved"])
 
-    def told(self, wanted: Wanted, since: int, until: int, slice_: int, slices: int) -> Iterator[Sequence[Told]]:
-        """Block by block, in the order in which they could be known."""
+    def told(self, wanted: Wanted, since: int, until: int, slice_: int, slices: int) -> list[Told]:
+        """In the order in which they could be known. Read to the end before anything is done with them: the read-only
+        user has 30 s for an answer.
+        """
         parameters = self._span(wanted, since, until) | {"slice": slice_, "slices": slices}
         query = f"{query_of(wanted)}\nORDER BY at, raw_partition, raw_offset, touchpoint_id, scope"
         with self.stream(query, parameters) as blocks:
-            for block in blocks:
-                yield [Told(*row) for row in block]
+            return [Told(*row) for block in blocks for row in block]
 
     def alerts(self, definition: str, since: int, until: int, slice_: int, slices: int) -> dict[Subject, Raised]:
         parameters = {"definition": definition, "since": since, "until": until, "slice": slice_, "slices": slices}

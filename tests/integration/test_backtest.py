@@ -188,7 +188,7 @@ def environment(world: World, clickhouse: RunningClickHouse, monkeypatch: pytest
 def test_the_command_as_the_read_only_user() -> None:
     found = CliRunner().invoke(app, ["backtest", "journeys/click_and_collect.yaml", "--to", "2026-03-05"])
     assert found.exit_code == 0, found.output
-    assert "compared with the stored alerts" in found.stdout
+    assert "compared with the stored alerts of live versions" in found.stdout
     found = CliRunner().invoke(app, ["backtest", "journeys/service_case.yaml", "--against", "service_case", "--json"])
     assert found.exit_code == 0, found.output
     report = json.loads(found.stdout)
