@@ -55,6 +55,7 @@ class Rig:
     client: Client
     partitions: int = 2
     loaders: list[Loader] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         make_topics(self.bootstrap, (self.prefix + topic for topic in TOPICS), self.partitions)
@@ -108,12 +109,14 @@ class Rig:
             "TOUCHLINE_LOADER_HEALTH_PORT": str(health_port),
             **settings,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "sinks.clickhouse", "load"],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.processes.append(process)
+        return process
 
     def select(self, query: str) -> list[Any]:
         found: Any = self.client.query(query.replace("FROM ", f"FROM {self.address.database}.")).result_rows
@@ -126,6 +129,10 @@ class Rig:
         self._producer.close()
         for loader in self.loaders:
             loader.close()
+        for process in self.processes:
+            if process.poll() is None:  # A test that failed leaves none behind.
+                process.kill()
+                process.wait(20)
 
 
 def rigs(kafka: str, clickhouse: RunningClickHouse, prefix: str) -> Iterator[Rig]:
