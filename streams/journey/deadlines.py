@@ -53,8 +53,7 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             fire = due + delay_ms
             if w >= fire and (known or run.missed >> index & 1):
                 if awaits:
-                    since = fire if run.missed >> index & 1 else max(fire, run.max_log)
-                    if found := holds.holding(awaits.get(definition.steps[index].name, ()), run, since, w):
+                    if found := holds.holding(awaits.get(definition.steps[index].name, ()), run, fire, w):
                         held = (*held, *found)
                         continue
                 missed |= 1 << index
@@ -69,11 +68,9 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
                 continue
             fire, cause_at = tally.pending.due_at + rule.delay_ms, tally.pending.cause_at
             if w >= fire and (w >= run.max_log or tally.judged == cause_at):
-                if awaits:
-                    since = fire if tally.judged == cause_at else max(fire, run.max_log)
-                    if found := holds.holding(awaits.get(rule.name, ()), run, since, w):
-                        held, tally.judged = (*held, *found), None
-                        continue
+                if awaits and (found := holds.holding(awaits.get(rule.name, ()), run, fire, w)):
+                    held, tally.judged = (*held, *found), None
+                    continue
                 missed |= 1 << rule.bit
                 tally.judged = cause_at
                 continue
