@@ -52,10 +52,10 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
                 continue
             fire = due + delay_ms
             if w >= fire and (known or run.missed >> index & 1):
-                if awaits:
-                    if found := holds.holding(awaits.get(definition.steps[index].name, ()), run, fire, w):
-                        held = (*held, *found)
-                        continue
+                forms = awaits.get(definition.steps[index].name, ()) if awaits else ()
+                if forms and (found := holds.holding(forms, run, fire, w)):
+                    held = (*held, *found)
+                    continue
                 missed |= 1 << index
                 continue
             fire = max(fire, run.max_log)
