@@ -34,7 +34,7 @@ class Customer:
         heard_at, holds = till
         in_time = self.collected is not None and self.collected <= self.fire
         f = self.fire if self.judged or self.collected is not None else max(self.fire, self.max_log)
-        exists = not in_time and w >= f and lets_pass(heard_at, holds, f, w)
+        exists = not in_time and w >= f and lets_pass(heard_at, holds, self.fire, w)
         self.judged = exists and self.collected is None
         was = self.states[-1][0] if self.states else None
         now = None if was is None else "withdrawn"
