@@ -100,7 +100,9 @@ def test_a_fault_is_named_with_its_place(tmp_path: Path, old: str, new: str, fou
 
 
 def test_all_faults_are_told_at_once_and_no_secret_among_them(tmp_path: Path) -> None:
-    text = GOOD.replace("url_env: SLACK_CHECKOUT_ROOM", "url_env: https://slack.example/hush").replace("per_minute: 10", "per_minute: 0")
+    text = GOOD.replace("url_env: SLACK_CHECKOUT_ROOM", "url_env: https://slack.example/hush").replace(
+        "per_minute: 10", "per_minute: 0"
+    )
     with pytest.raises(DefinitionError) as caught:
         load_routes(written(tmp_path, text), ENVIRON)
     assert len(caught.value.flaws) == 2
