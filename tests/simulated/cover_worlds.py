@@ -12,7 +12,7 @@ from tests.simulated.drawn import SHAPES
 
 OF_THE_FOLD: Final = (
     *(f"a break {kind}" for kind in (*SHAPES, "missing_step", "feedback_not_asked")),
-    *(f"a break {kind} in open hours" for kind in ("abandoned", "failure_event", "feedback_not_asked")),
+    *(f"a break {kind} in open hours" for kind in ("abandoned", "feedback_not_asked")),
     "a balance that recovered",
     "a step of several times",
     "a step not often enough",
