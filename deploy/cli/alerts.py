@@ -201,7 +201,9 @@ def silence(
         raise Unclear(said if last == "matchers" else f"--{option}: {said}") from None
     with _client() as client:
         made = client.silence(form)
-    console.print(f"silence {made.silence_id}: {matches(made)} until {minute(made.until)} UTC", markup=False)
+    console.print(
+        f"silence {made.silence_id}: {matches(made)} until {minute(made.until)} UTC", markup=False, soft_wrap=True
+    )
 
 
 def _end(begins: str | None, lasts: str | None, until: str | None) -> str:
@@ -235,4 +237,4 @@ def unsilence(
     """End a silence now: what it held back is told, if it is open still."""
     with _client() as client:
         removed = client.unsilence(silence)
-    console.print(f"silence {removed.silence_id} is over: {matches(removed)}", markup=False)
+    console.print(f"silence {removed.silence_id} is over: {matches(removed)}", markup=False, soft_wrap=True)
