@@ -9,17 +9,16 @@ same log: a switch folds again what started since, and an alert's state follows 
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemas.fast import encode, fast_type
-from schemas.records import At, DeadLetter
+from schemas.records import At
 from schemas.records import Run as RunKind
-from schemas.topics import DAY_MS, PARTITIONS
+from schemas.topics import DAY_MS
 from streams.journey.alerting import Move, farewells, findings, moves, said
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import is_firing
+from streams.journey.given_up import given_up
 from streams.journey.holds import Holds
 from streams.journey.inputs import (
     DECODE_ERRORS,
@@ -134,21 +133,7 @@ class Track:
         self._memory.restore_attics(stored.books)
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
-        letter = fast_type(DeadLetter)(
-            at=(STAGE, self.partition, record.offset, 0),
-            run=self.run,
-            failure="quarantined",
-            field=None,
-            detail=reason,
-            source=STAGE,
-            topic="touchpoints",
-            partition=self.partition,
-            offset=record.offset,
-            log_time=record.timestamp,
-            headers={name: value.decode("utf-8", "replace") for name, value in record.headers},
-            payload=b64encode(record.value or b"").decode(),
-        )
-        out.append(Effect("dead_letters", self.partition % PARTITIONS, None, encode(letter)))
+        out.append(given_up(STAGE, self.partition, record, reason, self.run))
 
     def numbers(self) -> Mapping[str, int]:
         """`unheeded`: what people said, since this process began, that changes nothing: no such alert, or over."""
