@@ -1,8 +1,9 @@
 """Who has what: scopes and units by customer, kept in step with the changelog.
 
 Units that stand alone (a definition keyed by a business key) belong to their scope; joint ones to the customer, fed
-by several scopes. Every change here is noted in the ledger at once; the rest of the state follows from it by a re-
-fold.
+by several scopes. A unit is made when its definition hears its first touchpoint, so definitions that hear nothing of a
+customer cost nothing; units lie in the order of the definitions, whatever was heard first. Every change here is noted
+in the ledger at once; the rest of the state follows from it by a re-fold.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Memory:
         self._slots = [Slot() for _ in range(SLOTS)]
         self._facts: dict[tuple[object, ...], dict[str, Fact]] = {}
         self._joint_kinds = frozenset(d.kind for d in compiled.joint)
+        self._scoring = tuple(d for d in compiled.definitions if d.score_facts)
+        self._places = {title(d): place for place, d in enumerate(compiled.definitions)}
 
     def __len__(self) -> int:
         """Scopes, for measurements."""
@@ -100,12 +103,27 @@ class Memory:
         scope, slot = Scope(customer, key), self._slots[slot_of(customer)]
         if self._is_alone(key):
             slot.alone[customer, key] = scope
-            scope.units = tuple(self._fed(Unit(d, customer), scope) for d in self._of(key))
         else:
-            household = slot.households.setdefault(customer, Household())
-            household.scopes.append(scope)
-            scope.units = tuple(self._joint(household, d, scope) for d in self._of(key))
+            slot.households.setdefault(customer, Household()).scopes.append(scope)
         return scope
+
+    def hears(self, scope: Scope, kept: Kept) -> None:
+        """There is a unit for every definition that wants this touchpoint of the scope."""
+        for definition in self._compiled.names.get(kept.name, ()):
+            self._need(scope, definition)
+        for definition in self._scoring if kept.facts else ():
+            if not definition.score_facts.isdisjoint(kept.facts or ()):
+                self._need(scope, definition)
+
+    def _need(self, scope: Scope, definition: CompiledDefinition) -> None:
+        is_fed = definition.joint if scope.key == CUSTOMER else definition.kind == scope.key.partition(":")[0]
+        if not is_fed or any(unit.definition is definition for unit in scope.units):
+            return
+        if self._is_alone(scope.key):
+            unit = self._fed(Unit(definition, scope.customer), scope)
+        else:
+            unit = self._joint(self._slots[slot_of(scope.customer)].households[scope.customer], definition, scope)
+        scope.units = tuple(sorted((*scope.units, unit), key=lambda unit: self._places[title(unit.definition)]))
 
     def _is_alone(self, key: str) -> bool:
         return key != CUSTOMER and key.partition(":")[0] not in self._joint_kinds
@@ -208,7 +226,13 @@ class Memory:
             self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
         if not was:
             self._ledger.truncated(scope.customer, scope.key, True)
+            self._need_all(scope)
         return True
+
+    def _need_all(self, scope: Scope) -> None:
+        """Of a truncated scope nobody knows who heard what was dropped."""
+        for definition in self._of(scope.key):
+            self._need(scope, definition)
 
     def run_of(self, said: AcknowledgedView) -> tuple[Unit | None, Run | None]:
         """The instance whose alert somebody speaks of, if it is that alert's."""
@@ -319,15 +343,20 @@ class Memory:
             scope.kept = sorted(map(self._shared, entries.get(address, ())), key=order_of)
             scope.gone = gone.get(address)
             scope.truncated = address in truncated
+            for kept in scope.kept:
+                self.hears(scope, kept)
+            if scope.truncated:
+                self._need_all(scope)
         yield from self._units()
 
     def restore_attics(self, books: Mapping[tuple[str, str, str], StoredBook]) -> None:
         """The books that no run took."""
-        known = {title(definition) for definition in self._compiled.definitions}
+        known = {title(definition): definition for definition in self._compiled.definitions}
         for (name, customer, anchor), stored in sorted(books.items()):
             if not stored.alerts or name not in known:
                 continue
             scope = self.scope(customer, CUSTOMER if anchor.startswith("start:") else anchor)
+            self._need(scope, known[name])
             for unit in scope.units:
                 if title(unit.definition) == name:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}

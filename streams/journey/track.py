@@ -237,6 +237,7 @@ class Track:
             if kept.rev <= scope.rev_of(kept.touchpoint_id, found):
                 continue
             again |= self._memory.keep(scope, kept, found)
+            self._memory.hears(scope, kept)
             added.append(kept)
         if not added:
             return
