@@ -176,7 +176,8 @@ def test_trace_tells_customer_moves_journey_alert_and_duplicate(deployment: Depl
         "touchpoints.raw/",
         "by business_key",
         "dropped",
-        "click_and_collect order_id:7788: open",
+        "click_and_collect@",
+        " order_id:7788: open",
         "payment_trouble",
     ):
         assert expected in declined
