@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.identity.asked import identifier_of
 from deploy.identity.decide import decision_of
 from deploy.identity.judge import Rules
 from schemas.control import control_headers
 from schemas.control_records import Beat, Decision, DecisionKind
-from schemas.definition_files import load_catalogue, load_definitions
+from schemas.definition_files import load_catalogue, load_definition
 from schemas.fast import encode, fast_type
 from schemas.identifiers import partition_of
 from schemas.identity_reader import IdentityReader, IdentitySecrets
@@ -34,6 +34,7 @@ START = int(datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp() * 1000)
 READER = IdentityReader(secrets=IdentitySecrets(b"personal", b"proofs"))
 LIMITS = Limits()
 CATALOGUE = load_catalogue(Path("touchpoints.yaml"))
+CLICK_AND_COLLECT: Final = Path("journeys/click_and_collect.yaml")
 RULES = Rules(LIMITS, frozenset(name for name, one in CATALOGUE.touchpoints.items() if one.ends_session))
 _beat = fast_type(Beat)
 
@@ -42,7 +43,7 @@ class World:
     """`now` is the broker's clock, ms."""
 
     def __init__(self) -> None:
-        compiled = compile_definitions(load_definitions(Path("journeys"), CATALOGUE), CATALOGUE)
+        compiled = compile_definitions([load_definition(CLICK_AND_COLLECT, CATALOGUE)], CATALOGUE)
         config = ResolveConfig(CATALOGUE, SECRET, compiled.facts, limits=LIMITS, reader=READER)
         self.logs = Logs(START)
         self._stages: list[tuple[str, int, Stage]] = []

@@ -112,7 +112,7 @@ def _predecessor(row: Row, customers: Iterable[str]) -> str:
     """Whose alert it continues. An id follows from content, so it says so of one that never fired, too."""
 
     def id_under(customer: str) -> str:
-        journey_id = journey_id_of(row["definition"], row["version"], customer, row["anchor"])
+        journey_id = journey_id_of(row["definition"], row["definition_version"], customer, row["anchor"])
         return alert_id_of(journey_id, row["break_name"], row["occurrence"])
 
     return next((one for one in customers if id_under(one) == row["continues"]), str(row["continues"]))

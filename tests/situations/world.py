@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copy
 from typing import Any, Final
 
 import clickhouse_connect
@@ -23,6 +24,8 @@ from schemas.settings import DATABASE, read_settings
 from tests.situations.script import SITUATIONS
 
 REPOSITORY: Final = SITUATIONS.parents[1]
+JOURNEYS: Final = ("checkout", "click_and_collect", "service_case")
+"""Of the shipped definitions. What a touchpoint is worth says nothing about whose it is."""
 FIRST: Final = "worker-1"
 SECOND: Final = "worker-2"
 LOADER: Final = "loader"
@@ -107,10 +110,14 @@ class World:
 @contextmanager
 def running(home: Path, say: Say) -> Iterator[World]:
     """Everything it starts ends with it. Raises EmbeddedError."""
+    definitions = home / "journeys"
+    definitions.mkdir(parents=True)
+    for journey in JOURNEYS:
+        copy(REPOSITORY / "journeys" / f"{journey}.yaml", definitions)
     settings = read_settings(
         data_dir=home,
         run="simulation",
-        definitions_dir=REPOSITORY / "journeys",
+        definitions_dir=definitions,
         catalogue_file=REPOSITORY / "touchpoints.yaml",
     )
     stack = Stack(settings, workers=2)
