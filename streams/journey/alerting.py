@@ -22,7 +22,7 @@ from schemas.records import Run as RunKind
 from streams.journey.fold import due_at
 from streams.journey.plan import CompiledDefinition
 from streams.journey.rules import finding_of
-from streams.journey.run import Run
+from streams.journey.run import Episode, Run
 from streams.journey.values import AlertRecord, Book, Finding
 
 Verdict = Literal["active", "cleared", "absent", "moved", "expired", "acknowledged", "closed"]
@@ -85,6 +85,8 @@ def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
                 found.append(finding_of(rule, pending, None))
     for episode in run.episodes or ():
         rule = episode.rule
+        if rule.kind == "experience_balance" and not (run.is_known or _was_found(run, episode)):
+            continue
         found.append(
             Finding(
                 rule.name,
@@ -100,6 +102,12 @@ def findings(definition: CompiledDefinition, run: Run) -> list[Finding]:
     if len(found) > 1:
         found.sort(key=lambda finding: (finding.cause_at, finding.name, finding.occurrence))
     return found
+
+
+def _was_found(run: Run, episode: Episode) -> bool:
+    """What was found once stays, unless the fold itself takes it back."""
+    record = (run.alerts or {}).get((episode.rule.name, episode.occurrence))
+    return record is not None and record.state != "withdrawn"
 
 
 def moves(found: list[Finding], book: Book, expired: bool, continues: bool, log_time: int) -> list[Move]:

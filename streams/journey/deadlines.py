@@ -1,7 +1,8 @@
 """What hangs on W, the log time of the last tick: missed steps, expiry, and when to look again.
 
 A deadline that nothing settled is judged at W >= due + grace + arrives_within, and not before W has reached the log
-time of everything the instance was told; what was judged once stays, unless the fold itself settles it. One that was
+time of everything the instance was told; what was judged once stays, unless the fold itself settles it. A balance is
+found no sooner either: a partition that runs ahead may bring the bad before the good. A step that was
 settled late counts from the same W on, without a look at the log times: all that was in time is known by then. A
 million waiting deadlines cost nothing per tick: the agenda holds each run once, at the earliest time at which W can
 change something. What waits for a source that may be silent is not there but with the source (`holds`).
@@ -40,8 +41,10 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
     limit = start.occurred_at + definition.lifetime_ms
     expired = w > limit
     missed, first = 0, None
+    known = run.is_known = w >= run.max_log
+    if definition.balances and run.episodes and not known:
+        first = run.max_log
     if run.failed_at is None and run.settled != definition.complete:
-        known = w >= run.max_log
         for index, after, within_ms, hours, delay_ms in definition.judged:
             before = start if after is None else run.reached[after]
             if before is None or run.settled >> index & 1:

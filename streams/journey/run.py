@@ -102,8 +102,8 @@ class Run:
     `mode` is that of the definition when the first touchpoint that matches its start occurred; in mode `off` it is
     not a start.
 
-    `missed`, `ripe` and `expired` are judgements on W (deadlines.judge), `alerts` and `ticket` belong to the stage; the
-    fold does not look at them.
+    `missed`, `ripe`, `expired` and `is_known` (all that it was told had arrived by W) are judgements on W
+    (deadlines.judge), `alerts` and `ticket` belong to the stage; the fold does not look at them.
     """
 
     __slots__ = (
@@ -114,6 +114,7 @@ class Run:
         "episodes",
         "expired",
         "failed_at",
+        "is_known",
         "journey_id",
         "late",
         "max_log",
@@ -145,6 +146,7 @@ class Run:
         self.missed = 0
         self.ripe: tuple[Late, ...] = ()
         self.expired = False
+        self.is_known = False
         self.alerts: Book | None = None
         self.ticket: Ticket | None = None
 

@@ -54,6 +54,7 @@ steps: {paid: {touchpoint: paid, within: 4s}}
 outcome: {success: paid}
 grace: 1s
 """
+NO_SOURCES = "{}\n"
 
 
 def test_a_dead_front_door_stops_time_and_raises_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,12 +62,14 @@ def test_a_dead_front_door_stops_time_and_raises_no_alarm(tmp_path: Path, monkey
     (tmp_path / "journeys").mkdir()
     (tmp_path / "journeys" / "purchase.yaml").write_text(DEFINITION)
     (tmp_path / "touchpoints.yaml").write_text(CATALOGUE)
+    (tmp_path / "sources.yaml").write_text(NO_SOURCES)
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "CLICKHOUSE_URL"):
         monkeypatch.delenv(name, raising=False)
     settings = read_settings(
         data_dir=tmp_path / "data",
         definitions_dir=tmp_path / "journeys",
         catalogue_file=tmp_path / "touchpoints.yaml",
+        sources_file=tmp_path / "sources.yaml",
     )
     stack = Stack(settings)
     try:

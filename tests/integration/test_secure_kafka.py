@@ -17,7 +17,7 @@ from schemas.settings import kafka_client_options, read_settings
 from sinks.log_reader import Committed, KafkaLog, KafkaOptions, Polled
 from tests.integration.collector_rig import eventually, running_collector
 from tests.integration.secure_kafka import SecureKafka, secure_kafka
-from tests.integration.test_run import CATALOGUE, DEFINITION, _order
+from tests.integration.test_run import CATALOGUE, DEFINITION, NO_SOURCES, _order
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +75,14 @@ def test_a_touchpoint_becomes_a_journey(
     (tmp_path / "journeys").mkdir()
     (tmp_path / "journeys" / "purchase.yaml").write_text(DEFINITION)
     (tmp_path / "touchpoints.yaml").write_text(CATALOGUE)
+    (tmp_path / "sources.yaml").write_text(NO_SOURCES)
     stack = Stack(
         read_settings(
             data_dir=tmp_path / "data",
             topic_prefix=f"{tmp_path.name}.",
             definitions_dir=tmp_path / "journeys",
             catalogue_file=tmp_path / "touchpoints.yaml",
+            sources_file=tmp_path / "sources.yaml",
         )
     )
     try:

@@ -204,6 +204,7 @@ HISTORIES: dict[str, tuple[Entry | int, ...]] = {
         touch("delivery_failed", NOON + MINUTE),
         touch("delivery_failed", NOON + HOUR),
         touch("delivery_failed", NOON + HOUR, tid="again"),
+        NOON + HOUR,
     ),
     "Conflict of persons": (touch("order_cancelled", NOON + HOUR).model_copy(update={"person": "another customer"}),),
 }

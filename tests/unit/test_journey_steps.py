@@ -131,7 +131,13 @@ def test_a_score_is_worth_what_lies_between_worst_and_best() -> None:
 
 
 def states(*entries: Entry) -> list[tuple[str, int]]:
-    alerts = run(RELATIONSHIP, entries, of_customer=True).alerts
+    """Each touchpoint with a tick that knows it."""
+    log = Log()
+    for one in entries:
+        log.resolved(one)
+        log.tick(one.log_time)
+    compiled = compile_definitions([Definition.model_validate(RELATIONSHIP)], CATALOGUE)
+    alerts = play(log, Track(0, compiled, "live"), range(len(log.records))).alerts
     return [(alert["state"], alert["cleared_at"] or alert["cause_at"]) for alert in alerts]
 
 
@@ -157,6 +163,14 @@ def test_a_balance_fades_by_half_in_a_half_life() -> None:
 def test_a_balance_ends_when_the_good_has_made_up_for_it() -> None:
     alerts = states(bad(0), bad(0, "again"), good(1440), good(1441), good(1442))
     assert alerts == [("firing", NOON), ("resolved", NOON + DAY + MINUTE)]
+
+
+def test_the_bad_that_comes_before_the_good_from_another_partition_is_no_false_alarm() -> None:
+    earlier = touch("good", NOON - 1, order=None, log=NOON + 5)
+    entries = [bad(0), bad(0, "again"), earlier]
+    assert [a["state"] for a in run(RELATIONSHIP, entries, NOON + 5, of_customer=True).alerts] == []
+    assert [a["state"] for a in run(RELATIONSHIP, entries[:2], NOON, of_customer=True).alerts] == ["firing"]
+    assert run(RELATIONSHIP, entries[:2], NOON - 1, of_customer=True).alerts == []
 
 
 def test_a_relationship_has_no_steps_and_ends_with_its_lifetime() -> None:
