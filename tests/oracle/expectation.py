@@ -106,7 +106,8 @@ def expect(directory: Path, stored_at: Mapping[str, int], files: Files) -> Expec
         reading.take(item, rules)
     arrivals = [_counted(group, stored_at.get(name)) for name, group in reading.copies.items()]
     attribution = attribute(sorted(arrivals, key=lambda x: x.log_time), decisions, rules)
-    hearing = Hearing(files.watched, {source: [(at, at) for at in times] for source, times in reading.heard.items()})
+    spans = {source: [(at, at) for at in times] for source, times in reading.heard.items()}
+    hearing = Hearing(files.watched, spans, joins_later=True)
     book = Rulebook(files.definitions, files.switches, hearing.judged)
     return Expectation(
         until=until,

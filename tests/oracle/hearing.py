@@ -43,10 +43,13 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """`spans`: when each source was heard, in order."""
+    """`spans`: when each source was heard, in order. `joins_later`: that W lies in a gap which is none may be known
+    from what was heard after W, by partitions that are further.
+    """
 
     watched: tuple[Watched, ...] = ()
     spans: Mapping[str, Sequence[Span]] = field(default_factory=dict)
+    joins_later: bool = False
 
     def judged(self, settlers: set[str], members: Sequence[Touchpoint], f: int, until: int) -> bool:
         """Whether what f says is judged at W."""
@@ -81,9 +84,12 @@ class Hearing:
         """What was heard by W, without gaps that are none."""
         found: list[Span] = []
         for first, last in self.spans.get(source, ()):
+            is_gap = not found or first - found[-1][1] > entry.silent_after // GAP
             if first > until:
+                if self.joins_later and not is_gap:
+                    found[-1] = (found[-1][0], until)
                 break
-            if found and first - found[-1][1] <= entry.silent_after // GAP:
+            if not is_gap:
                 first, before = found.pop()
                 last = max(before, last)
             found.append((first, min(last, until)))

@@ -109,3 +109,12 @@ def test_a_definition_says_who_is_told() -> None:
     quiet: Definition = replace_version(CHECKOUT, 1, "live", {"order_placed": Declared(mode="monitor")})
     assert quiet.monitored("ordered")
     assert not CHECKOUT.monitored("ordered")
+
+
+def test_that_w_lies_in_a_gap_that_is_none_may_show_later() -> None:
+    """Three minutes of sixty are none. What is waited for at 11 may be judged at 11 by who knows of 13."""
+    knows_more = Hearing((TILL,), {"till": [(0, 10 * MINUTE), (13 * MINUTE, 13 * MINUTE)]}, joins_later=True)
+    assert not released(hearing((0, 10), (13, 13)), 11, 11)
+    assert released(knows_more, 11, 11)
+    wide = Hearing((TILL,), {"till": [(0, 10 * MINUTE), (14 * MINUTE, 14 * MINUTE)]}, joins_later=True)
+    assert not released(wide, 11, 11)
