@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
+from schemas.definition import Break, Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.definition_checks import touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_of
@@ -100,7 +100,6 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
     breaks = [*definition.steps, *definition.breaks]
-    parts: list[CompiledStep | CompiledRule] = [*steps, *rules]
     return CompiledDefinition(
         name=definition.journey,
         version=definition.version,
@@ -133,16 +132,25 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
             grace + max((step.arrives_within_ms for step in steps), default=0), *(rule.delay_ms for rule in rules), 0
         ),
         partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
-        runbooks={part.name: part.runbook for part in parts if part.runbook is not None},
-        monitored=frozenset(part.name for part in parts if part.monitored),
+        runbooks=_runbooks(definition),
+        monitored=_monitored(definition, catalogue),
         awaits=_awaits(definition, rules, bringers),
     )
 
 
-def _monitored(names: Iterable[str], catalogue: Catalogue) -> bool:
-    """Whether they are all of this mode, and there are any."""
-    entries = [catalogue.touchpoints.get(name) for name in names]
-    return bool(entries) and all(entry is not None and entry.impact.mode == "monitor" for entry in entries)
+def _runbooks(definition: Definition) -> dict[str, str]:
+    """A part without one has the definition's."""
+    parts: list[tuple[str, Step | Break]] = [*definition.steps.items(), *definition.breaks.items()]
+    found = {name: part.runbook or definition.runbook for name, part in parts}
+    return {name: runbook for name, runbook in found.items() if runbook is not None}
+
+
+def _monitored(definition: Definition, catalogue: Catalogue) -> frozenset[str]:
+    """The steps and breaks that name touchpoints, all of them of this mode."""
+    monitored = {name for name, entry in catalogue.touchpoints.items() if entry.impact.mode == "monitor"}
+    named = {name: touchpoints_of(step) for name, step in definition.steps.items()}
+    named |= {name: [rule.touchpoint] for name, rule in definition.breaks.items() if rule.touchpoint is not None}
+    return frozenset(name for name, words in named.items() if monitored.issuperset(words))
 
 
 def _before(name: str, definition: Definition) -> list[str]:
@@ -177,8 +185,6 @@ def _step(
         ),
         hours=hours.get(step.counting or ""),
         times=step.times,
-        runbook=step.runbook or definition.runbook,
-        monitored=_monitored(touchpoints_of(step), catalogue),
     )
 
 
@@ -215,8 +221,6 @@ def _rule(
         until=rule.until or 0.0,
         half_life_ms=duration_ms(rule.half_life) if rule.half_life is not None else 0,
         persons_above=rule.persons_above or 0,
-        runbook=rule.runbook or definition.runbook,
-        monitored=_monitored([rule.touchpoint] if rule.touchpoint is not None else [], catalogue),
     )
 
 

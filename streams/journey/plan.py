@@ -18,9 +18,7 @@ Condition = tuple[str, Fact]
 
 @dataclass(frozen=True, slots=True)
 class CompiledStep:
-    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles.
-    `monitored`: nobody is told of it.
-    """
+    """`covers`: bits of the step itself and of every step before it along `after`: what reaching it settles."""
 
     name: str
     index: int
@@ -34,8 +32,6 @@ class CompiledStep:
     arrives_within_ms: int
     hours: OpenHours | None
     times: int = 1
-    runbook: str | None = None
-    monitored: bool = False
 
     def due(self, at: int) -> int:
         """The deadline of a step with `within`, when the step before was reached at `at`."""
@@ -67,8 +63,6 @@ class CompiledRule:
     until: float = 0.0
     half_life_ms: int = 0
     persons_above: int = 0
-    runbook: str | None = None
-    monitored: bool = False
 
     def due(self, at: int) -> int:
         """Of what is waited out, since `at`."""
