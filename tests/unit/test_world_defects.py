@@ -131,7 +131,7 @@ DEFECTS: Final = (
         "persons count everywhere", _swap(compiled, "_counts_persons", lambda _: lambda n, r, s: bool(r.persons_above))
     ),
     Defect("persons who joined do not count", _swap(ResolvedView, "person", _forward_only), PERSONS),
-    Defect("everybody is told", _swap(compiled, "_monitored", lambda _: lambda *rest: False)),
+    Defect("everybody is told", _swap(compiled, "_monitored", lambda _: lambda *rest: frozenset())),
     Defect("steps count all time", _with("_step", hours=None), counting=True),
     Defect("silence counts all time", _with("_rule", hours=None), "abandoned", counting=True),
     Defect("tolerance counts all time", _with("_rule", hours=None), "failure_event", counting=True),
