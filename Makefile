@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format oracle-bites bench latency lock histories situations
+.PHONY: help setup demo test check format oracle-bites bench latency kinds definitions lock histories situations
 help:  ## List what you can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -45,3 +45,9 @@ bench: $(SETUP)  ## Measure this machine: Touchline, the limit, Quix Streams
 
 latency: $(SETUP)  ## Measure this machine: how long from a cause or a deadline to the alert, hop by hop
 	$(RUN)python -m benchmarks.latency
+
+kinds: $(SETUP)  ## Measure this machine: the same for each kind of break
+	$(RUN)python -m benchmarks.kinds
+
+definitions: $(SETUP)  ## Measure this machine: what 1, 10 and 50 definitions cost per touchpoint
+	$(RUN)python -m benchmarks.definitions
