@@ -2,33 +2,19 @@
 them.
 
 Touchpoints are forgotten together with every instance that shares one of them, or what is left would fold into
-something else. When something is looked at depends only on the customer's id and W: each customer has a minute of the
-day. So the answer does not hang on when the process began, and no tick looks at everything.
+something else. When something is looked at depends only on the customer's id and W (`slots`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from zlib import crc32
+from collections.abc import Sequence
 
 from streams.journey.deadlines import keep_until
 from streams.journey.instances import Scope, Unit
+from streams.journey.ledger import Ledger
+from streams.journey.plan import title
 from streams.journey.run import Run
-
-MINUTE_MS = 60_000
-SLOTS = 1440
-
-
-def slot_of(customer: str) -> int:
-    """The customer's minute of the day."""
-    return crc32(customer.encode()) % SLOTS
-
-
-def minutes(before: int, w: int) -> Iterator[int]:
-    """The minutes of the day that W passed since `before`; after a day or more all of them, once."""
-    first, last = before // MINUTE_MS + 1, w // MINUTE_MS
-    for minute in range(max(first, last - SLOTS + 1), last + 1):
-        yield minute % SLOTS
+from streams.journey.slots import Household, Slot, minutes
 
 
 class Cluster:
@@ -64,3 +50,79 @@ def _join(found: list[Cluster], new: Cluster) -> None:
         found.remove(cluster)
         new = Cluster(new.members | cluster.members, cluster.runs + new.runs, max(new.until, cluster.until))
     found.append(new)
+
+
+class Eviction:
+    """Takes out of the slots what nothing can concern any more, and notes that in the ledger. `retention_ms`: how long
+    after its last moment something is remembered.
+    """
+
+    __slots__ = ("_ledger", "_retention_ms", "_slots")
+
+    def __init__(self, slots: Sequence[Slot], ledger: Ledger, retention_ms: int) -> None:
+        self._slots, self._ledger, self._retention_ms = slots, ledger, retention_ms
+
+    def evict(self, before: int, w: int) -> None:
+        """Look at the customers whose minute has come since W was `before`."""
+        limit = w - self._retention_ms
+        for minute in minutes(before, w):
+            slot = self._slots[minute]
+            for address, scope in list(slot.alone.items()):
+                self._clear_out((scope,), scope.units, limit)
+                if self._is_empty(scope):
+                    del slot.alone[address]
+            for customer, household in list(slot.households.items()):
+                self._clear_out(household.scopes, household.units, limit)
+                self._shrink(household)
+                if not household.scopes:
+                    del slot.households[customer]
+
+    def _clear_out(self, scopes: Sequence[Scope], units: Sequence[Unit], limit: int) -> None:
+        """Forget what nothing can concern any more: its last moment lies before `limit`."""
+        dead: set[int] = set()
+        for cluster in clusters(scopes, units):
+            if cluster.until < limit:
+                dead |= cluster.members
+                for unit, run in cluster.runs:
+                    self._forget_run(unit, run)
+        for scope in scopes:
+            self._forget_touchpoints(scope, dead, limit)
+        for unit in units:
+            self._forget_attic(unit, limit)
+
+    def _forget_run(self, unit: Unit, run: Run) -> None:
+        unit.runs = tuple(other for other in unit.runs if other is not run)
+        if run.ticket is not None:
+            run.ticket.run = None
+        if run.alerts or run.missed:
+            self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], 0, None)
+
+    def _forget_touchpoints(self, scope: Scope, dead: set[int], limit: int) -> None:
+        for kept in scope.kept:
+            if id(kept) in dead:
+                self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
+        scope.kept = [kept for kept in scope.kept if id(kept) not in dead]
+        for touchpoint_id, (_, last) in list((scope.gone or {}).items()):
+            if scope.gone is not None and last < limit:
+                del scope.gone[touchpoint_id]
+                self._ledger.gone(scope.customer, scope.key, touchpoint_id, None)
+
+    def _forget_attic(self, unit: Unit, limit: int) -> None:
+        for anchor, (_, until) in list((unit.attic or {}).items()):
+            if unit.attic is not None and until < limit:
+                del unit.attic[anchor]
+                self._ledger.book(title(unit.definition), unit.customer, anchor, [], 0, None)
+
+    def _is_empty(self, scope: Scope) -> bool:
+        if scope.kept or scope.gone or any(unit.attic for unit in scope.units):
+            return False
+        if scope.truncated:
+            self._ledger.truncated(scope.customer, scope.key, False)
+        return True
+
+    def _shrink(self, household: Household) -> None:
+        for scope in [scope for scope in household.scopes if self._is_empty(scope)]:
+            household.scopes.remove(scope)
+            for unit in scope.units:
+                unit.scopes = tuple(other for other in unit.scopes if other is not scope)
+        household.units = [unit for unit in household.units if unit.scopes]

@@ -14,64 +14,30 @@ from zlib import crc32
 
 from msgspec import structs
 
-from schemas.identifiers import alert_id_of
 from schemas.records import Fact
-from streams.journey.eviction import SLOTS, clusters, minutes, slot_of
-from streams.journey.inputs import AcknowledgedView, EntryView, ResolvedView
+from streams.journey.inputs import EntryView, ResolvedView
 from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
 from streams.journey.ledger import Ledger, StoredBook, book_of
 from streams.journey.modes import Span
-from streams.journey.plan import Compiled, CompiledDefinition
+from streams.journey.plan import Compiled, CompiledDefinition, title
 from streams.journey.run import Run
+from streams.journey.slots import SLOTS, Address, Household, Slot, slot_of
 from streams.journey.values import Book, Kept, order_of
-
-Address = tuple[str, str]
 
 SHARED_MAX = 4096
 """Different facts to look for equals among; then it begins anew."""
 
 
-def title(definition: CompiledDefinition) -> str:
-    """Its name and version."""
-    return f"{definition.name}@{definition.version}"
-
-
-class Household:
-    """The joint units of one customer and the scopes that feed them: looked at together."""
-
-    __slots__ = ("scopes", "units")
-
-    def __init__(self) -> None:
-        self.scopes: list[Scope] = []
-        self.units: list[Unit] = []
-
-
-class Slot:
-    """The customers of one minute of the day: `alone` are scopes with units of their own, the others live in
-    households.
-    """
-
-    __slots__ = ("alone", "households")
-
-    def __init__(self) -> None:
-        self.alone: dict[Address, Scope] = {}
-        self.households: dict[str, Household] = {}
-
-
 class Memory:
-    """`retention_ms`: how long after its last moment something is remembered."""
+    """`slots`: where everything lies; `eviction` takes out of it what nothing can concern any more."""
 
-    def __init__(self, compiled: Compiled, ledger: Ledger, retention_ms: int) -> None:
-        self._compiled, self._ledger, self._retention_ms = compiled, ledger, retention_ms
-        self._slots = [Slot() for _ in range(SLOTS)]
+    def __init__(self, compiled: Compiled, ledger: Ledger) -> None:
+        self._compiled, self._ledger = compiled, ledger
+        self.slots = [Slot() for _ in range(SLOTS)]
         self._facts: dict[tuple[object, ...], dict[str, Fact]] = {}
         self._joint_kinds = frozenset(d.kind for d in compiled.joint)
         self._scoring = tuple(d for d in compiled.definitions if d.score_facts)
         self._places = {title(d): place for place, d in enumerate(compiled.definitions)}
-
-    def __len__(self) -> int:
-        """Scopes, for measurements."""
-        return sum(len(slot.alone) + sum(len(h.scopes) for h in slot.households.values()) for slot in self._slots)
 
     def serves(self, kept: Kept) -> bool:
         """Whether any definition folds this touchpoint as one of the customer."""
@@ -86,7 +52,7 @@ class Memory:
         return self._compiled.joint if key == CUSTOMER else self._compiled.by_kind.get(key.partition(":")[0], ())
 
     def find(self, customer: str, key: str) -> Scope | None:
-        slot = self._slots[crc32(customer.encode()) % SLOTS]
+        slot = self.slots[crc32(customer.encode()) % SLOTS]
         if self._is_alone(key):
             return slot.alone.get((customer, key))
         household = slot.households.get(customer)
@@ -100,7 +66,7 @@ class Memory:
         found = self.find(customer, key)
         if found is not None:
             return found
-        scope, slot = Scope(customer, key), self._slots[slot_of(customer)]
+        scope, slot = Scope(customer, key), self.slots[slot_of(customer)]
         if self._is_alone(key):
             slot.alone[customer, key] = scope
         else:
@@ -122,7 +88,7 @@ class Memory:
         if self._is_alone(scope.key):
             unit = self._fed(Unit(definition, scope.customer), scope)
         else:
-            unit = self._joint(self._slots[slot_of(scope.customer)].households[scope.customer], definition, scope)
+            unit = self._joint(self.slots[slot_of(scope.customer)].households[scope.customer], definition, scope)
         scope.units = tuple(sorted((*scope.units, unit), key=lambda unit: self._places[title(unit.definition)]))
 
     def _is_alone(self, key: str) -> bool:
@@ -143,7 +109,7 @@ class Memory:
         return unit
 
     def _units(self) -> Iterator[Unit]:
-        for slot in self._slots:
+        for slot in self.slots:
             for scope in slot.alone.values():
                 yield from scope.units
             for household in slot.households.values():
@@ -234,19 +200,6 @@ class Memory:
         for definition in self._of(scope.key):
             self._need(scope, definition)
 
-    def run_of(self, said: AcknowledgedView) -> tuple[Unit | None, Run | None]:
-        """The instance whose alert somebody speaks of, if it is that alert's."""
-        key = CUSTOMER if said.anchor.startswith("start:") else said.anchor
-        scope = self.find(said.customer_id, key)
-        for unit in scope.units if scope is not None else ():
-            if (unit.definition.name, unit.definition.version) != (said.definition, said.version):
-                continue
-            for run in unit.runs:
-                if run.anchor == said.anchor:
-                    right = alert_id_of(run.journey_id, said.break_name, said.occurrence) == said.alert_id
-                    return (unit, run) if right else (None, None)
-        return None, None
-
     # -- alerts ------------------------------------------------------------------------------------
 
     def store_book(self, unit: Unit, run: Run) -> None:
@@ -262,72 +215,6 @@ class Memory:
     def from_attic(self, unit: Unit, anchor: str) -> Book | None:
         found = unit.attic.pop(anchor, None) if unit.attic else None
         return found[0] if found is not None else None
-
-    # -- the end of a life -------------------------------------------------------------------------
-
-    def evict(self, before: int, w: int) -> None:
-        limit = w - self._retention_ms
-        for minute in minutes(before, w):
-            slot = self._slots[minute]
-            for address, scope in list(slot.alone.items()):
-                self._clear_out((scope,), scope.units, limit)
-                if self._is_empty(scope):
-                    del slot.alone[address]
-            for customer, household in list(slot.households.items()):
-                self._clear_out(household.scopes, household.units, limit)
-                self._shrink(household)
-                if not household.scopes:
-                    del slot.households[customer]
-
-    def _clear_out(self, scopes: Sequence[Scope], units: Sequence[Unit], limit: int) -> None:
-        """Forget what nothing can concern any more: its last moment lies before `limit`."""
-        dead: set[int] = set()
-        for cluster in clusters(scopes, units):
-            if cluster.until < limit:
-                dead |= cluster.members
-                for unit, run in cluster.runs:
-                    self._forget_run(unit, run)
-        for scope in scopes:
-            self._forget_touchpoints(scope, dead, limit)
-        for unit in units:
-            self._forget_attic(unit, limit)
-
-    def _forget_run(self, unit: Unit, run: Run) -> None:
-        unit.runs = tuple(other for other in unit.runs if other is not run)
-        if run.ticket is not None:
-            run.ticket.run = None
-        if run.alerts or run.missed:
-            self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], 0, None)
-
-    def _forget_touchpoints(self, scope: Scope, dead: set[int], limit: int) -> None:
-        for kept in scope.kept:
-            if id(kept) in dead:
-                self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
-        scope.kept = [kept for kept in scope.kept if id(kept) not in dead]
-        for touchpoint_id, (_, last) in list((scope.gone or {}).items()):
-            if scope.gone is not None and last < limit:
-                del scope.gone[touchpoint_id]
-                self._ledger.gone(scope.customer, scope.key, touchpoint_id, None)
-
-    def _forget_attic(self, unit: Unit, limit: int) -> None:
-        for anchor, (_, until) in list((unit.attic or {}).items()):
-            if unit.attic is not None and until < limit:
-                del unit.attic[anchor]
-                self._ledger.book(title(unit.definition), unit.customer, anchor, [], 0, None)
-
-    def _is_empty(self, scope: Scope) -> bool:
-        if scope.kept or scope.gone or any(unit.attic for unit in scope.units):
-            return False
-        if scope.truncated:
-            self._ledger.truncated(scope.customer, scope.key, False)
-        return True
-
-    def _shrink(self, household: Household) -> None:
-        for scope in [scope for scope in household.scopes if self._is_empty(scope)]:
-            household.scopes.remove(scope)
-            for unit in scope.units:
-                unit.scopes = tuple(other for other in unit.scopes if other is not scope)
-        household.units = [unit for unit in household.units if unit.scopes]
 
     # -- after a restart ---------------------------------------------------------------------------
 

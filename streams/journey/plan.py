@@ -152,6 +152,11 @@ class CompiledDefinition:
         return name in self.plans or (bool(facts) and not self.score_facts.isdisjoint(facts or ()))
 
 
+def title(definition: CompiledDefinition) -> str:
+    """Its name and version."""
+    return f"{definition.name}@{definition.version}"
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """All definitions, and what other stages need to know of them: the facts and the key kinds to carry along.

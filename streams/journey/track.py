@@ -15,9 +15,9 @@ from typing import Final
 from schemas.records import At
 from schemas.records import Run as RunKind
 from schemas.topics import DAY_MS
-from streams.journey.alerting import Move, farewells, findings, moves, said
+from streams.journey.alerting import Move, farewells, findings, moves
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
-from streams.journey.eviction import is_firing
+from streams.journey.eviction import Eviction, is_firing
 from streams.journey.given_up import given_up
 from streams.journey.holds import Holds
 from streams.journey.inputs import (
@@ -33,9 +33,10 @@ from streams.journey.inputs import (
 )
 from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
 from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
-from streams.journey.memory import Memory, title
-from streams.journey.modes import Modes, Turn
-from streams.journey.plan import Compiled
+from streams.journey.memory import Memory
+from streams.journey.modes import Modes
+from streams.journey.people import People
+from streams.journey.plan import Compiled, title
 from streams.journey.run import Held, Run, Ticket
 from streams.journey.snapshot import alert_effect, journey_effect
 from streams.journey.values import Kept
@@ -71,13 +72,14 @@ class Track:
         self._entries_max = entries_max
         self._ledger = Ledger()
         self._upstream = Upstream()
-        self._memory = Memory(compiled, self._ledger, 2 * horizon_ms + DAY_MS)
+        self._memory = Memory(compiled, self._ledger)
+        self._eviction = Eviction(self._memory.slots, self._ledger, 2 * horizon_ms + DAY_MS)
         self._modes = Modes(compiled.definitions)
+        self._people = People(self._modes, self._memory, self._ledger)
         self._agenda: Agenda[Ticket] = Agenda()
         self._holds = Holds()
         self._dirty: dict[str, Dirty] = {}
         self._w = 0
-        self._unheeded = 0
         self._offset = 0
         self._ordinal = 0
 
@@ -137,7 +139,7 @@ class Track:
 
     def numbers(self) -> Mapping[str, int]:
         """`unheeded`: what people said, since this process began, that changes nothing: no such alert, or over."""
-        return {"waiting": len(self._agenda), "held": len(self._holds), "unheeded": self._unheeded}
+        return {"waiting": len(self._agenda), "held": len(self._holds), "unheeded": self._people.unheeded}
 
     def wakes_at(self) -> int | None:
         """No tick before this one changes anything, as long as no other record comes: who makes ticks may leave them
@@ -200,28 +202,19 @@ class Track:
             assert isinstance(ticket.unit, Unit), "tickets are made by _schedule"
             self._settle(ticket.unit, run, False, self._w, out)
         if before:
-            self._memory.evict(before, self._w)
+            self._eviction.evict(before, self._w)
 
     def _switched(self, value: SwitchedView, out: list[Effect]) -> None:
-        name = value.definition
-        changed = self._modes.take(name, Turn(value.version, value.mode, value.from_at, value.at[2]))
-        if changed is None:
-            self._unheeded += 1
-            return
-        self._ledger.turns(name, self._modes.turns[name])
-        for unit in self._memory.started_in(name, changed) if changed else ():
+        for unit in self._people.switched(value):
             self._refold(unit, set(), self._w, out)
 
     def _acknowledged(self, value: AcknowledgedView, out: list[Effect]) -> None:
-        unit, run = self._memory.run_of(value)
-        known = run.alerts.get((value.break_name, value.occurrence)) if run is not None and run.alerts else None
-        move = said(known, value.closes, value.acknowledged_by, self._w) if known is not None else None
-        if unit is None or run is None or move is None:
-            self._unheeded += 1
-            return
-        self._alert(unit, run, move, self._w, out)
-        self._memory.store_book(unit, run)
-        self._settle(unit, run, False, self._w, out)
+        found = self._people.acknowledged(value, self._w)
+        if found is not None:
+            unit, run, move = found
+            self._alert(unit, run, move, self._w, out)
+            self._memory.store_book(unit, run)
+            self._settle(unit, run, False, self._w, out)
 
     # -- one scope ---------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import pytest
 
 from schemas import worth
 from streams.journey import compile as compiled
-from streams.journey import fold, holds, modes, rules, track
+from streams.journey import fold, holds, modes, people, rules
 from streams.journey.holds import Holds, Place
 from streams.journey.inputs import ResolvedView
 from streams.journey.instances import Unit
@@ -143,7 +143,7 @@ DEFECTS: Final = (
     Defect("two versions are live", _swap(modes, "_after", _without_the_others), switched=True),
     Defect("the last word counts for all times", _swap(modes, "_in_force", _last_word), switched=True),
     Defect("off is not off", _swap(Unit, "_is_off", lambda _: lambda *rest: False), switched=True),
-    Defect("a closed alert fires again", _swap(track, "said", _never_closed), alone=False),
+    Defect("a closed alert fires again", _swap(people, "said", _never_closed), alone=False),
 )
 
 
