@@ -1,29 +1,22 @@
-"""What the shape of a definition cannot say: names that must exist, circles, and parts that can never take effect.
+"""What the shape of a definition cannot say: steps that must exist, circles, and parts that can never take effect.
 
 Pure: a definition and the catalogue in, flaws out, each with the path to its place. A part that could never do what
 it seems to promise is a flaw: a deadline that cannot pass, a step that nothing reaches, a condition that is never
-true.
+true. What hangs on the catalogue is told by `definition_touchpoints`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.definition import Break, Catalogue, Definition, Step, Where, duration_ms, shape_of
+from schemas.definition import Break, Catalogue, Definition, Step, duration_ms, shape_of
+from schemas.definition_touchpoints import Found, touchpoint_flaws, touchpoints_of
 from schemas.records import Fact
-from schemas.worth import worths_of
 from schemas.yaml_file import Path_, nearest
 
-Found = Iterator[tuple[Path_, str]]
 LISTED_MAX = 10
 EVERYWHERE = ("severity", "runbook")
 """What every break may have."""
-TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-}
 
 
 def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
@@ -34,12 +27,7 @@ def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
     yield from _calendar_flaws(definition)
     yield from _outcome_flaws(definition)
     yield from _start_flaws(definition)
-    yield from _catalogue_flaws(definition, catalogue)
-
-
-def touchpoints_of(step: Step) -> list[str]:
-    """The names that reach the step."""
-    return [step.touchpoint] if step.touchpoint is not None else list(step.any_of or ())
+    yield from touchpoint_flaws(definition, catalogue)
 
 
 def _instance_flaws(definition: Definition) -> Found:
@@ -265,90 +253,3 @@ def listed(title: str, words: Iterable[str]) -> str:
     """` The steps are: a, b.`, or nothing when they are too many to be read."""
     found = list(words)
     return f" {title}: {', '.join(found)}." if len(found) <= LISTED_MAX else ""
-
-
-def _catalogue_flaws(definition: Definition, catalogue: Catalogue) -> Found:
-    for path, name, where in _patterns(definition):
-        entry = catalogue.touchpoints.get(name)
-        if entry is None:
-            yield path, _unknown_touchpoint(name, definition, catalogue)
-            continue
-        if entry.impact.mode == "ignore":
-            text = (
-                f"touchpoint {name!r} is of mode ignore in the catalogue: no journey may wait for it. Change its mode."
-            )
-            yield path, text
-        for word, fact in where.items():
-            rule = entry.properties.get(word)
-            wanted = "string" if word == "channel" else rule.type if rule is not None else None
-            if wanted is not None and not _may_equal(fact, wanted):
-                text = f"{word} of {name!r} is a {wanted}, and {_said(fact)} never equals one."
-                advice = " Write it in quotes." if wanted == "string" else ""
-                yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
-    yield from _score_flaws(definition, catalogue)
-    yield from _weight_flaws(definition, catalogue)
-
-
-def _unknown_touchpoint(name: str, definition: Definition, catalogue: Catalogue) -> str:
-    if name in definition.steps and (meant := touchpoints_of(definition.steps[name])):
-        return f"{name!r} is a step, and here stands a touchpoint. Did you mean {meant[0]!r}?"
-    return f"touchpoint {name!r} is not in the catalogue.{nearest(name, catalogue.touchpoints)}"
-
-
-def _weight_flaws(definition: Definition, catalogue: Catalogue) -> Found:
-    if worths_of(catalogue):
-        return
-    advice = "no touchpoint of the catalogue has weight: give some a valence, or a score."
-    for name, rule in definition.breaks.items():
-        if rule.balance_below is not None:
-            yield ("breaks", name, "balance_below"), advice
-    if definition.start.weighted:
-        yield ("start", "weighted"), advice
-
-
-def _score_flaws(definition: Definition, catalogue: Catalogue) -> Found:
-    """A score that no touchpoint of the catalogue declares is fine, one that all declare as no number is not."""
-    for name, rule in definition.breaks.items():
-        if rule.score is not None:
-            types = {
-                e.properties[rule.score].type for e in catalogue.touchpoints.values() if rule.score in e.properties
-            }
-            if types and not types & {"integer", "number"}:
-                text = (
-                    f"{rule.score!r} is declared as {' and '.join(sorted(types))} in the catalogue, and never a number."
-                )
-                yield ("breaks", name, "score"), text
-
-
-def _may_equal(fact: Fact, wanted: str) -> bool:
-    if isinstance(fact, bool) or wanted == "boolean":
-        return isinstance(fact, bool) and wanted == "boolean"
-    if wanted == "integer" and isinstance(fact, float):
-        return fact.is_integer()
-    return isinstance(fact, TYPES[wanted])
-
-
-def _said(fact: Fact) -> str:
-    return str(fact).lower() if isinstance(fact, bool) else repr(fact)
-
-
-def _patterns(definition: Definition) -> Iterator[tuple[Path_, str, Where]]:
-    """Every touchpoint that is named, with its place and the `where` beside it."""
-    if definition.start.touchpoint is not None:
-        yield ("start", "touchpoint"), definition.start.touchpoint, definition.start.where
-    for key, step in definition.steps.items():
-        if step.touchpoint is not None:
-            yield ("steps", key, "touchpoint"), step.touchpoint, step.where
-        for index, name in enumerate(step.any_of or ()):
-            yield ("steps", key, "any_of", index), name, step.where
-        for index, name in enumerate(step.excused_by):
-            yield ("steps", key, "excused_by", index), name, {}
-    for index, name in enumerate(definition.outcome.failure):
-        yield ("outcome", "failure", index), name, {}
-    for key, rule in definition.breaks.items():
-        if rule.touchpoint is not None:
-            yield ("breaks", key, "touchpoint"), rule.touchpoint, rule.where
-        if rule.never_with is not None:
-            yield ("breaks", key, "never_with"), rule.never_with, {}
-        for index, name in enumerate(rule.among or ()):
-            yield ("breaks", key, "among", index), name, {}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
-from schemas.definition_checks import touchpoints_of
+from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_words import Deadline, code, late_arrivals, listed, named_touchpoints, pattern, span
 from schemas.records import BreakKind
 

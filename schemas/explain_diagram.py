@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.definition import Break, Definition, Step, Where, shape_of, step_order
-from schemas.definition_checks import touchpoints_of
+from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_breaks import step_of
 from schemas.explain_words import conditions, listed, visible
 from schemas.records import BreakKind

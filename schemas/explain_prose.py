@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.definition import Catalogue, Definition, Pattern, Step, duration_ms, shape_of, step_order
-from schemas.definition_checks import touchpoints_of
+from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_breaks import breaks
 from schemas.explain_words import (
     Deadline,

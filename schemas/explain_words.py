@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.definition import Catalogue, Definition, Step, Where, duration_ms, step_order
-from schemas.definition_checks import touchpoints_of
+from schemas.definition_touchpoints import touchpoints_of
 from schemas.records import Fact
 
 UNITS = (("day", 86_400_000), ("hour", 3_600_000), ("minute", 60_000), ("second", 1_000))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from schemas.definition import Break, Catalogue, Definition, Step, duration_ms, shape_of
-from schemas.definition_checks import touchpoints_of
+from schemas.definition_touchpoints import patterns_of, touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_of
 from schemas.topics import PARTITIONS
@@ -231,14 +231,7 @@ def _latest(definition: Definition, catalogue: Catalogue) -> int:
 
 
 def _names(definition: Definition) -> set[str]:
-    names = set(definition.outcome.failure)
-    for step in definition.steps.values():
-        names.update(touchpoints_of(step), step.excused_by)
-    for rule in definition.breaks.values():
-        names.update(word for word in (rule.touchpoint, rule.never_with, *(rule.among or ())) if word is not None)
-    if definition.start.touchpoint is not None:
-        names.add(definition.start.touchpoint)
-    return names
+    return {name for _, name, _ in patterns_of(definition)}
 
 
 def _plans(

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from deploy.cli.explain import explained
 from deploy.cli.main import app
 from schemas.definition import SHAPES, UNIT_MS, Break, Catalogue, Definition, Step, shape_of
-from schemas.definition_checks import touchpoints_of
 from schemas.definition_files import load_catalogue, load_definitions
+from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_diagram import diagram
 from schemas.explain_prose import prose
 from schemas.explain_words import code, fact_text, span, visible
