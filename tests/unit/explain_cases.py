@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import assume
+from hypothesis import assume, settings
 from hypothesis import strategies as st
 
 from schemas.definition import SHAPES, Catalogue, Definition
 from schemas.definition_checks import flaws_of
 
+LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 MERMAID_WORDS = ("end", "graph", "subgraph", "style", "class", "click", "default", "flowchart", "o", "x", "linkstyle")
 PLAIN_WORDS = (
     "paid",
