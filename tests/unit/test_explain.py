@@ -1,4 +1,4 @@
-"""Laws of the prose of `touchline explain`: nothing of a definition is left out, and every moment it names is the fold's."""
+"""Laws of the prose of `touchline explain`: nothing is left out, and every moment that it names is the fold's."""
 
 from __future__ import annotations
 
