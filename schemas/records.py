@@ -90,6 +90,10 @@ class Progress(Contract):
     counts: Counts = Counts()
     heard: dict[str, tuple[int, int]] = {}
     """Of each watched source that was heard since the last report: the first and the last log time."""
+    hops: int | None = None
+    """With a mark: of what records on raw caused on raw since the mark before, the most hops that any is from its
+    arrival; 0: nothing. None: not said, it may be any.
+    """
     violations: dict[str, tuple[int, int]] = {}
     """Touchpoints of mode `control` that broke their contract since the last report: the first and the last log time,
     by name.

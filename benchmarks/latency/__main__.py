@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,6 +142,7 @@ def judge(plan: Plan, fed: Fed, records: dict[Place, Appended], args: argparse.N
         missing=found.missing,
         wrong=found.wrong,
         spreads=spreads(chosen),
+        rounds=dict(sorted(Counter(str(one.rounds) for one in chosen if one.rounds).items())),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.latency.log import RAW, Appended, Place, alerts_of
 from benchmarks.latency.plan import Planted
+from schemas.control import HOPS
 from schemas.identifiers import customer_of
 
 SOURCES: Final = {"resolve": RAW, "keep_time": "progress", "track": "touchpoints"}
@@ -21,27 +22,27 @@ TOUCHPOINT_HOPS: Final = {
     "retries": ("raw -> touchpoints", "touchpoints -> alert"),
     "order": ("raw -> evidence in raw", "evidence -> touchpoints", "touchpoints -> alert"),
 }
+WAY_MAX: Final = 3
+"""Hops from a touchpoint."""
 DEADLINE_HOPS: Final = (
     "due -> a beat later than it",
     "beat -> round begins",
-    "round begins -> mark 1 appended",
-    "mark 1 -> reported by the last partition",
-    "report -> mark 2 appended",
-    "mark 2 -> reported by the last partition",
+    "round begins -> mark appended",
+    "mark -> reported by the last partition",
+    "further rounds",
     "report -> tick appended",
     "tick -> alert",
 )
-WAY_MAX: Final = 7
-"""Report, mark, report, mark, report, tick, alert."""
 
 
 class Latency(NamedTuple):
-    """In ms; `hops` add up to `total`."""
+    """In ms; `hops` add up to `total`. `rounds`: those that a deadline's tick waited for."""
 
     definition: str
     caused_at: int
     total: int
     hops: Mapping[str, int]
+    rounds: int = 0
 
 
 class Found(NamedTuple):
@@ -65,9 +66,10 @@ def measure(
             wrong += 1
             continue
         seen.add(key)
-        way = way_of(records, alert)
-        due_at = occurred_at[one.cause] + judged_after_ms
-        latency = _deadline(records, way, due_at) if one.definition == "answer" else _touchpoint(way, one)
+        if one.definition == "answer":
+            latency = _deadline(records, alert, occurred_at[one.cause] + judged_after_ms)
+        else:
+            latency = _touchpoint(way_of(records, alert), one)
         if latency is None:
             wrong += 1
         else:
@@ -76,13 +78,16 @@ def measure(
 
 
 def way_of(records: Mapping[Place, Appended], alert: Appended) -> list[Appended]:
-    """The records that led to this one, the alert last. What has no position begins it: a touchpoint or a beat.
-    Rounds of ticks may follow on each other without end, so no more than one round is walked back.
-    """
+    """The records that led to this one, the alert last. What has no position begins it: a touchpoint."""
     way = [alert]
-    while (at := way[0].body.at) is not None and len(way) < WAY_MAX:
-        way.insert(0, records[SOURCES[at[0]], at[1], at[2]])
+    while (before := _cause(records, way[0])) is not None and len(way) <= WAY_MAX:
+        way.insert(0, before)
     return way
+
+
+def _cause(records: Mapping[Place, Appended], record: Appended) -> Appended | None:
+    at = record.body.at
+    return None if at is None else records[SOURCES[at[0]], at[1], at[2]]
 
 
 def _touchpoint(way: Sequence[Appended], one: Planted) -> Latency | None:
@@ -95,15 +100,36 @@ def _touchpoint(way: Sequence[Appended], one: Planted) -> Latency | None:
     return _latency(one.definition, way[0].appended_at, names, way)
 
 
-def _deadline(records: Mapping[Place, Appended], way: Sequence[Appended], due_at: int) -> Latency | None:
-    """The first report of the way began the round. A round before may have kept it waiting, so the beat is found by
-    the tick's time: a beat covers what came before its own.
+def _deadline(records: Mapping[Place, Appended], alert: Appended, due_at: int) -> Latency | None:
+    """A round before may have kept the first one of the tick's time waiting, so the beat is found by that time: a beat
+    covers what came before its own.
     """
-    if len(way) < WAY_MAX or way[-2].body.log_time < due_at:
+    tick = _cause(records, alert)
+    if tick is None or tick.body.log_time < due_at:
         return None
-    times = [due_at, way[-2].body.log_time + 1, *(record.appended_at for record in way)]
+    reports = _reports(records, tick)
+    if len(reports) < 2:
+        return None
+    began, first, last = reports[0], reports[1], reports[-1]
+    mark = _cause(records, first)
+    assert mark is not None, "it is a report on it"
+    passed = (began, mark, first, last, tick, alert)
+    times = [due_at, tick.body.log_time + 1, *(record.appended_at for record in passed)]
     hops = {name: times[number + 1] - times[number] for number, name in enumerate(DEADLINE_HOPS)}
-    return Latency("answer", due_at, times[-1] - due_at, hops)
+    return Latency("answer", due_at, times[-1] - due_at, hops, len(reports) - 1)
+
+
+def _reports(records: Mapping[Place, Appended], tick: Appended) -> list[Appended]:
+    """The report that began the first round of the tick's time, and those that ended its rounds."""
+    reports: list[Appended] = []
+    record = _cause(records, tick)
+    while record is not None and len(reports) <= HOPS:
+        reports.insert(0, record)
+        mark = _cause(records, record)
+        if mark is None or mark.control != "mark" or mark.body.log_time < tick.body.log_time:
+            break
+        record = _cause(records, mark)
+    return reports
 
 
 def _latency(definition: str, caused_at: int, names: Sequence[str], way: Sequence[Appended]) -> Latency:

@@ -23,7 +23,8 @@ BUDGETS_MS: Final = {"retries": 100, "order": 100, "answer": 500}
 
 class Outcome(NamedTuple):
     """One run. `late`: how late the feed sent its slices, ms. `load`: the machine's load average before and after.
-    `used_ms_per_second`: CPU by part; `waited`: the worker's main thread was ready and had none.
+    `used_ms_per_second`: CPU by part; `waited`: the worker's main thread was ready and had none. `rounds`: how many
+    deadlines waited for so many rounds of marks.
     """
 
     asked_per_second: int
@@ -36,6 +37,7 @@ class Outcome(NamedTuple):
     missing: int
     wrong: int
     spreads: Mapping[str, Mapping[str, Spread]]
+    rounds: Mapping[str, int]
 
 
 WAITED_MS_MAX: Final = 100
@@ -66,7 +68,13 @@ def summary(outcome: Outcome) -> Sequence[str]:
         f"load average of the machine {load[0]:.1f} before, {load[1]:.1f} after. Of each second the worker had a CPU "
         f"for {used['worker']:.0f} ms, the broker for {used['broker']:.0f}, the feed for {used['feed']:.0f}; the "
         f"worker's main thread was ready to run and had none for {used['waited']:.0f}.",
+        f"Rounds of marks that a deadline waited for: {_rounds(outcome.rounds)}.",
     )
+
+
+def _rounds(rounds: Mapping[str, int]) -> str:
+    of = sum(rounds.values())
+    return ", ".join(f"{number} for {100 * count / of:.0f} %" for number, count in rounds.items())
 
 
 def over_budget(outcome: Outcome) -> list[str]:

@@ -80,10 +80,11 @@ def _place(routing: str, partitions: int) -> tuple[int, bytes]:
 class Emission:
     """The effects of one raw record, numbered in the order in which they are added."""
 
-    __slots__ = ("_depth", "_offset", "_ordinal", "_out", "_partition", "_partitions", "_run", "_secret")
+    __slots__ = ("_depth", "_offset", "_ordinal", "_out", "_partition", "_partitions", "_run", "_secret", "_totals")
 
-    def __init__(self, partition: int, partitions: int, run: Run, secret: bytes) -> None:
+    def __init__(self, partition: int, partitions: int, run: Run, secret: bytes, totals: Totals) -> None:
         self._partition, self._partitions, self._run, self._secret = partition, partitions, run, secret
+        self._totals = totals
         self._offset = self._ordinal = self._depth = 0
         self._out: list[Effect] = []
 
@@ -179,8 +180,11 @@ class Emission:
         self._to_raw(partition, key, value, headers)
 
     def _to_raw(self, partition: int, key: bytes, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> None:
-        if self._depth >= HOPS:
-            raise TooManyHops(f"{self._where()}: {self._depth} hops from its arrival, it would cause one more")
+        depth = self._depth
+        if depth >= HOPS:
+            raise TooManyHops(f"{self._where()}: {depth} hops from its arrival, it would cause one more")
+        if depth:
+            self._totals.hops = max(self._totals.hops, depth + 1)
         self._out.append(Effect("touchpoints.raw", partition, key, value, headers))
 
     def _where(self) -> str:
@@ -211,7 +215,9 @@ class Emission:
 
     # -- on progress and dead_letters
 
-    def progress(self, totals: Totals, mark: tuple[int, int] | None) -> None:
+    def progress(self, mark: tuple[int, int] | None) -> None:
+        """What it says only once is forgotten with it."""
+        totals = self._totals
         counts = _counts(
             read=totals.read,
             resolved=totals.resolved,
@@ -227,8 +233,12 @@ class Emission:
             mark=mark,
             counts=counts,
             heard=totals.heard,
+            hops=totals.hops if mark is not None else None,
             violations=totals.violations,
         )
+        totals.violations, totals.heard = {}, {}
+        if mark is not None:
+            totals.hops = 0
         self._out.append(Effect("progress", 0, str(self._partition).encode(), encode(record), last=True))
 
     def dead_letter(self, record: LogRecord, payload: bytes, failure: Failure, field: str | None, detail: str) -> None:

@@ -70,7 +70,6 @@ class Resolve:
     def __init__(self, partition: int, partitions: int, config: ResolveConfig) -> None:
         self._partition, self._partitions, self._config = partition, partitions, config
         self._live, self._reader = config.run == "live", config.reader
-        self._emission = Emission(partition, partitions, config.run, config.control_secret)
         self._demands = demands_of(config.catalogue)
         self._listens, self._named = bool(config.sources), dict[bytes | None, str | None]()
         self._has_graph = partition_of(CONTACT_GRAPH, partitions) == partition
@@ -82,6 +81,7 @@ class Resolve:
     def _adopt(self, state: State) -> None:
         config = self._config
         self._state = state
+        self._emission = Emission(self._partition, self._partitions, config.run, config.control_secret, state.totals)
         self._window = Window(self._partition, config.limits, state.totals)
         self._owner = Owner(state, self._emission, config.catalogue, config.facts, config.run, config.persons)
         self._graph = GraphOwner(state.heard, self._emission, config.limits) if self._has_graph else None
@@ -249,7 +249,7 @@ class Resolve:
             self._emission.begin(offset, HOPS - 2, out)
             if self._graph is not None:
                 self._graph.expire(mark.log_time)
-            self._report((mark.log_time, mark.round))
+            self._emission.progress((mark.log_time, mark.round))
 
     def _beat(self, record: LogRecord, value: bytes, out: list[Effect]) -> None:
         """The broker may give the next record the same millisecond, so a live beat covers what came before
@@ -259,11 +259,7 @@ class Resolve:
         log_time = record.timestamp - 1 if self._live else _decode_beat(value).log_time
         totals.log_time = max(totals.log_time, log_time)
         self._emission.begin(record.offset, 0, out)
-        self._report(None)
-
-    def _report(self, mark: tuple[int, int] | None) -> None:
-        self._emission.progress(self._state.totals, mark)
-        self._state.totals.violations, self._state.totals.heard = {}, {}
+        self._emission.progress(None)
 
 
 def _log_time(headers: Headers) -> int | None:

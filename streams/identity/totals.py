@@ -24,8 +24,8 @@ class TooMuchBadData(Exception):
 
 class Totals(msgspec.Struct, array_like=True):
     """`window` has a bit for each of the last touchpoints, the latest lowest; 1 is bad. `log_time` -1: no
-    beat yet. `dropped`: fell out of memory because their identifier had too many. `violations` and `heard`: what the
-    next report says.
+    beat yet. `dropped`: fell out of memory because their identifier had too many. `violations`, `heard` and, of a mark,
+    `hops`: what the next report says.
     """
 
     format_version: int = 1
@@ -45,6 +45,7 @@ class Totals(msgspec.Struct, array_like=True):
     moved: int = 0
     violations: dict[str, tuple[int, int]] = {}
     heard: dict[str, tuple[int, int]] = {}
+    hops: int = 0
 
     def hears(self, source: str, log_time: int) -> None:
         """A watched source spoke."""

@@ -6,8 +6,13 @@ is flushed through raw in rounds: a mark goes to every raw partition, and when a
 hop further from its arrival lies in the log behind them, because a report lies behind the effects of all that was read
 before it. After `hops` rounds come the ticks.
 
+Mostly sooner. When a round is over, what still lies unread of what follows from W was written since the round before
+it, by a record that itself was caused; after n rounds of W it is at least n + 1 hops from its arrival. So each report
+says how far from their arrivals the records were that its partition wrote in that time (`Progress.hops`), and where
+all are nearer, nothing of W is under way any more.
+
 One round at a time, and each is the first for what has arrived meanwhile: round n is the first for its own W and
-the last for that of round n - hops + 1. So a tick waits for its rounds, never for those of the tick before. A
+the second for that of round n - 1. So a tick waits for its rounds, never for those of the tick before. A
 partition that never reported holds time back: its backlog may hold anything. A redone report is dropped by its
 position, and a redo of this stage gives the same marks and ticks under the same positions.
 
@@ -52,7 +57,7 @@ _decode_progress = fast_decoder(Progress)
 
 class Stored(msgspec.Struct, array_like=True):
     """`rounds`: the log times of the last rounds, the latest last; `round`: its number, 0 before the first.
-    `is_under_way`: not all have reported it. `ticked` -1: no tick yet.
+    `is_under_way`: not all have reported it, and `hops` is the most that one said. `ticked` -1: no tick yet.
     """
 
     format_version: int = 2
@@ -64,6 +69,7 @@ class Stored(msgspec.Struct, array_like=True):
     reported: list[int] = []
     upstream: list[tuple[str, int, int, int]] = []
     broken: contracts.Broken = {}
+    hops: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -107,7 +113,7 @@ class KeepTime:
             self._silences.hear(progress.heard)
         state.progress[partition] = max(progress.log_time, state.progress.get(partition, -1))
         if state.is_under_way and progress.mark == (state.rounds[-1], state.round):
-            self._report(partition, emit)
+            self._report(partition, self._hops if progress.hops is None else progress.hops, emit)
         if not state.is_under_way:
             self._begin(emit)
 
@@ -170,14 +176,17 @@ class KeepTime:
         for partition in range(self._downstream):
             emit.switched(partition, switch, from_at)
 
-    def _report(self, partition: int, emit: _Emission) -> None:
+    def _report(self, partition: int, hops: int, emit: _Emission) -> None:
         state = self._state
+        state.hops = max(state.hops, hops)
         if partition not in state.reported:
             state.reported.append(partition)
         if len(state.reported) == self._partitions:
             state.is_under_way = False
-            if len(state.rounds) >= self._hops:
-                self._give_ticks(state.rounds[-self._hops], emit)
+            for rounds, log_time in enumerate(reversed(state.rounds), 1):
+                if rounds == self._hops or state.hops <= rounds:
+                    self._give_ticks(log_time, emit)
+                    return
 
     def _begin(self, emit: _Emission) -> None:
         """The next round, if there is a log time that no tick has given."""
@@ -191,7 +200,7 @@ class KeepTime:
             self._give_ticks(log_time, emit)
             return
         state.rounds = [*state.rounds, log_time][-self._hops :]
-        state.round, state.is_under_way, state.reported = state.round + 1, True, []
+        state.round, state.is_under_way, state.reported, state.hops = state.round + 1, True, [], 0
         for partition in range(self._partitions):
             emit.mark(partition, log_time, state.round)
 

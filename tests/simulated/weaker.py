@@ -1,6 +1,7 @@
 """Protocols that look right and are not: the laws must catch each, or they are not worth much.
 
-They change what `resolve` says on the wire about contacts, or what `keep_time` says about sources, and nothing else.
+They change what `resolve` says on the wire about contacts or about what it caused, or what `keep_time` says about
+sources, and nothing else.
 """
 
 from __future__ import annotations
@@ -99,6 +100,16 @@ class LastArrival(Misnaming):
     def say(self, naming: dict[str, Any], topic: str) -> dict[str, Any] | None:
         user = self._last.get(naming["contact"])
         return naming if user is None else naming | {"user_id": user, "customer_id": customer_of("user_id", user)}
+
+
+class Causeless(Misnaming):
+    """`resolve`, but it says in each report that nothing it wrote causes more than one hop."""
+
+    def _changed(self, effect: Effect) -> Effect | None:
+        if effect.topic != "progress":
+            return effect
+        body = json.loads(effect.value)
+        return effect if body["mark"] is None else effect._replace(value=encode(body | {"hops": 0}))
 
 
 class Deaf(Misnaming):

@@ -33,7 +33,7 @@ from tests.oracle.usable import Rules
 from tests.simulated.generate import Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, catalogue_said, definitions, sources_said
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
-from tests.simulated.weaker import Deaf, LastArrival, Mute, NeverAgain
+from tests.simulated.weaker import Causeless, Deaf, LastArrival, Mute, NeverAgain
 
 PARTITIONS = 3
 KIOSK_TOUCHPOINTS = 12
@@ -82,7 +82,13 @@ EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombi
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
 LAZY = replace(EAGER, arrive=1, lazy=True)
 Weaker = Literal[
-    "one round less", "no round", "never judged again", "last arrival wins", "sources never quiet", "silent for good"
+    "one round less",
+    "no round",
+    "nothing caused",
+    "never judged again",
+    "last arrival wins",
+    "sources never quiet",
+    "silent for good",
 ]
 
 
@@ -90,6 +96,8 @@ def resolve(config: ResolveConfig, weaker: Weaker | None, partitions: int, parti
     stage = Resolve(partition, partitions, config)
     if weaker == "never judged again":
         return NeverAgain(stage, SECRET)
+    if weaker == "nothing caused":
+        return Causeless(stage, SECRET)
     return LastArrival(stage, SECRET) if weaker == "last arrival wins" else stage
 
 
@@ -136,7 +144,7 @@ def build(
         zombie=faults,
     )
     if weaker is not None:
-        odds = LAZY if weaker in ("one round less", "no round") else EAGER
+        odds = LAZY if weaker in ("one round less", "no round", "nothing caused") else EAGER
     arrivals = history(rng, PARTITIONS, of or shape(rng), RULES, SECRET)
     return World(rng, plans("live", weaker, with_track, config=config), arrivals, odds)
 

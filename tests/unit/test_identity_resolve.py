@@ -103,6 +103,23 @@ def test_a_mark_is_reported_once_and_last() -> None:
     assert bench.body(report)["mark"] == [START - 7, 2]
 
 
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_mark_is_told_how_far_from_its_arrival_caused_records_caused_more(restored: bool) -> None:
+    """Not what an arrival itself caused: that lies before the mark for all who may wait for it."""
+    bench = Bench()
+    out = bench.touchpoint(page(START, user_id="u1", email="ann@shop.example"), START)
+    (sighting,) = (effect for effect in out if effect.topic == "touchpoints.raw")
+    assert bench.body(bench.mark(START, 1)[-1])["hops"] == 0
+    out = bench.touchpoint(sighting.value, START, sighting.headers)
+    assert bench.kinds(out)[:1] == ["naming"]
+    assert bench.body(bench.beat(START + 1)[-1])["hops"] is None, "a beat says nothing of it, and forgets nothing"
+    if restored:
+        bench.store()
+        bench.stage.restore(bench.state.items())
+    assert bench.body(bench.mark(START, 2)[-1])["hops"] == 3
+    assert bench.body(bench.mark(START, 3)[-1])["hops"] == 0
+
+
 def test_too_late_is_stored_and_is_evidence_for_nothing() -> None:
     bench = Bench()
     late = START + 80 * HOUR_MS

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from schemas.control import Control, control_headers, read_control
 from schemas.control_records import Decision
 from schemas.fast import encode, fast_type
@@ -20,16 +22,21 @@ _progress = fast_type(Progress)
 class Bench:
     """Feeds reports; `out` is what the last one caused."""
 
-    def __init__(self, partitions: int = 2) -> None:
-        self.stage = KeepTime(partitions, 3, SECRET, hops=2)
+    def __init__(self, partitions: int = 2, hops: int = 2) -> None:
+        self.stage = KeepTime(partitions, 3, SECRET, hops=hops)
         self.log: list[Record] = []
         self.out: list[Effect] = []
 
     def report(
-        self, partition: int, log_time: int, mark: tuple[int, int] | None = None, offset: int | None = None
+        self,
+        partition: int,
+        log_time: int,
+        mark: tuple[int, int] | None = None,
+        offset: int | None = None,
+        hops: int | None = None,
     ) -> list[Any]:
         at = ("resolve", partition, len(self.log) if offset is None else offset, 0)
-        record = Record(len(self.log), 0, None, encode(_progress(at=at, log_time=log_time, mark=mark)))
+        record = Record(len(self.log), 0, None, encode(_progress(at=at, log_time=log_time, mark=mark, hops=hops)))
         self.log.append(record)
         self.out = []
         self.stage.apply(record, self.out)
@@ -59,6 +66,51 @@ def test_two_rounds_then_ticks_and_each_round_is_the_first_of_the_next() -> None
     assert kinds(bench.report(1, 150)) == [("mark", 4)] * 2
     bench.report(0, 200, (150, 4))
     assert kinds(bench.report(1, 150, (150, 4))) == [("mark", 5)] * 2, "one round is not enough for 150"
+
+
+def test_where_nothing_was_caused_one_round_is_enough() -> None:
+    bench = Bench(hops=4)
+    bench.report(0, 100)
+    bench.report(1, 90)
+    assert bench.report(0, 100, (90, 1), hops=0) == []
+    ticks = bench.report(1, 95, (90, 1), hops=0)
+    assert kinds(ticks) == [("tick", 0)] * 3 + [("mark", 2)] * 2
+    assert [body["log_time"] for body in ticks] == [90, 90, 90, 95, 95]
+
+
+@pytest.mark.parametrize(("hops", "rounds"), [(0, 1), (1, 1), (2, 2), (3, 3), (4, 4), (None, 4)])
+def test_a_tick_waits_for_as_many_rounds_as_what_was_caused_is_hops_away(hops: int | None, rounds: int) -> None:
+    """Said by one partition of two, in every round."""
+    bench = Bench(hops=4)
+    bench.report(0, 100)
+    bench.report(1, 100)
+    for number in range(1, rounds + 1):
+        assert all(body["type"] == "mark" for body in bench.report(0, 100, (100, number), hops=hops))
+        last = bench.report(1, 100, (100, number), hops=0)
+        assert ("tick" in {body["type"] for body in last}) is (number == rounds)
+    assert [body["log_time"] for body in last] == [100] * 3
+
+
+def test_what_was_caused_in_an_earlier_round_is_over() -> None:
+    """Written before the mark, it is read when all have reported the mark."""
+    bench = Bench(hops=4)
+    bench.report(0, 100)
+    bench.report(1, 100)
+    bench.report(0, 100, (100, 1), hops=4)
+    assert kinds(bench.report(1, 100, (100, 1), hops=0)) == [("mark", 2)] * 2
+    bench.report(0, 100, (100, 2), hops=0)
+    assert kinds(bench.report(1, 100, (100, 2), hops=0)) == [("tick", 0)] * 3
+
+
+def test_a_tick_gives_the_newest_time_that_it_may() -> None:
+    """Of three rounds with times of their own, what is two hops away holds back the last alone."""
+    bench = Bench(hops=4)
+    bench.report(0, 100)
+    bench.report(1, 100)
+    for number, log_time in enumerate((100, 110, 120), 1):
+        bench.report(0, log_time + 10, (log_time, number), hops=4 if number < 3 else 2)
+        last = bench.report(1, log_time + 10, (log_time, number), hops=4 if number < 3 else 0)
+    assert [(body["type"], body["log_time"]) for body in last] == [("tick", 110)] * 3 + [("mark", 130)] * 2
 
 
 def test_a_partition_that_never_reported_holds_time_back() -> None:
