@@ -1,28 +1,25 @@
 """A whole deployment on this machine: Kafka, ClickHouse, collector, workers, loader, notifier.
 
-Each part is a process of its own with a log below the data directory. Owned parts die with this process, however it
-dies; detached ones live until `touchline down`. What is set in the environment (KAFKA_BOOTSTRAP_SERVERS,
-CLICKHOUSE_URL) is used instead of the embedded engine. One part of a name per data directory, whoever starts it.
+Two engines, and our own parts beside them (`own_parts`). Owned ones die with this process, however it dies; detached
+ones live until `touchline down`. What is set in the environment (KAFKA_BOOTSTRAP_SERVERS, CLICKHOUSE_URL) is used
+instead of the embedded engine.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.embedded import kafka as embedded_kafka
-from deploy.embedded import process
 from deploy.embedded.clickhouse import launch as embedded_clickhouse
-from deploy.embedded.process import EmbeddedError, Record
+from deploy.embedded.process import EmbeddedError
 from deploy.keys import Secrets, load_secrets
-from deploy.part import Part, Surroundings, is_ready, last_line, parts_of, write_keys_of
+from deploy.own_parts import OwnParts, Progress
+from deploy.part import Part, Surroundings, parts_of, write_keys_of
 from deploy.reach import reach_clickhouse, reach_kafka
 from deploy.topics import ensure
 from schemas.identity_files import identity_rules_of
@@ -31,13 +28,8 @@ from schemas.settings import DATABASE, Settings, address_of, kafka_client_option
 from sources.simulation.tills import TILLS
 from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET
 
-READY_SECONDS: Final = 120.0  # a worker opens 25 partitions, over TLS on a busy machine in a minute
-STOP_SECONDS: Final = 40.0
-SPAWN_SECONDS: Final = 30.0
-PORT_SECONDS: Final = 2.0
 KILLABLE: Final = ("worker", "loader", "broker", "clickhouse", "collector")
 GIVEN_SECRETS: Final = ("control_secret", "admin_token", "personal_key", "proof_secret")
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +66,14 @@ class Stack:
         self.webhook_url = webhook_url
         self.routes_file = routes_file
         self.home = settings.data_dir.absolute()
-        self.parts: dict[str, Part] = {}
-        self._records: dict[str, Record] = {}
-        self._spawning = threading.Lock()
+        self._own = OwnParts(self.home, detached)
         self._kafka: embedded_kafka.RunningKafka | None = None
         self._clickhouse: embedded_clickhouse.RunningClickHouse | None = None
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """Our own processes, by name; what stands here can be revived."""
+        return self._own.parts
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -131,11 +126,11 @@ class Stack:
             self.webhook_url,
             self.routes_file,
         )
-        self.parts = {part.name: part for part in parts_of(around, self.workers)}
-        for part in tuple(self.parts.values()):
-            progress(f"{part.name}: {'starting' if self._spawn(part) else 'runs already'}")
-        for part in self.parts.values():
-            self._await_ready(part)
+        self._own.parts = {part.name: part for part in parts_of(around, self.workers)}
+        for name in self.parts:
+            progress(f"{name}: {'starting' if self._own.start(name) else 'runs already'}")
+        for name in self.parts:
+            self._own.await_ready(name)
         progress("everything is ready")
         return self.places()
 
@@ -212,83 +207,23 @@ class Stack:
         address = address_of(self.clickhouse_url)
         return address.host, address.port, address.user, "", address.secure
 
-    # -- parts -------------------------------------------------------------------------------------------------------
-
-    def _log(self, name: str) -> Path:
-        return self.home / "logs" / f"{name}.log"
-
-    def _record_file(self, name: str) -> Path:
-        return self.home / "run" / f"{name}.json"
-
-    def _spawn(self, part: Part) -> bool:
-        """False when it runs already, and then it stays as it is. Two threads or processes may want the same one."""
-        with self._spawning, process.locked(self.home / "run" / "lock", timeout_seconds=SPAWN_SECONDS):
-            return self._spawn_once(part)
-
-    def _spawn_once(self, part: Part) -> bool:
-        found = process.read_record(self._record_file(part.name))
-        if found is not None:
-            self.parts[part.name] = replace(part, health_port=found.ports["health"])
-            self._records[part.name] = found
-            return False
-        # The one that was killed a moment ago may still be closing its sockets.
-        if not process.wait_until(lambda: process.is_free(part.health_port), PORT_SECONDS):
-            raise EmbeddedError(
-                f"{part.name}: port {part.health_port} on {process.LOOPBACK} is taken by another program: end that"
-                " program, or set another port (docs/settings.md)"
-            )
-        for folder in ("logs", "run"):
-            (self.home / folder).mkdir(parents=True, exist_ok=True)
-        record = process.spawn(
-            [sys.executable, *part.argv],
-            log_path=self._log(part.name),
-            ports={"health": part.health_port},
-            detached=self.detached,
-            grace_seconds=STOP_SECONDS,
-            env=part.env,
-        )
-        process.write_record(self._record_file(part.name), record)
-        self._records[part.name] = record
-        return True
-
-    def _await_ready(self, part: Part) -> None:
-        def over() -> bool:
-            return is_ready(self.parts[part.name].health_port) or not process.is_alive(self._records[part.name])
-
-        process.wait_until(over, READY_SECONDS)
-        if not is_ready(self.parts[part.name].health_port):
-            alive = process.is_alive(self._records[part.name])
-            state = f"is not ready after {READY_SECONDS:.0f} s" if alive else "has ended"
-            raise EmbeddedError(
-                f"{part.name} {state}; {self._words(part.name)}. When that is mended, `touchline up` goes on from here"
-            )
-
-    def _words(self, name: str) -> str:
-        return f"its last words: {last_line(self._log(name))} (all of them: {self._log(name)})"
-
     def attach(self) -> list[str]:
         """Find the parts that run already in this data directory. Returns their names, engines included."""
         self._kafka = embedded_kafka.find_running(self.home)
         self._clickhouse = embedded_clickhouse.find_running(self.home)
-        for file in sorted((self.home / "run").glob("*.json")):
-            record = process.read_record(file)
-            if record is not None:
-                self._records[file.stem] = record
-                self.parts[file.stem] = Part(file.stem, (), record.ports["health"])
         engines = {"kafka": self._kafka, "clickhouse": self._clickhouse}
-        return [name for name, found in engines.items() if found is not None] + sorted(self._records)
+        return [name for name, found in engines.items() if found is not None] + self._own.attach()
 
     def fallen(self) -> dict[str, str]:
         """What ended though nobody stopped it, and its last words."""
+        return self._fallen_engines() | self._own.fallen()
+
+    def _fallen_engines(self) -> dict[str, str]:
         ended = {
             "kafka": embedded_kafka.why_ended(self.home),
             "clickhouse": embedded_clickhouse.why_ended(self.home),
         }
-        words = {name: why for name, why in ended.items() if why is not None}
-        for file in sorted((self.home / "run").glob("*.json")):
-            if process.read_record(file) is None:
-                words[file.stem] = self._words(file.stem)
-        return words
+        return {name: why for name, why in ended.items() if why is not None}
 
     # -- faults and stop ---------------------------------------------------------------------------------------------
 
@@ -301,7 +236,7 @@ class Stack:
             assert self._clickhouse is not None
             embedded_clickhouse.kill_clickhouse(self._clickhouse)
         else:
-            process.kill(self._records[self._part_named(what)])
+            self._own.kill(_part_named(what))
 
     def revive(self, what: str, progress: Progress = lambda _: None) -> None:
         """Start it again where it was. Blocks until it is ready."""
@@ -316,37 +251,27 @@ class Stack:
                 self.home, port=self._clickhouse.port, progress=progress
             )
         else:
-            part = self.parts[self._part_named(what)]
-            self._spawn(part)
-            self._await_ready(part)
+            self._own.start(_part_named(what))
+            self._own.await_ready(_part_named(what))
 
     def revive_fallen(self) -> list[str]:
         """Start again what has ended by itself (a worker that lost Kafka does). Returns names and last words."""
-        fallen = [name for name, record in self._records.items() if not process.is_alive(record)]
-        words = [f"{name} ({last_line(self._log(name))})" for name in fallen]
-        for name in fallen:
-            self._spawn(self.parts[name])
-        return words
-
-    def _part_named(self, what: str) -> str:
-        return "worker-1" if what == "worker" else what
+        return self._own.revive_fallen()
 
     def stop(self, progress: Progress = lambda _: None) -> None:
         """Our own parts first, all at once; then the engines. Safe to call twice."""
-        records, self._records = self._records, {}
-        if records:
-            progress(f"{', '.join(records)}: stopping")
-            with ThreadPoolExecutor(len(records)) as pool:
-                list(pool.map(lambda record: process.terminate(record, grace_seconds=STOP_SECONDS), records.values()))
-        fallen = self.fallen()
-        for name in (*records, *fallen):
-            self._record_file(name).unlink(missing_ok=True)
+        self._own.stop(progress)
+        fallen = self._fallen_engines()
         if self._clickhouse is not None or "clickhouse" in fallen:
             progress("ClickHouse: stopping")
             embedded_clickhouse.stop_clickhouse(self.home)
         if self._kafka is not None or "kafka" in fallen:
             progress("Kafka: stopping")
             embedded_kafka.stop_kafka(self.home)
+
+
+def _part_named(what: str) -> str:
+    return "worker-1" if what == "worker" else what
 
 
 def _problem_of(ask: Callable[[], None]) -> EmbeddedError | None:

@@ -127,7 +127,7 @@ def running(home: Path, say: Say) -> Iterator[World]:
                 started.result()
         ensure(stack.kafka_options(), settings.topic_prefix)
         around = Surroundings(settings, stack.home, stack.bootstrap, stack.clickhouse_url, stack.secrets, "")
-        stack.parts = {part.name: part for part in parts_of(around, 2) if part.name in (FIRST, SECOND, LOADER)}
+        stack.parts.update((part.name, part) for part in parts_of(around, 2) if part.name in (FIRST, SECOND, LOADER))
         for name in (FIRST, LOADER):
             stack.revive(name)
         say("worker and loader: ready")
