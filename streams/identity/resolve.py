@@ -45,6 +45,8 @@ _decode_decision = fast_decoder(Decision)
 Headers = Mapping[str, bytes | None]
 """Of the record at work; the last one counts where a header occurs twice."""
 FORWARDED_ELSEWHERE = "forwarded here under other identity rules than these. Replay it: touchline dead-letters replay"
+CLOCKS_APART_MS = 30_000
+"""So far the broker's clock may be ahead of the collector's; a beat is given up after two seconds."""
 NO_LOG_TIME = "outside live runs the driver says when a touchpoint arrived: header log_time, ms since the epoch"
 
 
@@ -70,6 +72,7 @@ class Resolve:
     def __init__(self, partition: int, partitions: int, config: ResolveConfig) -> None:
         self._partition, self._partitions, self._config = partition, partitions, config
         self._live, self._reader = config.run == "live", config.reader
+        self._ahead_ms = 0
         self._demands = demands_of(config.catalogue)
         self._listens, self._named = bool(config.sources), dict[bytes | None, str | None]()
         self._has_graph = partition_of(CONTACT_GRAPH, partitions) == partition
@@ -140,7 +143,8 @@ class Resolve:
     def numbers(self) -> Mapping[str, int]:
         """Of each name that the catalogue ignores, how many were suppressed: `suppressed:NAME`."""
         counts, ignored = self._state.suppressed, [name for name, demands in self._demands.items() if demands.ignored]
-        return self._state.numbers() | {f"suppressed:{name}": counts.get(name, 0) for name in ignored}
+        numbers = self._state.numbers() | {"broker_ahead_ms": self._ahead_ms}
+        return numbers | {f"suppressed:{name}": counts.get(name, 0) for name in ignored}
 
     def _touchpoint(
         self, record: LogRecord, value: bytes, headers: Headers, log_time: int | None, is_forwarded: bool = False
@@ -253,10 +257,12 @@ class Resolve:
 
     def _beat(self, record: LogRecord, value: bytes, out: list[Effect]) -> None:
         """The broker may give the next record the same millisecond, so a live beat covers what came before
-        its own.
+        its own. And it comes no further than shortly after the time at which it was sent: when the broker's clock jumps
+        ahead, time does not.
         """
-        totals = self._state.totals
-        log_time = record.timestamp - 1 if self._live else _decode_beat(value).log_time
+        totals, sent_at = self._state.totals, _decode_beat(value).log_time
+        log_time = min(record.timestamp - 1, sent_at + CLOCKS_APART_MS) if self._live else sent_at
+        self._ahead_ms = record.timestamp - sent_at if self._live else 0
         totals.log_time = max(totals.log_time, log_time)
         self._emission.begin(record.offset, 0, out)
         self._emission.progress(None)

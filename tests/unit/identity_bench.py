@@ -67,8 +67,9 @@ class Bench:
         value = encode(_mark(at=("keep_time", 0, self._marks, 0), log_time=log_time, round=number))
         return self.apply(self.record(value, log_time, control_headers("mark", self.partition, value, SECRET)))
 
-    def beat(self, timestamp: int, log_time: int = 0) -> list[Effect]:
-        value = encode(_beat(log_time=log_time))
+    def beat(self, timestamp: int, log_time: int | None = None) -> list[Effect]:
+        """`log_time`: the sender's time, the broker's without it."""
+        value = encode(_beat(log_time=timestamp if log_time is None else log_time))
         return self.apply(self.record(value, timestamp, control_headers("beat", self.partition, value, SECRET)))
 
     def store(self) -> None:

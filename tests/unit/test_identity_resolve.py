@@ -14,7 +14,7 @@ from schemas.identifiers import customer_of, partition_of
 from schemas.records import Resolved
 from streams.identity.effects import MOVE_AT_ONCE
 from streams.identity.limits import HOUR_MS, Limits
-from streams.identity.resolve import TooMuchBadData
+from streams.identity.resolve import CLOCKS_APART_MS, TooMuchBadData
 from tests.simulated.generate import rfc3339
 from tests.unit.identity_bench import SECRET, START, Bench, page
 
@@ -89,10 +89,21 @@ def test_log_time_is_the_broker_s_when_live_and_the_driver_s_otherwise() -> None
 
 def test_a_live_beat_covers_what_came_before_its_own_millisecond() -> None:
     bench = Bench()
-    assert bench.body(bench.beat(START, 5)[0])["log_time"] == START - 1
-    assert bench.body(bench.beat(START - 10, 5)[0])["log_time"] == START - 1
+    assert bench.body(bench.beat(START, START - 5)[0])["log_time"] == START - 1
+    assert bench.body(bench.beat(START - 10, START)[0])["log_time"] == START - 1
     replayed = Bench(run="replay")
     assert replayed.body(replayed.beat(START, 5)[0])["log_time"] == 5
+
+
+def test_when_the_brokers_clock_jumps_time_does_not() -> None:
+    """Else every deadline of the next three hours would fire at once, and stay past when the clock is right again."""
+    bench = Bench()
+    bench.beat(START, START)
+    jumped = bench.body(bench.beat(START + 3 * HOUR_MS, START + 250)[0])
+    assert jumped["log_time"] == START + 250 + CLOCKS_APART_MS
+    assert bench.stage.numbers()["broker_ahead_ms"] == 3 * HOUR_MS - 250
+    assert bench.body(bench.beat(START + 60_000, START + 60_000)[0])["log_time"] == START + 60_000 - 1
+    assert bench.body(bench.beat(START + 61_000, START + 9 * HOUR_MS)[0])["log_time"] == START + 61_000 - 1, "nor so"
 
 
 def test_a_mark_is_reported_once_and_last() -> None:
