@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Annotated, Final
 
 import holidays
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from schemas.touchpoint import Contract
 
@@ -24,10 +24,27 @@ Hours = tuple[int, int]
 """From and to, minutes since midnight by the clock on the wall."""
 
 
+def _known_zone(zone: str) -> str:
+    """Raises ValueError."""
+    if zone not in _zones():
+        raise ValueError("no time zone of this name; an IANA name is wanted, such as Europe/Berlin")
+    return zone
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Of the pinned package, so that a file is right or wrong on every machine alike."""
+    return frozenset(files("tzdata").joinpath("zones").read_text().split())
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+"""An IANA name."""
+
+
 class Calendar(Contract):
     """When somebody is there. Outside these hours, and on public holidays, time does not count."""
 
-    zone: str = Field(description="Time zone of the hours, by its IANA name: Europe/Berlin.")
+    zone: Zone = Field(description="Time zone of the hours, by its IANA name: Europe/Berlin.")
     open: Annotated[dict[str, str], Field(min_length=1, max_length=14)] = Field(
         description='Hours by day or range of days, in quotes: mon-fri: "09:00-20:00". Several on one day are '
         "separated by a comma."
@@ -35,11 +52,6 @@ class Calendar(Contract):
     holidays: str | None = Field(
         None, description="Closed on the public holidays of this country, or of a part of it: DE, DE-BE."
     )
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        return known_zone(zone)
 
     @field_validator("open")
     @classmethod
@@ -58,19 +70,6 @@ class Calendar(Contract):
             if part and part not in known[country]:
                 raise ValueError(f"{country} has no such part; there are {', '.join(known[country]) or 'none'}")
         return code
-
-
-def known_zone(zone: str) -> str:
-    """Raises ValueError."""
-    if zone not in _zones():
-        raise ValueError("no time zone of this name; an IANA name is wanted, such as Europe/Berlin")
-    return zone
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Of the pinned package, so that a file is right or wrong on every machine alike."""
-    return frozenset(files("tzdata").joinpath("zones").read_text().split())
 
 
 def week_of(hours: dict[str, str]) -> tuple[tuple[Hours, ...], ...]:

@@ -19,7 +19,17 @@ from schemas.catalogue_checks import catalogue_flaws
 from schemas.definition import Catalogue, Definition
 from schemas.definition_checks import flaws_of
 from schemas.definition_shape import fields_of, path_of, sentence
-from schemas.yaml_file import DefinitionError, Flaw, Path_, empty_places, nearest, place, plain, read_mapping
+from schemas.yaml_file import (
+    DefinitionError,
+    Flaw,
+    Path_,
+    empty_places,
+    flaws_at,
+    nearest,
+    plain,
+    read_mapping,
+    refuse,
+)
 
 __all__ = [
     "DefinitionError",
@@ -40,9 +50,7 @@ def load_catalogue(file: Path) -> Catalogue:
     """Raises DefinitionError."""
     document = read_mapping(file)
     catalogue = validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
-    flaws = [Flaw(str(file), *place(document, path), text) for path, text in catalogue_flaws(catalogue)]
-    if flaws:
-        raise DefinitionError(flaws)
+    refuse(file, document, catalogue_flaws(catalogue))
     return catalogue
 
 
@@ -68,7 +76,7 @@ def locate_definitions(directory: Path, catalogue: Catalogue) -> list[tuple[Defi
             flaws.extend(error.flaws)
             continue
         clashes = [(path, text) for other, where in found for path, text in _clashes(definition, other, where)]
-        flaws.extend(Flaw(str(file), *place(document, path), text) for path, text in clashes)
+        flaws.extend(flaws_at(file, document, clashes))
         found.append((definition, file))
     if flaws:
         raise DefinitionError(flaws)
@@ -126,22 +134,18 @@ def find_definition(said: str, directory: Path, catalogue: Catalogue) -> Definit
 def _loaded(file: Path, catalogue: Catalogue) -> tuple[Definition, CommentedMap]:
     document = read_mapping(file)
     definition = validated(Definition, plain(document), file, document, drop=0)
-    found = [*flaws_of(definition, catalogue), *name_flaws(definition, catalogue)]
-    flaws = [Flaw(str(file), *place(document, path), text) for path, text in found]
-    if flaws:
-        raise DefinitionError(flaws)
+    refuse(file, document, [*flaws_of(definition, catalogue), *name_flaws(definition, catalogue)])
     return definition, document
 
 
 def validated(model: type[M], data: Any, file: Path, document: CommentedMap, drop: int) -> M:
     """`drop`: how many leading parts of pydantic's path the document does not have."""
     empty = list(empty_places(document))
-    told = [Flaw(str(file), *place(document, path), _empty(path)) for path in empty]
+    told = flaws_at(file, document, ((path, _empty(path)) for path in empty))
     try:
         found = model.model_validate(data)
     except ValidationError as error:
-        for path, text in _sentences(error, model, drop, lambda path: path in empty):
-            flaw = Flaw(str(file), *place(document, path), text)
+        for flaw in flaws_at(file, document, _sentences(error, model, drop, lambda path: path in empty)):
             if flaw not in told:
                 told.append(flaw)
         raise DefinitionError(told) from error

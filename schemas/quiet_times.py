@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, field_validator
 
-from schemas.calendar import days_of, known_zone
+from schemas.calendar import Zone, days_of
 from schemas.definition import Duration, duration_ms
 from schemas.touchpoint import Contract
 
@@ -43,7 +43,7 @@ class QuietTime(Contract):
     days: Annotated[list[str], Field(min_length=1, max_length=7)]
     at: Annotated[list[str], Field(min_length=1, max_length=24)]
     lasts: Duration
-    zone: str
+    zone: Zone
     reason: Annotated[str, Field(max_length=200)] = ""
 
     @field_validator("days")
@@ -65,11 +65,6 @@ class QuietTime(Contract):
     @classmethod
     def _bounded(cls, text: str) -> str:
         return _at_most_a_day(text)
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, zone: str) -> str:
-        return known_zone(zone)
 
 
 def minutes_of(clock: str) -> int:

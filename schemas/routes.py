@@ -7,7 +7,7 @@ secret itself. What is wrong is named by file, line and column, all of it at onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Final, Literal
@@ -18,7 +18,7 @@ from schemas.definition import Word
 from schemas.quiet_times import Flapping, QuietTime
 from schemas.records import AlertScope, BreakKind, Severity
 from schemas.touchpoint import Contract
-from schemas.yaml_file import DefinitionError, Flaw, Path_, empty_places, nearest, place, plain, read_mapping
+from schemas.yaml_file import DefinitionError, Path_, empty_places, flaws_at, nearest, plain, read_mapping, refuse
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
 SETTINGS_ROUTE: Final = "webhook"
@@ -148,20 +148,14 @@ class RoutesFile(Contract):
 def load_routes(file: Path, environ: Mapping[str, str]) -> RoutesFile:
     """Raises DefinitionError. A variable that the file names and `environ` lacks is a flaw of the file."""
     document = read_mapping(file)
-    if empty := [(path, f"{'.'.join(map(str, path))} has no value.") for path in empty_places(document)]:
-        raise DefinitionError(_flaws(file, document, empty))
+    refuse(file, document, ((path, f"{'.'.join(map(str, path))} has no value.") for path in empty_places(document)))
     try:
         routes = RoutesFile.model_validate(plain(document))
     except ValidationError as error:
         found = [(_path(problem["loc"]), _explained(problem)) for problem in error.errors(include_input=False)]
-        raise DefinitionError(_flaws(file, document, found)) from None
-    if flaws := _flaws(file, document, _beyond_shape(routes, environ)):
-        raise DefinitionError(flaws)
+        raise DefinitionError(flaws_at(file, document, found)) from None
+    refuse(file, document, _beyond_shape(routes, environ))
     return routes
-
-
-def _flaws(file: Path, document: Any, found: Iterable[tuple[Path_, str]]) -> list[Flaw]:
-    return [Flaw(str(file), *place(document, path), text) for path, text in found]
 
 
 def _beyond_shape(routes: RoutesFile, environ: Mapping[str, str]) -> Iterator[tuple[Path_, str]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from schemas.definition import Catalogue
-from schemas.definition_files import DefinitionError, Flaw, validated
+from schemas.definition_files import validated
 from schemas.settings import Settings
 from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, form_of
-from schemas.yaml_file import Path_, nearest, place, plain, read_mapping
+from schemas.yaml_file import Path_, nearest, plain, read_mapping, refuse
 
 USUAL_FILE: Final = Path("sources.yaml")
 CATCHES_UP_MAX_MS: Final = 7 * 86_400_000
@@ -20,9 +20,7 @@ def load_sources(file: Path, catalogue: Catalogue) -> SourceRules:
     """Raises DefinitionError with all flaws."""
     document = read_mapping(file)
     rules = validated(SourceRules, {"sources": plain(document)}, file, document, drop=1)
-    flaws = [Flaw(str(file), *place(document, path), text) for path, text in flaws_of(rules, catalogue)]
-    if flaws:
-        raise DefinitionError(flaws)
+    refuse(file, document, flaws_of(rules, catalogue))
     return rules
 
 

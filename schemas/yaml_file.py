@@ -137,6 +137,16 @@ def place(document: Any, path: Path_) -> tuple[int, int]:
     return found
 
 
+def flaws_at(file: Path, document: Any, found: Iterable[tuple[Path_, str]]) -> list[Flaw]:
+    return [Flaw(str(file), *place(document, path), text) for path, text in found]
+
+
+def refuse(file: Path, document: Any, found: Iterable[tuple[Path_, str]]) -> None:
+    """Raises DefinitionError with all that was found, if anything was."""
+    if flaws := flaws_at(file, document, found):
+        raise DefinitionError(flaws)
+
+
 def _text(file: Path) -> str:
     try:
         if file.stat().st_size > FILE_BYTES_MAX:
