@@ -21,6 +21,7 @@ from deploy.cli.trace_text import (
     read_letter_id,
     waiting_lines,
 )
+from deploy.identity.why import MOVES, STEPS
 from deploy.stack import Stack
 from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
 from schemas.settings import Settings, read_settings
@@ -31,17 +32,10 @@ console = Console(highlight=False, soft_wrap=True)
 TOUCHPOINTS: Final = """
 SELECT * FROM DB.v_touchpoints WHERE touchpoint_id = {id:String} OR message_id = {id:String}
 ORDER BY log_time LIMIT 6"""
-MOVES: Final = """
-SELECT customer_id, attributed_by FROM (
-    SELECT customer_id, attributed_by, rev, 0 AS later FROM DB.touchpoints FINAL WHERE touchpoint_id = {id:String}
-    UNION ALL
-    SELECT customer_id, attributed_by, rev, 1 AS later FROM DB.attributions FINAL WHERE touchpoint_id = {id:String}
-) ORDER BY later, rev LIMIT 20"""
 JOURNEYS: Final = """
 SELECT journey_id, definition, definition_version, anchor, status, started_at, reached_steps, waiting_steps,
     missed_steps
 FROM DB.v_journeys_now WHERE has(touchpoint_ids, {id:String}) ORDER BY definition, anchor LIMIT 20"""
-STEPS: Final = "SELECT journey_id, step FROM DB.journey_steps WHERE touchpoint_id = {id:String} LIMIT 20"
 ALERTS: Final = """
 SELECT state, first_line, alert_id FROM DB.v_alerts WHERE journey_id IN {journeys:Array(String)}
 ORDER BY changed_at LIMIT 20"""
