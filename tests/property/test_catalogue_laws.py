@@ -105,7 +105,7 @@ class World:
                 self.append(effect.partition, effect.value, timestamp, effect.headers)
 
     def beat(self, log_time: int) -> None:
-        value = encode(_beat(log_time=0))
+        value = encode(_beat(log_time=log_time))
         for partition in range(PARTITIONS):
             self.append(partition, value, log_time, control_headers("beat", partition, value, SECRET))
 
