@@ -11,19 +11,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
+from schemas.records import BreakKind
 from sinks.clickhouse.errors import MigrationError, loader_error
 from sinks.clickhouse.statements import Target, render
 
-VIEWS: Final = ("views.sql", "views_alerts.sql", "views_identity.sql")
-"""In this order: later ones read earlier ones."""
+_OF_JOURNEYS: Final = [kind for kind in get_args(BreakKind) if kind not in ("silent_source", "broken_contract")]
+KINDS: Final = f"{', '.join(_OF_JOURNEYS[:-1])} or {_OF_JOURNEYS[-1]}"
+_LIVE: Final = {
+    "view": "v_broken_journeys_now",
+    "whose": "of a journey of mode live",
+    "which": "mode = 'live'",
+    "kinds": KINDS,
+}
+_TRIED: Final = {
+    "view": "v_shadow_breaks_now",
+    "whose": "of a journey of a version that is tried: nobody is told",
+    "which": "mode != 'live'",
+    "kinds": KINDS,
+}
+VIEWS: Final[tuple[tuple[str, Mapping[str, str]], ...]] = (
+    ("views.sql", {}),
+    ("views_alerts.sql", {"kinds": KINDS}),
+    ("view_open_breaks.sql", _LIVE),
+    ("view_open_breaks.sql", _TRIED),
+    ("views_identity.sql", {}),
+)
+"""Files, and what they ask for beside the target. In this order: later ones read earlier ones."""
 _NAME: Final = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
 _MIGRATIONS_TABLE: Final = """
 CREATE DATABASE IF NOT EXISTS ${database} ${on_cluster};
@@ -83,6 +104,12 @@ def shipped() -> list[Migration]:
     return found
 
 
+def shipped_views(target: Target) -> Iterator[str]:
+    """The statements of the views of this version, in order."""
+    for name, given in VIEWS:
+        yield from render((files("sinks.clickhouse") / name).read_text("utf-8"), target, given)
+
+
 def outstanding(migrations: Sequence[Migration], applied: Iterable[Applied]) -> list[Migration]:
     """What is still to be applied. Raises MigrationError when the database has something else than this version."""
     known = {migration.number: migration for migration in migrations}
@@ -127,8 +154,7 @@ def migrate(
         run(render(migration.text, target))
         before(f"record {migration.name}")
         database.record(migration)
-    for name in VIEWS:
-        run(render((files("sinks.clickhouse") / name).read_text("utf-8"), target))
+    run(shipped_views(target))
     run(views)
     return [migration.name for migration in todo]
 

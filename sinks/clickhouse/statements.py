@@ -7,7 +7,7 @@ differ, the text does not. A cluster has one shard: the loader writes to any rep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Final
@@ -16,6 +16,7 @@ DEDUP_BLOCKS: Final = 20_000
 """Inserts that ClickHouse remembers per table: with 12 partitions and 2 inserts a second, about a quarter of
 an hour."""
 DEDUP_SECONDS: Final = 7 * 86_400
+NOTHING: Final[Mapping[str, str]] = {}
 _CLUSTER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 _PIECES: Final = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<quoted>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)|(?P<end>;)|(?P<rest>.)""",
@@ -50,9 +51,11 @@ def text(word: str) -> str:
     return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def render(text: str, target: Target) -> list[str]:
-    """The statements of a file for a target. Raises KeyError for an unknown variable, ValueError for a lonely `$`."""
-    return split(Template(text).substitute(variables(target)))
+def render(text: str, target: Target, given: Mapping[str, str] = NOTHING) -> list[str]:
+    """The statements of a file for a target; `given`: what it asks for beside that. Raises KeyError for an unknown
+    variable, ValueError for a lonely `$`.
+    """
+    return split(Template(text).substitute(variables(target), **given))
 
 
 def split(text: str) -> list[str]:

@@ -1,5 +1,5 @@
--- Alerts, each once as it stands, and what is open now: of live journeys, of versions that are tried, of sources and of
--- contracts. After views.sql, which they read. Written anew at each run of the migrations.
+-- Alerts, each once as it stands, and what is open now of sources and of contracts; of journeys: view_open_breaks.sql.
+-- After views.sql, which they read. Written anew at each run of the migrations.
 
 CREATE OR REPLACE VIEW ${database}.v_alerts ${on_cluster}
 (
@@ -15,7 +15,7 @@ CREATE OR REPLACE VIEW ${database}.v_alerts ${on_cluster}
     incident    String COMMENT 'What is grouped: definition/break, sources/entry or catalogue/touchpoint',
     definition  String COMMENT 'Name of the journey definition; sources or catalogue for what is about no journey',
     definition_version UInt32 COMMENT 'Version of the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, feedback_not_asked, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned, forbidden, experience_balance or identity_conflict; silent_source, broken_contract',
+    kind        String COMMENT '${kinds}; silent_source, broken_contract',
     break_name  String COMMENT 'Name of the break in the definition; silent_source, broken_contract',
     step        String COMMENT 'Step that it is about; empty: none',
     occurrence  UInt32 COMMENT 'Counts the occurrences of this break in this journey, or of this source or touchpoint',
@@ -43,60 +43,6 @@ FROM ${database}.alerts
 -- The last change counts; it makes repeated deliveries harmless, too.
 ORDER BY alert_id, position DESC
 LIMIT 1 BY alert_id;
-
-CREATE OR REPLACE VIEW ${database}.v_broken_journeys_now ${on_cluster}
-(
-    alert_id    String COMMENT 'Id of the open alert, of a journey of mode live',
-    state       String COMMENT 'firing or acknowledged',
-    severity    String COMMENT 'info, warning, error or critical',
-    first_line  String COMMENT 'What is wrong, for whom and why, in one sentence',
-    owner       String COMMENT 'Team that owns the journey',
-    runbook     String COMMENT 'What to do about it: a link; empty: none',
-    acknowledged_by String COMMENT 'Who looks after it; empty: nobody',
-    definition  String COMMENT 'Name of the journey definition',
-    definition_version UInt32 COMMENT 'Version of the definition',
-    break_name  String COMMENT 'Name of the break in the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, feedback_not_asked, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned, forbidden, experience_balance or identity_conflict',
-    step        String COMMENT 'Step that it is about; empty: none',
-    journey_id  String COMMENT 'The broken journey',
-    customer_id String COMMENT 'Whose journey it is',
-    anchor      String COMMENT 'What the journey is about',
-    cause_at    DateTime64(3, 'UTC') COMMENT 'When it broke',
-    fired_at    DateTime64(3, 'UTC') COMMENT 'Log time at which the alert fired',
-    run         String COMMENT 'live, simulation, replay or backfill'
-)
-AS SELECT
-    alert_id, state, severity, first_line, owner, runbook, acknowledged_by, definition, definition_version, break_name, kind,
-    step, journey_id, customer_id, anchor, cause_at, fired_at, run
-FROM ${database}.v_alerts
-WHERE state IN ('firing', 'acknowledged') AND scope = 'journey' AND mode = 'live';
-
-CREATE OR REPLACE VIEW ${database}.v_shadow_breaks_now ${on_cluster}
-(
-    alert_id    String COMMENT 'Id of the open alert, of a journey of a version that is tried: nobody is told',
-    state       String COMMENT 'firing or acknowledged',
-    severity    String COMMENT 'info, warning, error or critical',
-    first_line  String COMMENT 'What is wrong, for whom and why, in one sentence',
-    owner       String COMMENT 'Team that owns the journey',
-    runbook     String COMMENT 'What to do about it: a link; empty: none',
-    acknowledged_by String COMMENT 'Who looks after it; empty: nobody',
-    definition  String COMMENT 'Name of the journey definition',
-    definition_version UInt32 COMMENT 'Version of the definition',
-    break_name  String COMMENT 'Name of the break in the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, feedback_not_asked, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned, forbidden, experience_balance or identity_conflict',
-    step        String COMMENT 'Step that it is about; empty: none',
-    journey_id  String COMMENT 'The broken journey',
-    customer_id String COMMENT 'Whose journey it is',
-    anchor      String COMMENT 'What the journey is about',
-    cause_at    DateTime64(3, 'UTC') COMMENT 'When it broke',
-    fired_at    DateTime64(3, 'UTC') COMMENT 'Log time at which the alert fired',
-    run         String COMMENT 'live, simulation, replay or backfill'
-)
-AS SELECT
-    alert_id, state, severity, first_line, owner, runbook, acknowledged_by, definition, definition_version, break_name, kind,
-    step, journey_id, customer_id, anchor, cause_at, fired_at, run
-FROM ${database}.v_alerts
-WHERE state IN ('firing', 'acknowledged') AND scope = 'journey' AND mode != 'live';
 
 CREATE OR REPLACE VIEW ${database}.v_sources_silent ${on_cluster}
 (
@@ -145,7 +91,7 @@ CREATE OR REPLACE VIEW ${database}.v_break_rates ${on_cluster}
     mode        String COMMENT 'live; shadow: a version that is tried',
     started_on  Date COMMENT 'Day (UTC) on which the journeys started',
     break_name  String COMMENT 'Name of the break in the definition',
-    kind        String COMMENT 'missing_step, handoff_lost, feedback_not_asked, repeated, low_score, failure_event, out_of_order, skipped_step, abandoned, forbidden, experience_balance or identity_conflict',
+    kind        String COMMENT '${kinds}',
     journeys    UInt64 COMMENT 'Journeys of the version that started on that day, broken or not',
     broken      UInt64 COMMENT 'of these, that had this break; withdrawn ones and those that a person closed do not count',
     closed      UInt64 COMMENT 'of these, whose break a person closed, and that had no other of this name',
