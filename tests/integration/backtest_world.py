@@ -29,7 +29,7 @@ from sources.simulation.plan import HOUR, MINUTE, Plan
 from sources.simulation.script import Script
 from sources.simulation.wire import PERSONAL_KEY, PROOF_SECRET, bytes_of
 from streams.product import Product
-from streams.stage import Effect, Stage
+from tests.simulated.in_turn import InTurn, stages_of
 from tests.simulated.log import Logs
 
 SECRET: Final = b"in one process secret"
@@ -51,12 +51,7 @@ def product() -> Product:
 class Deployment:
     def __init__(self, product: Product) -> None:
         self.logs = Logs(0)
-        self._stages: list[tuple[str, int, Stage]] = [
-            (spec.source, partition, spec.factory(partition))
-            for spec in product.stages()
-            for partition in range(spec.partitions)
-        ]
-        self._done: dict[tuple[str, int], int] = {}
+        self._stages = InTurn(self.logs, stages_of(product))
 
     def play(self, script: Script) -> None:
         """Everything arrives, and time passes to the end of the script."""
@@ -93,7 +88,7 @@ class Deployment:
         )
         partition = partition_of(f"message:{plan.message_id}", PARTITIONS)
         self.logs.append("touchpoints.raw", partition, None, bytes_of(plan), headers)
-        self._work_off()
+        self._stages.work_off()
 
     def _beat(self, log_time: int) -> None:
         self.logs.now = log_time
@@ -101,24 +96,7 @@ class Deployment:
             value = encode(_beat(log_time=log_time))
             headers = control_headers("beat", partition, value, SECRET)
             self.logs.append("touchpoints.raw", partition, None, value, headers)
-        self._work_off()
-
-    def _work_off(self) -> None:
-        busy = True
-        while busy:
-            busy = False
-            for topic, partition, stage in self._stages:
-                records = self.logs.read(topic, partition)[self._done.get((topic, partition), 0) :]
-                if not records:
-                    continue
-                busy = True
-                self._done[topic, partition] = records[-1].offset + 1
-                out: list[Effect] = []
-                for record in records:
-                    stage.apply(record, out)
-                stage.flush(out)
-                for effect in out:
-                    self.logs.carry_out(effect)
+        self._stages.work_off()
 
 
 class Questions:

@@ -26,7 +26,7 @@ from streams.identity.resolve import Resolve, ResolveConfig
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from streams.pace.keep_time import KeepTime
-from streams.stage import Effect, Stage
+from tests.simulated.in_turn import InTurn, Placed
 from tests.simulated.log import Logs
 
 SECRET = b"in one process secret"
@@ -46,13 +46,13 @@ class World:
         compiled = compile_definitions([load_definition(CLICK_AND_COLLECT, CATALOGUE)], CATALOGUE)
         config = ResolveConfig(CATALOGUE, SECRET, compiled.facts, limits=LIMITS, reader=READER)
         self.logs = Logs(START)
-        self._stages: list[tuple[str, int, Stage]] = []
+        stages: list[Placed] = []
         for partition in range(PARTITIONS):
-            self._stages.append(("touchpoints.raw", partition, Resolve(partition, PARTITIONS, config)))
+            stages.append(("touchpoints.raw", partition, Resolve(partition, PARTITIONS, config)))
             track = Track(partition, compiled, "live", horizon_ms=LIMITS.horizon_ms)
-            self._stages.append(("touchpoints", partition, track))
-        self._stages.append(("progress", 0, KeepTime(PARTITIONS, PARTITIONS, SECRET)))
-        self._done: dict[tuple[str, int], int] = {}
+            stages.append(("touchpoints", partition, track))
+        stages.append(("progress", 0, KeepTime(PARTITIONS, PARTITIONS, SECRET)))
+        self._stages = InTurn(self.logs, stages)
         self._stored: dict[tuple[str, int], int] = {}
         self._count = 0
 
@@ -95,26 +95,10 @@ class World:
         for _ in range(8):
             self.logs.now += 10
             for partition in range(PARTITIONS):
-                value = encode(_beat(log_time=0))
+                value = encode(_beat(log_time=self.logs.now))
                 headers = control_headers("beat", partition, value, SECRET)
                 self.logs.append("touchpoints.raw", partition, None, value, headers)
-            self._work_off()
-
-    def _work_off(self) -> None:
-        busy = True
-        while busy:
-            busy = False
-            for topic, partition, stage in self._stages:
-                records = self.logs.read(topic, partition)[self._done.get((topic, partition), 0) :]
-                if records:
-                    busy = True
-                    self._done[topic, partition] = records[-1].offset + 1
-                    out: list[Effect] = []
-                    for record in records:
-                        stage.apply(record, out)
-                    stage.flush(out)
-                    for effect in out:
-                        self.logs.carry_out(effect)
+            self._stages.work_off()
 
     def store(self, into: ClickHouseStore) -> None:
         """What was written since the last time becomes rows."""

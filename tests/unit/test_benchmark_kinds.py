@@ -21,7 +21,7 @@ from schemas.fast import encode, fast_type
 from schemas.records import BreakKind
 from schemas.topics import PARTITIONS
 from streams.product import Product
-from streams.stage import Effect, Stage
+from tests.simulated.in_turn import InTurn, stages_of
 from tests.simulated.log import Logs
 
 SECONDS, EACH, START = 12, 1, 1_790_000_000_000
@@ -32,12 +32,8 @@ BEAT = fast_type(Beat)
 
 def played() -> tuple[dict[Place, Appended], dict[str, int]]:
     product = Product(definitions(), CATALOGUE, SECRET, "live", 72 * HOUR, sources=sources())
-    stages: list[tuple[str, int, Stage]] = [
-        (spec.source, partition, spec.factory(partition))
-        for spec in product.stages()
-        for partition in range(spec.partitions)
-    ]
-    logs, done = Logs(START), dict[tuple[str, int], int]()
+    logs = Logs(START)
+    stages = InTurn(logs, stages_of(product))
     occurred_at: dict[str, int] = {}
     for number in range((SECONDS + 8) * 1_000 // SLICE_MS):
         logs.now = START + number * SLICE_MS
@@ -51,23 +47,8 @@ def played() -> tuple[dict[Place, Appended], dict[str, int]]:
             for partition in range(PARTITIONS):
                 value = encode(BEAT(log_time=0))
                 logs.append(RAW, partition, None, value, control_headers("beat", partition, value, SECRET))
-            work_off(logs, stages, done)
+            stages.work_off()
     return read(logs), occurred_at
-
-
-def work_off(logs: Logs, stages: list[tuple[str, int, Stage]], done: dict[tuple[str, int], int]) -> None:
-    while True:
-        begun = dict(done)
-        for topic, partition, stage in stages:
-            records, out = logs.read(topic, partition)[done.get((topic, partition), 0) :], list[Effect]()
-            for record in records:
-                stage.apply(record, out)
-            stage.flush(out)
-            done[topic, partition] = done.get((topic, partition), 0) + len(records)
-            for effect in out:
-                logs.carry_out(effect)
-        if done == begun:
-            return
 
 
 def read(logs: Logs) -> dict[Place, Appended]:
