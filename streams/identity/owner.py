@@ -16,7 +16,7 @@ from schemas.decoded import Decoded
 from schemas.definition import Catalogue
 from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
 from schemas.records import AttributedBy, Entry, Fact, Run
-from streams.identity.clock import offset_after
+from streams.identity.clock import AHEAD_MS, offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved
 from streams.identity.keys import Claim, Key, owner_of, take
@@ -55,14 +55,16 @@ class Owner:
         state = self._state
         routing = decoded.routing
         tail = state.tails.get(routing) or state.tail(routing)
-        offset_ms = 0 if decoded.timed_here else tail.offset_ms
-        if decoded.sent_at is not None and not decoded.timed_here:
-            offset_ms = offset_after(offset_ms, decoded.sent_at, decoded.received_at)
+        occurred_at = decoded.occurred_at_sent
+        if decoded.sent_at is not None and decoded.received_at is not None and not decoded.timed_here:
+            offset_ms = offset_after(tail.offset_ms, decoded.sent_at, decoded.received_at)
             if offset_ms != tail.offset_ms:
                 tail.offset_ms = offset_ms
                 state.header_changed(routing, tail)
+            occurred_at += offset_ms
+        if occurred_at > log_time + AHEAD_MS:
+            occurred_at = log_time
         known = self._known.get(decoded.name)
-        occurred_at = decoded.occurred_at_sent + offset_ms
         too_late = log_time - occurred_at > state.limits.horizon_ms
         entry = make_entry(
             decoded.touchpoint_id,
