@@ -14,17 +14,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-import msgspec
-
+from benchmarks import pages
 from benchmarks.identity import MINUTE, START, Raw, touchpoint
-from benchmarks.report import commit_of, machine
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode, fast_type
 from schemas.records import Tick
@@ -200,35 +196,26 @@ def measure(customers: int, rounds: int) -> dict[Way, dict[int, Cost]]:
 
 
 def table(found: Mapping[Way, Mapping[int, Cost]]) -> str:
-    lines = [
-        "| definitions | listen | resolve us | track us | together | to one definition | snapshots | alerts |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for way, costs in found.items():
         for count, cost in costs.items():
-            ratio = cost.total_us / costs[COUNTS[0]].total_us
-            numbers = (cost.resolve_us, cost.track_us, cost.total_us)
-            cells = " | ".join(f"{number:.1f}" for number in numbers)
-            lines.append(f"| {count} | {way} | {cells} | {ratio:.2f} | {cost.snapshots:.2f} | {cost.alerts:.3f} |")
-    return "\n".join(lines)
+            ratio = f"{cost.total_us / costs[COUNTS[0]].total_us:.2f}"
+            numbers = [f"{number:.1f}" for number in (cost.resolve_us, cost.track_us, cost.total_us)]
+            rows.append((count, way, *numbers, ratio, f"{cost.snapshots:.2f}", f"{cost.alerts:.3f}"))
+    head = ("definitions", "listen", "resolve us", "track us", "together", "to one definition", "snapshots", "alerts")
+    return pages.table(head, rows)
 
 
 def write(folder: Path, found: Mapping[Way, Mapping[int, Cost]], customers: int) -> None:
-    folder.mkdir(exist_ok=True)
-    on, made_at, commit = machine(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"), commit_of(ROOT)
+    on = pages.occasion(ROOT)
     costs = {way: {str(count): cost._asdict() for count, cost in of.items()} for way, of in found.items()}
-    report: dict[str, Any] = {"measured_at": made_at, "commit": commit, "machine": on, "customers": customers}
-    text = json.dumps(report | {"costs": costs})
-    (folder / "definitions.json").write_bytes(msgspec.json.format(text.encode(), indent=2) + b"\n")
-    head = f"{made_at}, commit {commit}, {on['cores']} cores ({on['processor']}), {customers:,} customers:"
     notes = (
         "CPU in microseconds, snapshots and alerts, all per touchpoint; in memory, without Kafka. `apart`: each",
         "definition has touchpoints of its own; `shared`: every order runs through all definitions; `idle`: one has",
         "traffic, the others wait. Made by `python -m benchmarks.definitions`.",
     )
-    (folder / "definitions.md").write_text(
-        "\n".join(["# What definitions cost", "", head, "", table(found), "", *notes, ""])
-    )
+    page = ["# What definitions cost", "", f"{on}, {customers:,} customers:", "", table(found), "", *notes]
+    pages.write(folder, "definitions", on, {"customers": customers, "costs": costs}, page)
 
 
 def main() -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-import msgspec
-
+from benchmarks import pages
 from benchmarks.generate import Workload
 from benchmarks.measure import Measured
 from deploy.embedded.java import find_java
@@ -31,19 +27,15 @@ LABELS: Final = {
 def write_report(
     folder: Path, root: Path, workload: Workload, results: Mapping[str, Sequence[Measured]], seed: int
 ) -> None:
-    folder.mkdir(exist_ok=True)
+    on = pages.occasion(root)
     report = {
-        "measured_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-        "commit": commit_of(root),
-        "machine": machine(),
         "versions": _versions(root),
         "touchpoints": len(workload.records),
         "seed": seed,
         "contenders": {name: _middle(runs) for name, runs in results.items()},
         "rounds": {name: _spread(runs) for name, runs in results.items()},
     }
-    (folder / "latest.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    (folder / "latest.md").write_text(_table(report))
+    pages.write(folder, "latest", on, report, _page(on, report))
 
 
 def _middle(runs: Sequence[Measured]) -> dict[str, float | int | None]:
@@ -61,28 +53,28 @@ def _spread(runs: Sequence[Measured]) -> dict[str, Any]:
     } | {"runs": len(runs)}
 
 
-def _table(report: Mapping[str, Any]) -> str:
-    found, machine = report["contenders"], report["machine"]
-    ours = found.get("touchline")
-    lines = [
-        "# Benchmark",
-        "",
-        f"{report['measured_at']}, commit {report['commit']}: {report['touchpoints']:,} touchpoints of about 500",
-        f"bytes, one process each on {machine['cores']} cores ({machine['processor']}), Kafka beside it. Medians of "
-        f"{report['rounds'][next(iter(found))]['runs']} runs; only ratios within one run mean anything.",
-        "",
-        "| | CPU us per touchpoint | touchpoints/s | peak memory, MB | wrong answers | CPU, Touchline = 1 |",
-        "|---|---|---|---|---|---|",
-    ]
+def _page(on: pages.Occasion, report: Mapping[str, Any]) -> Iterator[str]:
+    found = report["contenders"]
+    yield from ("# Benchmark", "")
+    yield f"{on.measured_at}, commit {on.commit}: {report['touchpoints']:,} touchpoints of about 500"
+    yield (
+        f"bytes, one process each on {on.cores}, Kafka beside it. Medians of "
+        f"{report['rounds'][next(iter(found))]['runs']} runs; only ratios within one run mean anything."
+    )
+    yield from ("", _table(found))
+    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+    yield from ("", f"Versions: {versions}.", "", *_NOTES)
+
+
+def _table(found: Mapping[str, Any]) -> str:
+    ours, rows = found.get("touchline"), []
     for name, one in found.items():
         ratio = f"{one['cpu_us_per_touchpoint'] / ours['cpu_us_per_touchpoint']:.2f}" if ours else ""
         wrong = "" if one["wrong"] is None else one["wrong"]
-        lines.append(
-            f"| {LABELS[name]} | {one['cpu_us_per_touchpoint']:.1f} | {one['touchpoints_per_second']:,.0f} | "
-            f"{one['peak_rss_mb']:.0f} | {wrong} | {ratio} |"
-        )
-    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
-    return "\n".join([*lines, "", f"Versions: {versions}.", "", *_NOTES, ""])
+        numbers = (f"{one['cpu_us_per_touchpoint']:.1f}", f"{one['touchpoints_per_second']:,.0f}")
+        rows.append((LABELS[name], *numbers, f"{one['peak_rss_mb']:.0f}", wrong, ratio))
+    head = ("", "CPU us per touchpoint", "touchpoints/s", "peak memory, MB", "wrong answers", "CPU, Touchline = 1")
+    return pages.table(head, rows)
 
 
 _NOTES: Final = (
@@ -92,23 +84,6 @@ _NOTES: Final = (
     "letters, retention, full validation (benchmarks/quix.py lists it). `wrong` counts journeys and alerts that differ",
     "from an answer computed offline; breaks by deadline are asked of Touchline only.",
 )
-
-
-def commit_of(root: Path) -> str:
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=False).stdout.strip()
-
-    changed = git("status", "--porcelain", "--", "streams", "schemas")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
-
-
-def machine() -> dict[str, Any]:
-    processor = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(": ")[2] for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0] if names else processor
-    return {"cores": os.cpu_count(), "processor": processor, "system": f"{platform.system()} {platform.machine()}"}
 
 
 def _versions(root: Path) -> dict[str, str]:

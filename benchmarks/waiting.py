@@ -11,16 +11,13 @@ import argparse
 import gc
 import json
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
-
+from benchmarks import pages
 from benchmarks.identity import MINUTE, START, Raw, touchpoint
-from benchmarks.report import commit_of, machine
 from schemas.definition import Catalogue, Definition, duration_ms
 from schemas.fast import encode, fast_type
 from schemas.records import Tick
@@ -141,30 +138,23 @@ def measure(sizes: Sequence[int]) -> dict[int, Cost]:
     return found
 
 
-def table(found: dict[int, Cost]) -> str:
-    lines = [
-        "| open deadlines | CPU of a tick, us (median) | the longest | CPU per deadline that passes, us |",
-        "|---|---|---|---|",
+def table(found: Mapping[int, Cost]) -> str:
+    rows = [
+        (f"{size:,}", f"{cost.tick_us:.1f}", f"{cost.tick_max_us:.0f}", f"{cost.alert_us:.0f}")
+        for size, cost in found.items()
     ]
-    for size, cost in found.items():
-        lines.append(f"| {size:,} | {cost.tick_us:.1f} | {cost.tick_max_us:.0f} | {cost.alert_us:.0f} |")
-    return "\n".join(lines)
+    head = ("open deadlines", "CPU of a tick, us (median)", "the longest", "CPU per deadline that passes, us")
+    return pages.table(head, rows)
 
 
-def write(folder: Path, found: dict[int, Cost]) -> None:
-    folder.mkdir(exist_ok=True)
-    on, made_at, commit = machine(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"), commit_of(ROOT)
-    report: dict[str, Any] = {"measured_at": made_at, "commit": commit, "machine": on}
-    report |= {"costs": {str(size): cost._asdict() for size, cost in found.items()}}
-    (folder / "waiting.json").write_bytes(msgspec.json.format(json.dumps(report).encode(), indent=2) + b"\n")
-    head = f"{made_at}, commit {commit}, {on['cores']} cores ({on['processor']}):"
+def write(folder: Path, found: Mapping[int, Cost]) -> None:
+    on = pages.occasion(ROOT)
     notes = (
         f"One partition of `track` in memory; {TICKS:,} ticks on which nothing is due, then the ticks on which about",
         f"{PASSING:,} deadlines pass. Made by `python -m benchmarks.waiting`.",
     )
-    (folder / "waiting.md").write_text(
-        "\n".join(["# What waiting deadlines cost", "", head, "", table(found), "", *notes, ""])
-    )
+    page = ["# What waiting deadlines cost", "", f"{on}:", "", table(found), "", *notes]
+    pages.write(folder, "waiting", on, {"costs": {str(size): cost._asdict() for size, cost in found.items()}}, page)
 
 
 def main() -> None:

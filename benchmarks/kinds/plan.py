@@ -7,8 +7,8 @@ from itertools import chain
 from random import Random
 from typing import Final, NamedTuple
 
-from benchmarks.kinds.stories import BROWSING, CONTRACT, GAP_MS, GRACE_MS, STORIES, WAIT_MS, Story
-from benchmarks.latency.plan import DEVICES, LEAD_MS, SLICE_MS
+from benchmarks.kinds.stories import CONTRACT, GAP_MS, GRACE_MS, STORIES, WAIT_MS, Story
+from benchmarks.latency.plan import LEAD_MS, SLICE_MS, fill
 from benchmarks.truth import Point
 from schemas.identifiers import customer_of
 from schemas.records import BreakKind
@@ -50,11 +50,7 @@ def make_plan(rate: int, seconds: int, per_second: int, seed: int) -> Plan:
     for one in told:
         for offset_ms, point in one.points:
             slices[offset_ms // SLICE_MS].append(point)
-    sent = 0
-    for number, points in enumerate(slices, 1):
-        for _ in range(number * SLICE_MS * rate // 1_000 - sent - len(points)):
-            points.append(_look_around(random))
-        sent += len(points)
+    fill(slices, rate, random)
     sources = {one.points[0][1].message_id: one.source for one in told if one.source is not None}
     return Plan(slices, {(one.planted.kind, one.planted.subject): one.planted for one in told}, sources)
 
@@ -96,12 +92,3 @@ def _told(story: Story, number: int, offset_ms: int) -> _Told:
     else:
         subject = customer_of("anonymous_id", device)
     return _Told(Planted(story.kind, subject, points[-1][1].message_id), points, source)
-
-
-def _look_around(random: Random) -> Point:
-    number = random.randrange(DEVICES)
-    who = {"anonymous_id": f"d-{number:06x}"}
-    if number % 2:
-        who["user_id"] = f"u-{number:06x}"
-    message_id = f"m-{random.getrandbits(64):016x}"
-    return Point(0, message_id, random.choice(BROWSING), "web", who, {"product_id": f"p-{random.randrange(5_000)}"})

@@ -73,12 +73,17 @@ def make_plan(rate: int, seconds: int, seed: int) -> Plan:
     for one in planted:
         for offset_ms, point in _points(one):
             slices[offset_ms // SLICE_MS].append(point)
+    fill(slices, rate, random)
+    return Plan(slices, planted)
+
+
+def fill(slices: Sequence[list[Point]], rate: int, random: Random) -> None:
+    """Up to `rate` touchpoints a second, with customers who look around."""
     sent = 0
     for number, points in enumerate(slices, 1):
         for _ in range(number * SLICE_MS * rate // 1_000 - sent - len(points)):
             points.append(_look_around(random))
         sent += len(points)
-    return Plan(slices, planted)
 
 
 def _moments(name: Definition_, seconds: int, random: Random) -> Iterator[Planted]:
