@@ -16,6 +16,15 @@ from streams.journey.holds import Place
 DECODE_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+class UnreadableRecord(ValueError):
+    """A record on our own topic that we cannot read: another version wrote it, or somebody who should not."""
+
+    def __init__(self, partition: int, offset: int, error: Exception) -> None:
+        where = f"touchpoints, partition {partition}, offset {offset}"
+        advice = "Find out who wrote it; `touchline quarantine` gives it up."
+        super().__init__(f"{where}: not a record of this version ({error}). {advice}")
+
+
 class EntryView(msgspec.Struct, frozen=True, gc=False):
     touchpoint_id: str
     name: str

@@ -6,13 +6,13 @@ touchpoints without key that join the only open instance) everything of the cust
 `Unit.refold` starts from nothing; both place touchpoints with `_place`.
 
 Invariant: `Scope.kept` is sorted by the order, and what it keeps is a function of the set it was given, whatever the
-arrival order.
+arrival order. Only how much a full scope (`crowding`) gives up at once hangs on when it was full.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
 from streams.journey.fold import advance, is_open, starts
@@ -57,15 +57,6 @@ class Scope:
             return True
         self.kept.insert(bisect_left(self.kept, order_of(kept), key=order_of), kept)
         return False
-
-    def drop_excess(self, most: int, ranks: Mapping[str, int]) -> list[Kept]:
-        """Make room by the page's rule: lowest rank first, among equals the oldest. A function of the set."""
-        dropped = []
-        while len(self.kept) > most:
-            worst = min(range(len(self.kept)), key=lambda index: (ranks.get(self.kept[index].name, 0), index))
-            dropped.append(self.kept.pop(worst))
-            self.truncated = True
-        return dropped
 
 
 class Unit:

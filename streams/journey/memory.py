@@ -184,16 +184,22 @@ class Memory:
         self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
         self._ledger.gone(scope.customer, scope.key, kept.touchpoint_id, gone)
 
-    def drop_excess(self, scope: Scope, most: int) -> bool:
-        if len(scope.kept) <= most:
-            return False
-        was = scope.truncated
-        for kept in scope.drop_excess(most, self._compiled.ranks):
+    @property
+    def ranks(self) -> Mapping[str, int]:
+        return self._compiled.ranks
+
+    def drop(self, scope: Scope, gone: Sequence[Kept]) -> None:
+        """For want of room."""
+        if not gone:
+            return
+        ids = {kept.touchpoint_id for kept in gone}
+        scope.kept = [kept for kept in scope.kept if kept.touchpoint_id not in ids]
+        for kept in gone:
             self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
-        if not was:
+        if not scope.truncated:
+            scope.truncated = True
             self._ledger.truncated(scope.customer, scope.key, True)
             self._need_all(scope)
-        return True
 
     def _need_all(self, scope: Scope) -> None:
         """Of a truncated scope nobody knows who heard what was dropped."""
@@ -211,6 +217,13 @@ class Memory:
             unit.attic = {**(unit.attic or {}), run.anchor: (run.alerts, until)}
         if run.alerts or run.missed:
             self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], until, run.alerts)
+
+    def forget(self, unit: Unit, run: Run) -> None:
+        """An instance whose touchpoints went: it is judged no more, and its alerts are known no more."""
+        if run.ticket is not None:
+            run.ticket.run = None
+        if run.alerts or run.missed:
+            self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], 0, None)
 
     def from_attic(self, unit: Unit, anchor: str) -> Book | None:
         found = unit.attic.pop(anchor, None) if unit.attic else None
@@ -247,3 +260,14 @@ class Memory:
             for unit in scope.units:
                 if title(unit.definition) == name:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}
+
+
+def take_back(unit: Unit, run: Run, stored: StoredBook) -> None:
+    """What had been judged of a run before the restart, and its alerts."""
+    missed = set(stored.missed)
+    run.alerts = book_of(stored) or None
+    run.missed = unit.definition.bits_of(missed)
+    for rule in unit.definition.waited:
+        tally = run.tallies.get(rule.index) if run.tallies is not None else None
+        if rule.name in missed and tally is not None and tally.pending is not None:
+            tally.judged = tally.pending.cause_at

@@ -89,6 +89,13 @@ class Ticket:
         self.look: int | None = None
         self.held: tuple[Held, ...] = ()
 
+    def when(self, at: int) -> int | None:
+        """The true time of its entry in the agenda; None if that entry is void."""
+        if self.run is None or self.at != at:
+            return None
+        self.at = self.look
+        return self.look
+
     def __lt__(self, other: Ticket) -> bool:
         """For the agenda: no order among those of the same time."""
         return False

@@ -9,13 +9,14 @@ same log: a switch folds again what started since, and an alert's state follows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from schemas.records import At
 from schemas.records import Run as RunKind
 from schemas.topics import DAY_MS
 from streams.journey.alerting import Move, farewells, findings, moves
+from streams.journey.crowding import fold_crowded, is_crowded, low_of
 from streams.journey.deadlines import Agenda, judge, keep_until, next_look
 from streams.journey.eviction import Eviction, is_firing
 from streams.journey.given_up import given_up
@@ -29,26 +30,23 @@ from streams.journey.inputs import (
     ResolvedView,
     SwitchedView,
     TickView,
+    UnreadableRecord,
     decode,
 )
 from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
-from streams.journey.ledger import Ledger, Meta, StoredBook, book_of, read
-from streams.journey.memory import Memory
+from streams.journey.ledger import Ledger, Meta, StoredBook, read
+from streams.journey.memory import Memory, take_back
 from streams.journey.modes import Modes
 from streams.journey.people import People
 from streams.journey.plan import Compiled, title
 from streams.journey.run import Held, Run, Ticket
 from streams.journey.snapshot import alert_effect, journey_effect
-from streams.journey.values import Kept
+from streams.journey.values import Kept, order_of
 from streams.stage import Change, Effect, LogRecord, Upstream
 
 STAGE: Final = "track"
 HORIZON_MS: Final = 3 * DAY_MS
 ENTRIES_MAX: Final = 500
-
-
-class UnreadableRecord(ValueError):
-    """A record on our own topic that we cannot read: another version wrote it, or somebody who should not."""
 
 
 Dirty = tuple[At, int, Unit, Run, bool]
@@ -69,7 +67,7 @@ class Track:
     ) -> None:
         self.partition, self.compiled, self.run = partition, compiled, run
         self._names, self._facts = compiled.heard(CUSTOMER)
-        self._entries_max = entries_max
+        self._entries_max, self._low = entries_max, low_of(entries_max)
         self._ledger = Ledger()
         self._upstream = Upstream()
         self._memory = Memory(compiled, self._ledger)
@@ -89,9 +87,7 @@ class Track:
         try:
             value = decode(record.value or b"")
         except DECODE_ERRORS as error:
-            where = f"touchpoints, partition {self.partition}, offset {record.offset}"
-            advice = "Find out who wrote it; `touchline quarantine` gives it up."
-            raise UnreadableRecord(f"{where}: not a record of this version ({error}). {advice}") from error
+            raise UnreadableRecord(self.partition, record.offset, error) from error
         if not self._upstream.is_new(value.at):
             return
         self._offset, self._ordinal = record.offset, 0
@@ -191,7 +187,7 @@ class Track:
         for place in value.sources:
             self._holds.take(place)
             self._ledger.place(place)
-        agenda = self._agenda.due(self._w, _when)
+        agenda = self._agenda.due(self._w, Ticket.when)
         for _, ticket in agenda:
             ticket.at = None
         earliest: dict[Ticket, int] = {}
@@ -234,9 +230,12 @@ class Track:
             added.append(kept)
         if not added:
             return
-        again |= self._memory.drop_excess(scope, self._entries_max)
         if len(added) > 1:
-            added.sort(key=lambda kept: (kept.occurred_at, kept.sequence, kept.touchpoint_id))
+            added.sort(key=order_of)
+        if len(scope.kept) >= self._low and is_crowded(scope, self._entries_max, added[-1]):
+            for crowded in fold_crowded(self._memory, scope, added, again, self._modes, self._entries_max):
+                self._compare(crowded.unit, crowded.former, set(), log_time, out, crowded.touched)
+            return
         for unit in scope.units:
             wanted = [kept for kept in added if unit.wants(kept, scope)]
             if again or (wanted and not unit.in_order(wanted[0])):
@@ -249,7 +248,19 @@ class Track:
 
     def _refold(self, unit: Unit, moved: set[str], log_time: int, out: list[Effect]) -> None:
         """`moved`: touchpoints that went to another customer; an instance without its start went with them."""
-        former = {run.anchor: run for run in unit.refold(self._modes) if run.start is not None}
+        self._compare(unit, unit.refold(self._modes), moved, log_time, out)
+
+    def _compare(
+        self,
+        unit: Unit,
+        runs: Sequence[Run],
+        moved: set[str],
+        log_time: int,
+        out: list[Effect],
+        touched: Container[str] = (),
+    ) -> None:
+        """What a re-fold made of the former runs. `touched`: anchors of those that changed before it."""
+        former = {run.anchor: run for run in runs if run.start is not None}
         held = {anchor: (run.members, run.mode) for anchor, run in former.items()}
         for run in unit.runs:
             if run.start is not None and run.anchor in former:
@@ -257,7 +268,8 @@ class Track:
         for old in former.values():
             self._farewell(unit, old, old.start is not None and old.start.touchpoint_id in moved, log_time, out)
         for run in unit.runs:
-            self._settle(unit, run, held.get(run.anchor) != (run.members, run.mode), log_time, out)
+            is_touched = run.anchor in touched or held.get(run.anchor) != (run.members, run.mode)
+            self._settle(unit, run, is_touched, log_time, out)
 
     # -- one run -----------------------------------------------------------------------------------
 
@@ -321,22 +333,9 @@ class Track:
     def _recall(self, unit: Unit, run: Run, stored: StoredBook | None) -> None:
         """After a restart: what was judged before, and where the run stands in the agenda."""
         if stored is not None:
-            missed = set(stored.missed)
-            run.alerts = book_of(stored) or None
-            run.missed = unit.definition.bits_of(missed)
-            for rule in unit.definition.waited:
-                tally = run.tallies.get(rule.index) if run.tallies is not None else None
-                if rule.name in missed and tally is not None and tally.pending is not None:
-                    tally.judged = tally.pending.cause_at
+            take_back(unit, run, stored)
         _, deadline, held = judge(unit.definition, run, self._w, self._holds)
         self._schedule(unit, run, deadline, held)
-
-
-def _when(ticket: Ticket, at: int) -> int | None:
-    if ticket.run is None or ticket.at != at:
-        return None
-    ticket.at = ticket.look
-    return ticket.look
 
 
 def _kinds(entry: EntryView | ResolvedView) -> int:

@@ -13,8 +13,9 @@ from schemas.identifiers import NAMESPACE, customer_of, journey_id_of
 from schemas.touchpoint import Contract
 from streams.journey import inputs
 from streams.journey.holds import Place
+from streams.journey.inputs import UnreadableRecord
 from streams.journey.snapshot import StepRow
-from streams.journey.track import Track, UnreadableRecord
+from streams.journey.track import Track
 from streams.stage import Effect, Stage
 from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, Record, compiled, placed, play, run, touch
 
