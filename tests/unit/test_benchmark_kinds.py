@@ -45,7 +45,7 @@ def played() -> tuple[dict[Place, Appended], dict[str, int]]:
             )
         if number % (250 // SLICE_MS) == 0:
             for partition in range(PARTITIONS):
-                value = encode(BEAT(log_time=0))
+                value = encode(BEAT(log_time=logs.now))
                 logs.append(RAW, partition, None, value, control_headers("beat", partition, value, SECRET))
             stages.work_off()
     return read(logs), occurred_at
