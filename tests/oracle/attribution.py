@@ -16,11 +16,13 @@ from uuid import UUID, uuid5
 
 from tests.oracle.decode import SHIPPED, Touchpoint
 from tests.oracle.links import Decided, InForce, Links, in_force
-from tests.oracle.rules import DAY, MINUTE
+from tests.oracle.rules import DAY, HOUR, MINUTE
 from tests.oracle.usable import BUSINESS, CONTACTS, DEVICES, Identifier, Rules
 
 NAMESPACE: Final = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
 SKEW_MIN: Final = 10 * MINUTE
+AHEAD_MAX: Final = HOUR
+"""Nothing occurs later than so long after it arrived."""
 Answer = tuple[str | None, str]
 """Customer and attributed_by."""
 
@@ -56,16 +58,15 @@ def correct_clocks(arrivals: Iterable[Touchpoint]) -> list[Touchpoint]:
     offsets: dict[tuple[str, ...], int] = defaultdict(int)
     corrected = []
     for x in arrivals:
-        if x.untimed:  # It says nothing of the client's clock, and needs no correction.
-            corrected.append(x)
-            continue
-        about = x.routing or (("subject", *x.subject) if x.subject else ("message", x.message_id))
-        if x.sent_at is not None and x.received_at is not None:
+        at = x.occurred_at_sent
+        # Untimed: our own clock. Without both times: nobody knows which clock it was.
+        if not x.untimed and x.sent_at is not None and x.received_at is not None:
+            about = x.routing or (("subject", *x.subject) if x.subject else ("message", x.message_id))
             skew = x.received_at - x.sent_at
             if abs(skew - offsets[about]) > SKEW_MIN:
                 offsets[about] = (skew + MINUTE // 2) // MINUTE * MINUTE
-        offset = offsets[about]
-        corrected.append(replace(x, occurred_at=x.occurred_at_sent + offset) if offset else x)
+            at += offsets[about]
+        corrected.append(replace(x, occurred_at=x.log_time if at - x.log_time > AHEAD_MAX else at))
     return corrected
 
 

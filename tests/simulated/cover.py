@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from tests.oracle.attribution import Attributed, customer_of
+from tests.oracle.attribution import AHEAD_MAX, Attributed, customer_of
 from tests.oracle.usable import CONTACTS, Identifier
 from tests.simulated.cover_worlds import OF_THE_WORLDS
 from tests.simulated.expected import Expected
@@ -40,6 +40,7 @@ OF_THE_SET: Final = (
     "an unproven user",
     "a proven user",
     "too late",
+    "a time in the future",
 )
 """These follow from the expectation alone."""
 OF_THE_LOGS: Final = (
@@ -56,8 +57,9 @@ OF_THE_LOGS: Final = (
     "a source that fell silent",
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
+OF_CLOCKS: Final = ("a clock corrected", "a clock that nobody knows", "a server's time on what a browser taught")
 OF_LONG_ONES: Final = ("links forgotten",)
-ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_LONG_ONES, *OF_THE_WORLDS)
+ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_CLOCKS, *OF_LONG_ONES, *OF_THE_WORLDS)
 
 
 def of_the_set(expected: Expected) -> Iterator[str]:
@@ -99,6 +101,7 @@ def of_the_set(expected: Expected) -> Iterator[str]:
     if found.kiosk_days:
         yield "a kiosk day"
     yield from _claims(expected)
+    yield from _clocks(expected)
     if any(one.kind == "lift" for one in expected.decisions):
         yield "a decision lifted"
     if any(identifier in links.contacts for identifier in decided.linked):
@@ -136,6 +139,23 @@ def _claims(expected: Expected) -> Iterator[str]:
             yield "a weak claim that counts"
         elif group[0].touchpoint.weak and group[0].customer != found.owners[key]:
             yield "a weak claim that yields"
+
+
+def _clocks(expected: Expected) -> Iterator[str]:
+    """An identifier has learned an offset that must not count for who does not say when it was sent."""
+    taught: dict[Identifier, bool] = {}
+    for one in sorted(expected.attribution.touchpoints.values(), key=lambda one: one.touchpoint.log_time):
+        x = one.touchpoint
+        if x.occurred_at_sent - x.log_time > AHEAD_MAX and x.sent_at is None:
+            yield "a time in the future"
+        elif x.sent_at is not None and x.occurred_at != x.occurred_at_sent:
+            yield "a clock corrected"
+            if x.routing is not None:
+                taught[x.routing] = x.weak
+        elif x.sent_at is None and x.routing in taught:
+            yield "a clock that nobody knows"
+            if taught[x.routing] and not x.weak:
+                yield "a server's time on what a browser taught"
 
 
 def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str]:

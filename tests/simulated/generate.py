@@ -41,6 +41,8 @@ IGNORED: Final = "heartbeat"
 SURVEY: Final = "surveyed"
 """It must carry an integer `grade`; that is its contract."""
 SOURCES: Final = (b"web", b"web", b"crm", b"till-1", b"till-2")
+AHEAD: Final = (HOUR_MS // 2, HOUR_MS, HOUR_MS + 1, 2 * HOUR_MS, 960 * HOUR_MS, 69_000_000 * HOUR_MS)
+"""How far in the future a clock may be: up to an hour it is believed, and in the year 9897 it is not."""
 RAW: Final = "touchpoints.raw"
 BAD: Final = (b"{", b"[]", b'{"message_id": 7}', b'{"format_version": 1, "message_id": "m", "name": "x"}')
 Headers = tuple[tuple[str, bytes], ...]
@@ -63,6 +65,7 @@ class Shape:
 
     `contacts`: how many of the touchpoints are about contacts, of which there are `pool` of each kind. `browser`: how
     many come from one. `decisions`: by hand, at random moments. `hub`: all touchpoints share one phone number.
+    `future`: how many say that they are yet to occur. Where some are `skewed`, others do not say when they were sent.
     """
 
     touchpoints: int
@@ -79,6 +82,7 @@ class Shape:
     browser: float = 0.0
     decisions: int = 0
     hub: bool = False
+    future: float = 0.0
 
 
 def shape(rng: Random) -> Shape:
@@ -92,6 +96,7 @@ def shape(rng: Random) -> Shape:
         foreign=rng.choice((0.0, 0.2, 0.5)),
         bad=rng.choice((0.0, 0.1)),
         skewed=rng.choice((0.0, 0.0, 0.3)),
+        future=rng.choice((0.0, 0.0, 0.15)),
     )
     if rng.random() < 0.15:
         return replace(plain, span_ms=288 * HOUR_MS)
@@ -156,11 +161,12 @@ def _touchpoint(rng: Random, number: int, now: int, of: Shape, rules: Rules, wor
     if not ids and rng.random() < 0.7:
         body["subject"] = {"kind": "store", "id": f"{world}{rng.randrange(2)}"}
     occurred_at = (now - rng.randrange(of.late_ms + 1)) // HOUR_MS * HOUR_MS
+    if rng.random() < of.future:
+        occurred_at = now + rng.choice(AHEAD)
     headers: Headers = (("format", b"touchline"), ("source", rng.choice(SOURCES)))
-    if rng.random() < of.skewed:
-        skew = rng.choice((0, 120_000, 3_600_000, -7_200_000, 5_430_000))
-        occurred_at -= skew
-        headers += (("sent_at", str(now - skew).encode()), ("received_at", str(now).encode()))
+    if of.skewed:
+        skew, clocks = _clocks(rng, now, of)
+        occurred_at, headers = occurred_at - skew, headers + clocks
     body["occurred_at"] = rfc3339(occurred_at)
     browser = rng.random() < of.browser
     if browser:
@@ -170,6 +176,15 @@ def _touchpoint(rng: Random, number: int, now: int, of: Shape, rules: Rules, wor
             body["context"] = {"user_proof": proof_of(proven, rules.proof_secret)}
     counts, _ = usable(ids, body.get("context", {}), browser=browser, rules=rules)
     return json.dumps(body).encode(), headers, routing_of(counts, body.get("subject"), body["message_id"])
+
+
+def _clocks(rng: Random, now: int, of: Shape) -> tuple[int, Headers]:
+    """How slow the client's clock is, and what the headers say of it: both times, one of them or none."""
+    received: Headers = (("received_at", str(now).encode()),)
+    if rng.random() < of.skewed:
+        skew = rng.choice((0, 120_000, 3_600_000, -7_200_000, 5_430_000))
+        return skew, (("sent_at", str(now - skew).encode()), *received)
+    return 0, rng.choice(((), (), received, (("sent_at", str(now - 10_000_000).encode()),)))
 
 
 def _with_devices(rng: Random, of: Shape, world: str) -> dict[str, str]:

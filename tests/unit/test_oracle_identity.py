@@ -300,14 +300,14 @@ def test_an_untimed_item_says_nothing_of_the_clock() -> None:
     def at(number: int, said: int, **other: Any) -> Touchpoint:
         return Touchpoint(
             touchpoint_id=f"{number:02d}", message_id=f"m{number}", source="web", place="", channel=None,
-            name="page_viewed", occurred_at_sent=said, occurred_at=said, log_time=said, sequence=0,
+            name="page_viewed", occurred_at_sent=said, occurred_at=said, log_time=5 * HOUR, sequence=0,
             identifiers={"anonymous_id": "d"}, subject=None, **other,
         )  # fmt: skip
 
     slow = at(1, 0, sent_at=0, received_at=2 * HOUR)
     ours = at(2, 5 * HOUR, sent_at=5 * HOUR, received_at=5 * HOUR, untimed=True)
-    later = at(3, 4 * HOUR, sent_at=None, received_at=None)
-    assert [x.occurred_at for x in correct_clocks([slow, ours, later])] == [2 * HOUR, 5 * HOUR, 6 * HOUR]
+    later = at(3, 2 * HOUR, sent_at=2 * HOUR, received_at=4 * HOUR)
+    assert [x.occurred_at for x in correct_clocks([slow, ours, later])] == [2 * HOUR, 5 * HOUR, 4 * HOUR]
 
 
 SECRETS = Rules(personal_key=b"key", proof_secret=b"secret")

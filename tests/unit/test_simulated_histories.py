@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 from tests.oracle.usable import BUSINESS
-from tests.simulated.cover import OF_THE_SET, missing, of_the_set
+from tests.simulated.cover import OF_CLOCKS, OF_THE_SET, missing, of_the_set
 from tests.simulated.expected import Expected, expect
 from tests.simulated.generate import RAW, START, history, shape
 from tests.simulated.log import Logs
@@ -27,7 +27,7 @@ def judged(seed: int, world: str = "", partitions: int = 3) -> Expected:
 
 def test_histories_are_about_everything() -> None:
     covered = Counter(name for seed in range(HISTORIES) for name in set(of_the_set(judged(seed))))
-    assert missing(covered, OF_THE_SET) == []
+    assert missing(covered, (*OF_THE_SET, *OF_CLOCKS)) == []
     assert min(covered.values()) > HISTORIES // 500, covered.most_common()
 
 
