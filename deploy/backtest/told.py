@@ -15,6 +15,7 @@ from schemas.fast import encode, fast_type
 from schemas.identifiers import BUSINESS_KINDS
 from schemas.records import At, AttributedBy, Entry, Fact, SourceState, Tick
 from streams.identity.effects import make_entry
+from streams.journey.inputs import ResolvedView
 from streams.journey.instances import CUSTOMER
 from streams.stage import LogRecord
 
@@ -45,26 +46,8 @@ class Told(NamedTuple):
     properties: str
 
 
-class Resolved(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="touchpoint"):
-    """What may be looked at of records.Resolved when journeys are folded."""
-
-    at: At
-    touchpoint_id: str
-    customer_id: str
-    attributed_by: AttributedBy
-    rev: int
-    name: str
-    channel: str
-    occurred_at: int
-    log_time: int
-    sequence: int
-    too_late: bool
-    keys: dict[str, str]
-    facts: dict[str, Fact]
-
-
 class Attached(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="attach"):
-    """The same of records.Attach."""
+    """What may be looked at of records.Attach when journeys are folded; of records.Resolved that is a ResolvedView."""
 
     at: At
     customer_id: str
@@ -122,8 +105,8 @@ class Scribe:
         return {name: value for name, value in found.items() if name in self._facts and type(value) in FACTS}
 
 
-def _resolved(told: Told, at: At, keys: dict[str, str], facts: dict[str, Fact]) -> Resolved:
-    return Resolved(
+def _resolved(told: Told, at: At, keys: dict[str, str], facts: dict[str, Fact]) -> ResolvedView:
+    return ResolvedView(
         at=at,
         touchpoint_id=told.touchpoint_id,
         customer_id=told.customer_id,

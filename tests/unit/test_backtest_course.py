@@ -11,11 +11,12 @@ import pytest
 
 from deploy.backtest.course import AlertChange, Course, JourneySeen
 from deploy.backtest.hearing import Heard, Hearing
-from deploy.backtest.told import Attached, Resolved, Scribe, Told
+from deploy.backtest.told import Attached, Scribe, Told
 from schemas import records
 from schemas.definition import Break, Catalogue, Definition, Instance, Outcome, Pattern, Step
 from schemas.sources import SourceRules
 from streams.journey.compile import compile_definitions
+from streams.journey.inputs import ResolvedView
 from streams.journey.plan import Compiled
 from streams.journey.track import Track
 from streams.pace.sources import Silences
@@ -168,7 +169,7 @@ def test_most_of_these_histories_raise_something() -> None:
 
 
 def test_the_records_have_the_fields_of_the_contracts() -> None:
-    assert set(Resolved.__struct_fields__) <= records.Resolved.model_fields.keys()
+    assert set(ResolvedView.__struct_fields__) <= records.Resolved.model_fields.keys()
     assert set(Attached.__struct_fields__) <= records.Attach.model_fields.keys()
 
 
@@ -181,4 +182,4 @@ def test_properties_are_facts_only_where_a_definition_looks_at_them() -> None:
     told = rows(Random(1))[0]._replace(scope="customer", properties='{"csat": 2, "deep": {"er": 1}, "note": "x"}')
     record = Scribe(frozenset(("csat", "deep")), dict).touchpoint(told)
     assert record is not None
-    assert msgspec.json.decode(record.value or b"", type=Resolved).facts == {"csat": 2}
+    assert msgspec.json.decode(record.value or b"", type=ResolvedView).facts == {"csat": 2}
