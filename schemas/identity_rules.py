@@ -184,6 +184,9 @@ class IdentityLimits(Contract):
     kept: Annotated[int, Field(ge=100, le=100_000)] = Field(
         5_000, description="Touchpoints that one identifier remembers: the ones that occurred last."
     )
+    key_touchpoints: Annotated[int, Field(ge=10, le=5_000)] = Field(
+        200, description="A business key that more touchpoints than this carry is worn out: it has no customer."
+    )
 
 
 class IdentityRules(Contract):

@@ -72,6 +72,7 @@ class Product:
             kiosk_users=rules.limits.kiosk_users,
             kiosk_touchpoints=rules.limits.kiosk_touchpoints,
             kept=rules.limits.kept,
+            key_touchpoints=rules.limits.key_touchpoints,
             most=rules.most,
             component=rules.limits.component,
             link_ms=rules.link_ms,

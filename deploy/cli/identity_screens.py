@@ -22,6 +22,7 @@ COLOURS: Final = {
     "crowded": "yellow",
     "kiosk": "yellow",
     "blocked": "red",
+    "worn": "red",
     "unlinked": "red",
     "waiting": "cyan",
     "shared": "magenta",

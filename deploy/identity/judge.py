@@ -105,5 +105,5 @@ def key_of(
 
 
 def deciding_claim(key: Key) -> Claim | None:
-    """The claim whose customer the key has; None: it waits, or is blocked."""
-    return None if key.is_blocked else deciding(key)
+    """The claim whose customer the key has; None: it waits, is blocked or worn out."""
+    return None if key.is_blocked or key.is_worn else deciding(key)

@@ -143,8 +143,8 @@ def _of_key(view: View, key: str) -> Shown:
         times = (touch.occurred_at, touch.occurred_at)
         named = f"{UNIQUE_KIND}:{touch.user_id}" if touch.user_id is not None else touch.origin
         leaves.append(Leaf(named, Edge("claim", 1, *times, touch.touchpoint_id, touch.name)))
-    marks = [Mark("blocked")] if held.is_blocked else []
-    if held.owner is None and not held.is_blocked:
+    marks = [Mark("blocked")] if held.is_blocked else [Mark("worn")] if held.is_worn else []
+    if held.owner is None and not marks:
         marks.append(Mark("waiting", len(touches)))
     decisions = about(view.made, view.standing, {key})
     branches = (Branch("claim", tuple(leaves)),)

@@ -133,6 +133,8 @@ def lonely(one: Naming) -> str:
 def claimed(one: Claimed, is_its_own: bool) -> str:
     if one.is_blocked:
         return f"{one.key} is blocked by hand: it belongs to nobody."
+    if one.is_worn:
+        return f"{one.key} is worn out: more touchpoints carry it than any order has. It belongs to nobody."
     if one.touch is None:
         return f"{one.key} waits: nothing that names a person or a device has carried it yet."
     who = f"user_id:{one.touch.user_id}" if one.touch.user_id else short(one.touch.origin)
@@ -189,6 +191,8 @@ def changes(why: Why) -> list[str]:
         device = ["A sign-in of another user on the same device within three days."] if touch.on_device else []
         return [*device, "Another user seen with the same e-mail, phone or card.", split]
     if why.owner.by == "waiting":
+        if any(one.is_worn and one.key == touch.origin for one in why.claims):
+            return [f"Nothing, until {touch.origin} is forgotten: thirty days after its last touchpoint."]
         return [f"A touchpoint that carries {touch.origin} and a person or device."]
     if why.owner.by == "business_key":
         return [f"An earlier claim on {touch.origin}, or its claimant changing hands."]
@@ -245,6 +249,7 @@ def mark(one: Mark) -> str:
         "crowded": f"crowded: {short(one.text)} is seen with {number} of a kind; such links do not count",
         "kiosk": f"kiosk on {counted(one.number, 'day')}, last {one.text}",
         "blocked": "blocked by hand",
+        "worn": "worn out: more touchpoints carry it than any order has; it belongs to nobody",
         "unlinked": f"unlinked by hand from user_id:{one.text}",
         "waiting": f"waits for its first claim ({counted(one.number, 'touchpoint')})",
         "shared": f"{number} users sign in here",

@@ -105,7 +105,7 @@ FROM DB.contact_namings FINAL WHERE startsWith(customer_id, {beginning:String}) 
 
 Rule = Literal["login", "link", "chain", "by_hand", "claim", "seen"]
 Group = Literal["devices", "users", "claim", "contacts", "keys", "apart"]
-MarkKind = Literal["crowded", "kiosk", "blocked", "unlinked", "waiting", "shared", "several", "own_links"]
+MarkKind = Literal["crowded", "kiosk", "blocked", "worn", "unlinked", "waiting", "shared", "several", "own_links"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,8 @@ def _key_leaf(view: View, row: Row, customer: str) -> Leaf:
     marks: tuple[Mark, ...] = ()
     if held.is_blocked:
         marks = (Mark("blocked"),)
+    elif held.is_worn:
+        marks = (Mark("worn"),)
     elif held.owner != customer:
         marks = (Mark("several", 2, held.owner or ""),)
     return Leaf(row["identifier"], edge("claim", row), marks)

@@ -61,13 +61,14 @@ class KioskDay:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A business key's owner. `touch` None: no touchpoint claims it, or it is blocked."""
+    """A business key's owner. `touch` None: no touchpoint claims it, or it is blocked or worn out."""
 
     key: str
     touch: Touch | None
     customer_id: str | None
     is_weak: bool
     is_blocked: bool
+    is_worn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,7 @@ def _claimed(source: Source, key: str, touch: Touch, standing: Decisions, rules:
     held = key_of(key, touches, {}, standing, rules.limits)
     claim = deciding_claim(held)
     found = None if claim is None else next(one for one in touches if one.touchpoint_id == claim.touchpoint_id)
-    return Claimed(key, found, held.owner, claim is not None and claim.weak, held.is_blocked)
+    return Claimed(key, found, held.owner, claim is not None and claim.weak, held.is_blocked, held.is_worn)
 
 
 def _part(row: Row, step: str | None, touch: Touch) -> JourneyPart:

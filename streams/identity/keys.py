@@ -1,5 +1,5 @@
 """Rule 4: whose is a business key? The customer of its earliest claim that is not a browser's, else of its
-earliest; a pure function of the touchpoints that carry it.
+earliest; a pure function of the touchpoints that carry it. Nobody's, for good, once too many carry it.
 
 A claim names a person or device; what carries only keys never claims, so a change of owner can never change
 another key: chains of evidence end here. Claims change hands with a greater rev and are never taken back.
@@ -35,24 +35,25 @@ class Claim(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
 
 
 class Change(NamedTuple):
-    """What one claim did to its key. `new`: not known before. `dropped`: no longer remembered."""
+    """What one claim did to its key. `new`: not known before. `stale`: nothing."""
 
     old_owner: str | None
     new_owner: str | None
     new: bool
     stale: bool = False
-    dropped: Claim | None = None
 
 
 class Key:
-    """`claims` is sorted by the order. `is_blocked`: by hand, so no claim counts."""
+    """`claims` is sorted by the order. `is_blocked`: by hand, so no claim counts. `is_worn`: too many carry it, so no
+    claim counts any more, and none has to be remembered.
+    """
 
-    __slots__ = ("claims", "due", "is_blocked", "latest", "owner")
+    __slots__ = ("claims", "due", "is_blocked", "is_worn", "latest", "owner")
 
     def __init__(self) -> None:
         self.claims: list[Claim] = []
         self.owner: str | None = None
-        self.is_blocked = False
+        self.is_blocked = self.is_worn = False
         self.latest = 0
         self.due = -1
 
@@ -64,24 +65,24 @@ def find(key: Key, occurred_at: int, sequence: int, touchpoint_id: str) -> tuple
 
 
 def take(key: Key, claim: Claim, limits: Limits) -> Change:
-    """Add a claim, or replace it by its greater rev."""
+    """Add a claim, or replace it by its greater rev. Of a worn key none is added."""
+    if key.is_worn:
+        return Change(None, None, new=False)
     index, known = find(key, claim.occurred_at, claim.sequence, claim.touchpoint_id)
     old = key.owner
-    dropped: Claim | None = None
     if known:
         if claim.rev <= key.claims[index].rev:
             return Change(old, old, new=False, stale=True)
         key.claims[index] = claim
     else:
         key.claims.insert(index, claim)
-        if len(key.claims) > limits.kept:
-            dropped = _drop(key)
+        key.is_worn = len(key.claims) > limits.key_touchpoints
     key.owner = owner_of(key)
-    return Change(old, key.owner, new=not known, dropped=dropped)
+    return Change(old, key.owner, new=not known)
 
 
 def owner_of(key: Key) -> str | None:
-    claim = None if key.is_blocked else deciding(key)
+    claim = None if key.is_blocked or key.is_worn else deciding(key)
     return None if claim is None else claim.customer_id
 
 
@@ -94,8 +95,3 @@ def deciding(key: Key) -> Claim | None:
                 return claim
             weak = weak or claim
     return weak
-
-
-def _drop(key: Key) -> Claim:
-    """The one that occurred first goes, but the claim that decides stays."""
-    return key.claims.pop(1 if key.claims[0] is deciding(key) else 0)

@@ -19,9 +19,10 @@ MOST: Final = {"user_id": 10, "email": 10, "phone": 10, "loyalty_card": 10}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`kiosk_*`: more than this many within one UTC day on one device make it a kiosk day. `kept`:
-    touchpoints per identifier. `component`: identifiers in the largest that may name a user. `link_ms`: how long a link
-    counts after its last touchpoint. `linked`: identifiers in the contact graph.
+    """`kiosk_*`: more than this many within one UTC day on one device make it a kiosk day. `kept`: touchpoints per
+    identifier. `key_touchpoints`: a business key that more of them carry is worn out. `component`: identifiers in the
+    largest that may name a user. `link_ms`: how long a link counts after its last touchpoint. `linked`: identifiers in
+    the contact graph.
     """
 
     horizon_ms: int = 72 * HOUR_MS
@@ -29,6 +30,7 @@ class Limits:
     kiosk_users: int = 4
     kiosk_touchpoints: int = 1_000
     kept: int = 5_000
+    key_touchpoints: int = 200
     key_kept_ms: int = 30 * DAY_MS
     most: Mapping[str, int] = field(default_factory=lambda: MOST)
     component: int = 50

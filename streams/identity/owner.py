@@ -19,7 +19,7 @@ from schemas.records import AttributedBy, Entry, Fact, Run
 from streams.identity.clock import AHEAD_MS, offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved
-from streams.identity.keys import Claim, Key, owner_of, take
+from streams.identity.keys import Change, Claim, Key, owner_of, take
 from streams.identity.limits import DAY_MS
 from streams.identity.state import State, put
 
@@ -230,10 +230,8 @@ class Owner:
             decoded.weak,
         )
         change = take(key, claim, self._state.limits)
-        self._state.claim_changed(name, key, claim, change.dropped)
         self._resolved(decoded, entry, kept, declared, offset, change.new_owner)
-        if change.new:
-            self._emission.move(name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
+        self._key_changed(name, key, claim, change)
         self._tell(entry, None, name, decoded.weak)
 
     def evidence(self, evidence: Evidence) -> None:
@@ -254,20 +252,21 @@ class Owner:
         change = take(key, claim, self._state.limits)
         if change.stale:
             return
-        self._state.claim_changed(evidence.key, key, claim, change.dropped)
+        self._key_changed(evidence.key, key, claim, change)
+
+    def _key_changed(self, name: str, key: Key, claim: Claim, change: Change) -> None:
         if change.old_owner != change.new_owner:
             cause = claim.touchpoint_id if change.new else None
-            self._key_moves(evidence.key, key, cause, change.old_owner, change.new_owner)
+            self._key_moves(name, key, cause, change.old_owner, change.new_owner)
         elif change.new:
-            self._emission.move(
-                evidence.key, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key"
-            )
+            self._emission.move(name, None, change.new_owner, [claim.entry], [claim.touchpoint_id], "business_key")
+        self._state.claim_changed(name, key, claim)
 
     def _key_moves(self, name: str, key: Key, new_one: str | None, old: str | None, new: str | None) -> None:
         """`new_one`: the touchpoint that the old owner never had."""
         before = [claim.touchpoint_id for claim in key.claims if claim.touchpoint_id != new_one]
         self._emission.move(name, old, new, [claim.entry for claim in key.claims], before, "business_key")
-        routed = [claim for claim in key.claims if claim.local]
+        routed = [claim for claim in key.claims if claim.local and claim.touchpoint_id != new_one]
         ids = [claim.touchpoint_id for claim in routed]
         by: AttributedBy = "waiting" if new is None else "business_key"
         self._emission.move(CUSTOMER_SCOPE, old, new, [claim.entry for claim in routed], ids, by)

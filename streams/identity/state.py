@@ -1,8 +1,8 @@
 """The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
 
 Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business
-key, `h|<routing>` clock offset and kiosk days where there are any, `i|<name>` how many touchpoints of an ignored name
-were suppressed, those of `heard`, `s` everything else. A touchpoint
+key, `w|<key>` the last time of one that is worn out, `h|<routing>` clock offset and kiosk days where there are any,
+`i|<name>` how many touchpoints of an ignored name were suppressed, those of `heard`, `s` everything else. A touchpoint
 id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from what is: a
 restored state goes on with the same effects.
 
@@ -124,14 +124,17 @@ class State:
             key.is_blocked = self.heard.hearsay.decisions.is_blocked(name)
         return key
 
-    def claim_changed(self, name: str, key: Key, claim: Claim, dropped: Claim | None) -> None:
-        self._changed[_claim_key(name, claim.touchpoint_id)] = claim
-        if dropped is not None:
-            self.totals.dropped += 1
-            self._changed[_claim_key(name, dropped.touchpoint_id)] = None
-            key.latest = _latest(key)
+    def claim_changed(self, name: str, key: Key, claim: Claim) -> None:
+        """After its effects: a key that is worn out keeps no claims."""
+        key.latest = max(key.latest, claim.occurred_at, claim.log_time)
+        if key.is_worn:
+            self.totals.worn_keys += bool(key.claims)
+            for each in key.claims:
+                self._changed[_claim_key(name, each.touchpoint_id)] = None
+            key.claims.clear()
+            self._changed[_worn_key(name)] = key.latest
         else:
-            key.latest = max(key.latest, claim.occurred_at, claim.log_time)
+            self._changed[_claim_key(name, claim.touchpoint_id)] = claim
         if key.due < 0:
             self._schedule_key(name, key)
 
@@ -189,6 +192,8 @@ class State:
             return
         for claim in key.claims:
             self._changed[_claim_key(name, claim.touchpoint_id)] = None
+        if key.is_worn:
+            self._changed[_worn_key(name)] = None
         del self.keys[name]
 
     def _schedule_tail(self, routing: str, tail: Tail) -> None:
@@ -214,6 +219,7 @@ class State:
             "touchpoints": len(self.seen),
             "dropped": totals.dropped,
             "kiosk_days": totals.kiosk_days,
+            "worn_keys": totals.worn_keys,
             "moved": totals.moved,
             "contacts": len(heard.hearsay.contacts),
             "graph_identifiers": len(heard.graph.nodes),
@@ -250,6 +256,9 @@ class State:
                 self.seen.add(kept.touchpoint_id)
             elif raw_key.startswith(b"k|"):
                 self.key(name[: -_ID_LENGTH - 1]).claims.append(_decode_claim(value))
+            elif raw_key.startswith(b"w|"):
+                key = self.key(name)
+                key.is_worn, key.latest = True, _decode_count(value)
             elif raw_key.startswith(b"h|"):
                 headers[name] = _decode_header(value)
             elif raw_key.startswith(b"i|"):
@@ -276,7 +285,7 @@ class State:
             key.is_blocked = self.heard.hearsay.decisions.is_blocked(name)
             key.claims.sort()
             key.owner = owner_of(key)
-            key.latest = _latest(key)
+            key.latest = max(key.latest, *(max(claim.occurred_at, claim.log_time) for claim in key.claims), 0)
             self._schedule_key(name, key)
 
 
@@ -295,8 +304,8 @@ def _claim_key(name: str, touchpoint_id: str) -> bytes:
     return f"k|{name}|{touchpoint_id}".encode()
 
 
-def _latest(key: Key) -> int:
-    return max(max(claim.occurred_at, claim.log_time) for claim in key.claims)
+def _worn_key(name: str) -> bytes:
+    return b"w|" + name.encode()
 
 
 def _examined_at(ends_at: int, name: str) -> int:

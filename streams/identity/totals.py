@@ -46,6 +46,7 @@ class Totals(msgspec.Struct, array_like=True):
     violations: dict[str, tuple[int, int]] = {}
     heard: dict[str, tuple[int, int]] = {}
     hops: int = 0
+    worn_keys: int = 0
 
     def hears(self, source: str, log_time: int) -> None:
         """A watched source spoke."""

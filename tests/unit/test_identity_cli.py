@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deploy.identity import texts
@@ -185,6 +187,8 @@ def test_the_claim_that_decides_a_key() -> None:
     )
     blocked = key_of("order_id:7", [strong], {}, in_force([decided("block", "order_id:7")]), RULES.limits)
     assert (blocked.owner, deciding_claim(blocked)) == (None, None)
+    worn = key_of("order_id:7", [strong, later], {}, Decisions(), replace(RULES.limits, key_touchpoints=1))
+    assert (worn.owner, worn.is_worn, deciding_claim(worn)) == (None, True, None)
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------

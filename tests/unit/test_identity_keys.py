@@ -44,16 +44,6 @@ def test_the_key_follows_its_claim_at_a_greater_rev_only() -> None:
     assert (change.old_owner, change.new_owner, change.new) == ("anna", "bert", False)
 
 
-def test_the_cap_drops_what_occurred_first_but_never_the_claim_that_decides() -> None:
-    limits = Limits(kept=3)
-    key = Key()
-    for each in (claim(5, "anna"), claim(6, None), claim(7, "bert")):
-        assert take(key, each, limits).dropped is None
-    assert take(key, claim(8, None), limits).dropped == claim(6, None)
-    assert take(key, claim(1, None), limits).dropped == claim(1, None)
-    assert key.owner == "anna"
-
-
 def test_clock_offset() -> None:
     minute = 60_000
     assert offset_after(0, 0, 10 * minute) == 0

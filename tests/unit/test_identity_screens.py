@@ -14,7 +14,7 @@ from rich.console import Console
 from deploy.cli.identity_screens import preview_screen, why_screen
 from deploy.identity.preview import Move, Preview, Renamed
 from deploy.identity.touch import Owner, Touch
-from deploy.identity.why import AlertPart, JourneyPart, Marker, Why
+from deploy.identity.why import AlertPart, Claimed, JourneyPart, Marker, Why
 from deploy.identity.words import distance, listed, short, span
 from schemas.control_records import DecisionKind
 from streams.identity.limits import DAY_MS, HOUR_MS
@@ -137,3 +137,11 @@ def test_the_page_says_how_a_server_makes_the_proof() -> None:
         check=True,
     )
     assert done.stdout.strip() == READER.proof_of("u1")
+
+
+def test_a_key_that_is_worn_out_says_so() -> None:
+    claimed = Claimed("order_id:7", None, None, is_weak=False, is_blocked=False, is_worn=True)
+    one = touch(1, origin="order_id:7", order_id="7")
+    text = screen(why_screen(why(one, owner=Owner(None, "waiting"), claims=(claimed,))), 80)
+    assert "order_id:7 is worn out" in text
+    assert "until order_id:7 is forgotten" in text
