@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 BUSY_MS: Final = 10_000
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS seen (
     PRIMARY KEY (target, stage, source)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS told (
-    dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL, changed_at INTEGER NOT NULL, by TEXT
+    dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL, changed_at INTEGER NOT NULL, by TEXT,
+    closed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS told_by_time ON told (changed_at);
 CREATE TABLE IF NOT EXISTS outbox (
@@ -71,10 +72,12 @@ CREATE TABLE IF NOT EXISTS flap (
 CREATE INDEX IF NOT EXISTS flap_by_time ON flap (turned_at);
 CREATE INDEX IF NOT EXISTS flap_of_those_that_do ON flap (turned_at) WHERE is_flapping;
 """
+_FROM_3: Final = ("ALTER TABLE told ADD COLUMN closed INTEGER NOT NULL DEFAULT 0",)
 _FROM_1: Final = (
     "CREATE TABLE IF NOT EXISTS told (dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL,"
     " changed_at INTEGER NOT NULL) STRICT",
     "ALTER TABLE told ADD COLUMN by TEXT",
+    *_FROM_3,
     "DROP INDEX outbox_by_key",
     "ALTER TABLE outbox RENAME TO outbox_1",
 )
@@ -85,6 +88,7 @@ _AFTER_1: Final = (
 )
 _FROM_2: Final = (
     "ALTER TABLE told ADD COLUMN by TEXT",
+    *_FROM_3,
     "ALTER TABLE incident ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE incident ADD COLUMN runbook TEXT",
     "ALTER TABLE open_alert ADD COLUMN acknowledged_by TEXT",
@@ -119,7 +123,7 @@ class Database:
         if version > FORMAT:
             raise OutboxError(f"{path} has format {version}, this version knows {FORMAT}; start a newer notifier")
         tables = [statement for statement in _TABLES.split(";") if statement.strip()]
-        before, after = {1: (_FROM_1, _AFTER_1), 2: (_FROM_2, ())}.get(version, ((), ()))
+        before, after = {1: (_FROM_1, _AFTER_1), 2: (_FROM_2, ()), 3: (_FROM_3, ())}.get(version, ((), ()))
         for statement in (*before, *tables, *after):
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {FORMAT}")

@@ -3,7 +3,8 @@ before; it says why.
 
 What was told is kept by `dedup_key`, which stays when a journey moves to another customer. Whoever heard that
 something broke hears how it ended, even when the end comes from the alert that continues it; whoever heard
-nothing is not bothered with an end.
+nothing is not bothered with an end. What a person closed stays closed there, too: the workers know that it was closed
+under one customer, and only the key knows it under the next.
 
 A hold (`sinks.notify.quiet`) puts off what concerns somebody: the change is decided again when the hold ends, if no
 later one took its place. So what fired and cleared within a silence is told to nobody, and what is open still is.
@@ -20,7 +21,17 @@ from sinks.notify.quiet import Hold, HoldReason
 
 ToldState = Literal["nothing", "firing", "acknowledged", "resolved", "withdrawn"]
 Reason = Literal[
-    "told", "replay", "shadow", "monitored", "silent", "moved", "continues", "duplicate", "not_told", HoldReason
+    "told",
+    "replay",
+    "shadow",
+    "monitored",
+    "silent",
+    "closed",
+    "moved",
+    "continues",
+    "duplicate",
+    "not_told",
+    HoldReason,
 ]
 
 REASONS: Final[dict[Reason, str]] = {
@@ -29,6 +40,7 @@ REASONS: Final[dict[Reason, str]] = {
     "shadow": "the definition is in shadow mode",
     "monitored": "the touchpoint is only monitored (docs/catalogue.md)",
     "silent": "the alert says that nobody is to be told",
+    "closed": "somebody closed it, which is for good, whoever has the journey now",
     "moved": "the journey went to another customer; the alert goes on there",
     "continues": "it was told before, of the customer who had the journey then",
     "duplicate": "it was told before",
@@ -38,19 +50,21 @@ REASONS: Final[dict[Reason, str]] = {
     "flapping": "it comes and goes; told once, and then when it is steady",
 }
 SOMEBODY: Final = "somebody"
-NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent"))
+NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent", "closed"))
 """Changes that concern nobody: not told, not listed, not held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """The last thing that was told under a dedup key; `round` counts how often it was firing. `by`: who acknowledged;
-    who looked after an alert looks after the one that continues it.
+    who looked after an alert looks after the one that continues it. `closed`: a person closed it, for good; so whether
+    it was told by then or is held back, nobody hears of it as firing.
     """
 
     state: ToldState = "nothing"
     round: int = 0
     by: str | None = None
+    closed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +89,7 @@ def decide(alert: Alert, told: Told, hold: Hold | None = None) -> Decision:
     decision = _decide(alert, told)
     if hold is None or decision.reason in NOBODYS or not (is_open(alert.state) or told.is_open):
         return decision
-    return Decision(hold.reason, told)
+    return Decision(hold.reason, replace(told, closed=decision.after.closed))
 
 
 def _decide(alert: Alert, told: Told) -> Decision:
@@ -86,15 +100,22 @@ def _decide(alert: Alert, told: Told) -> Decision:
             return Decision("moved", told)
         case "firing":
             return _fired(alert, told)
+        case "acknowledged" if told.closed:
+            return Decision("closed", told)
         case "acknowledged":
             if told.state != "firing":
                 return Decision("duplicate" if told.state == "acknowledged" else "not_told", told)
             return Decision("told", replace(told, state="acknowledged", by=alert.acknowledged_by or SOMEBODY))
         case "resolved" | "withdrawn":
-            return Decision("told", Told(alert.state, told.round)) if told.is_open else Decision("not_told", told)
+            closed = told.closed or alert.reason == "closed"
+            if not told.is_open:
+                return Decision("not_told", replace(told, closed=closed))
+            return Decision("told", Told(alert.state, told.round, closed=closed))
 
 
 def _fired(alert: Alert, told: Told) -> Decision:
+    if told.closed:
+        return Decision("closed", told)
     if told.is_open:
         return Decision("continues" if alert.continues else "duplicate", told)
     if not alert.notify:

@@ -57,6 +57,8 @@ class Intake:
         hold = self._quiet.hold(alert, flap, now) if self.board.has_room(alert.dedup_key) else None
         decision = decide(alert, told, hold)
         self.board.note(alert, decision, hold)
+        if decision.after != told:
+            self._remember(alert, decision.after)
         if decision.is_held:
             return decision
         changed += self.incidents.note(alert, decision, now)
@@ -64,14 +66,6 @@ class Intake:
             flaps = flap.is_flapping and is_open(alert.state)
             if flaps:
                 self.flaps.tell(flap_key(alert), flap)
-            self._db.run(
-                "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?)",
-                alert.dedup_key,
-                decision.after.state,
-                decision.after.round,
-                alert.changed_at,
-                decision.after.by,
-            )
             self._put_up(alert, idempotency_key(alert.dedup_key, decision.after), now, flaps)
         return decision
 
@@ -96,8 +90,19 @@ class Intake:
         return self.flaps.turn(flap_key(alert), is_open(alert.state), now)
 
     def _told(self, dedup_key: str) -> Told:
-        row = self._db.one("SELECT state, round, by FROM told WHERE dedup_key = ?", dedup_key)
-        return Told(cast(ToldState, row[0]), row[1], row[2]) if row else Told()
+        row = self._db.one("SELECT state, round, by, closed FROM told WHERE dedup_key = ?", dedup_key)
+        return Told(cast(ToldState, row[0]), row[1], row[2], bool(row[3])) if row else Told()
+
+    def _remember(self, alert: Alert, after: Told) -> None:
+        self._db.run(
+            "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?, ?)",
+            alert.dedup_key,
+            after.state,
+            after.round,
+            alert.changed_at,
+            after.by,
+            after.closed,
+        )
 
     def _put_up(self, alert: Alert, key: str, now: int, flaps: bool) -> None:
         labels = labels_of(alert)

@@ -93,7 +93,7 @@ class Outbox:
             self._intake.silences.forget(now)
             self._intake.flaps.forget(now)
             return self._db.run(
-                "DELETE FROM told WHERE changed_at < ? AND state IN ('resolved', 'withdrawn')", changed_before
+                "DELETE FROM told WHERE changed_at < ? AND state NOT IN ('firing', 'acknowledged')", changed_before
             ).rowcount
 
     def adopt(self, now: int) -> int:

@@ -23,6 +23,7 @@ from tests.sink_records import alert, customer
 
 NOTHING = Told()
 FIRING = Told("firing", 1)
+CLOSED = Told("resolved", 1, closed=True)
 WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
 
 
@@ -52,6 +53,15 @@ WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
         ({"state": "resolved", "notify": False}, FIRING, "told", Told("resolved", 1)),
         ({"state": "withdrawn"}, FIRING, "told", Told("withdrawn", 1)),
         ({"state": "withdrawn"}, Told("resolved", 1), "not_told", Told("resolved", 1)),
+        ({"state": "resolved", "reason": "closed"}, FIRING, "told", CLOSED),
+        ({"state": "resolved", "reason": "closed"}, NOTHING, "not_told", Told(closed=True)),
+        ({"state": "firing", "continues": "a"}, CLOSED, "closed", CLOSED),
+        ({"state": "firing"}, Told(closed=True), "closed", Told(closed=True)),
+        ({"state": "acknowledged"}, CLOSED, "closed", CLOSED),
+        ({"state": "resolved"}, CLOSED, "not_told", CLOSED),
+        ({"state": "withdrawn"}, CLOSED, "not_told", CLOSED),
+        ({"state": "firing"}, Told("firing", 1, closed=True), "closed", Told("firing", 1, closed=True)),
+        ({"state": "resolved"}, Told("firing", 1, closed=True), "told", CLOSED),
     ],
 )  # fmt: skip
 def test_the_table(change: dict[str, object], told: Told, reason: Reason, after: Told) -> None:
@@ -77,6 +87,13 @@ def test_the_table(change: dict[str, object], told: Told, reason: Reason, after:
 def test_a_hold_puts_off_what_concerns_somebody(change: dict[str, object], told: Told, reason: Reason) -> None:
     found = alert(1, offset=1, **change)  # type: ignore[arg-type]  # Any field may be changed.
     assert decide(found, told, Hold("silenced", 1)) == Decision(reason, told)
+
+
+def test_what_is_closed_in_a_silence_is_closed_when_it_ends() -> None:
+    closed = decide(alert(1, "resolved", offset=1, reason="closed"), FIRING, Hold("silenced", 1))
+    assert closed == Decision("silenced", Told("firing", 1, closed=True))
+    continued = alert(1, offset=2, continues="a")
+    assert decide(continued, closed.after, Hold("silenced", 1)) == Decision("closed", closed.after)
 
 
 @given(st.lists(st.sampled_from(["firing", "acknowledged", "resolved", "withdrawn", "moved"]), max_size=30))
