@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -47,6 +47,14 @@ class Kept(msgspec.Struct, frozen=True, order=True, gc=False, array_like=True):
     weak: bool
 
 
+class Over(NamedTuple):
+    """What fell out of the day that is kept in part (`streams.identity.cap`)."""
+
+    day: int
+    touchpoints: int
+    users: frozenset[str]
+
+
 Rule = Literal["user_id", "device", "contact", "business_key", "subject"]
 """Which rule speaks for an identifier when a touchpoint on it carries no user_id."""
 
@@ -56,7 +64,9 @@ class Tail:
     order.
     """
 
-    __slots__ = ("customer_id", "due", "earliest", "entries", "kiosk", "late", "marker", "name", "offset_ms", "rule")
+    __slots__ = (
+        *("customer_id", "due", "earliest", "entries", "kiosk", "late", "marker", "name", "offset_ms", "over", "rule"),
+    )
 
     def __init__(self, name: str, rule: Rule, customer_id: str | None) -> None:
         self.name = name
@@ -66,6 +76,7 @@ class Tail:
         self.late: list[Kept] = []
         self.kiosk: frozenset[int] = frozenset()
         self.offset_ms = 0
+        self.over: Over | None = None
         self.marker: Kept | None = None
         """The last marker in the order."""
         self.earliest = 0
@@ -152,7 +163,7 @@ def place(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> tuple[Kep
     entries = tail.entries
     if not entries or entries[-1] < kept:
         index = len(entries)
-        if kept.user_id is None and not kept.ends and index < limits.kiosk_touchpoints:
+        if kept.user_id is None and not kept.ends and index < limits.kiosk_touchpoints and tail.over is None:
             kept = _owned(kept, owner_between(kept, tail.marker, None, tail, limits, hearsay))
             entries.append(kept)
             return kept, ()
@@ -162,9 +173,8 @@ def place(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> tuple[Kep
         entries.insert(index, kept)
     low, high = index, index + 1
     day = kept.occurred_at // DAY_MS
-    if day not in tail.kiosk and _is_kiosk_day(entries, index, limits):
-        tail.kiosk |= {day}
-        tail.marker = marker_before(entries, len(entries), tail.kiosk)
+    if day not in tail.kiosk and _is_kiosk_day(tail, index, limits):
+        begin_kiosk_day(tail, day)
         low, high = 0, len(entries)
     elif is_marker(kept, tail.kiosk):
         if tail.marker is None or tail.marker < kept:
@@ -220,12 +230,16 @@ def by_contacts(tail: Tail, kept: Kept, limits: Limits, hearsay: Hearsay) -> Kep
 
 def add_late(tail: Tail, kept: Kept) -> Kept:
     """A touchpoint that is evidence for nothing: kept only to know it again."""
-    if kept.user_id is None:
-        kept = _owned(kept, (tail.customer_id, alone(tail.rule)))
-    else:
-        kept = _owned(kept, (customer_of_user(kept.user_id), "user_id"))
+    kept = itself(tail, kept)
     insort(tail.late, kept)
     return kept
+
+
+def itself(tail: Tail, kept: Kept) -> Kept:
+    """With the customer that follows from what it carries itself."""
+    if kept.user_id is None:
+        return _owned(kept, (tail.customer_id, alone(tail.rule)))
+    return _owned(kept, (customer_of_user(kept.user_id), "user_id"))
 
 
 def _owned(kept: Kept, owner: Ownership) -> Kept:
@@ -265,22 +279,33 @@ def _neighbourhood(entries: Sequence[Kept], index: int, kiosk: Container[int]) -
     return low, high
 
 
-def _is_kiosk_day(entries: Sequence[Kept], index: int, limits: Limits) -> bool:
+def _is_kiosk_day(tail: Tail, index: int, limits: Limits) -> bool:
     """Did the entry at `index` make its day a kiosk day?"""
-    kept = entries[index]
-    user_id, day = kept.user_id, kept.occurred_at // DAY_MS
-    is_crowded = len(entries) > limits.kiosk_touchpoints
-    if user_id is not None and not is_crowded:
+    entries, over = tail.entries, tail.over
+    user_id, day = entries[index].user_id, entries[index].occurred_at // DAY_MS
+    if user_id is not None and len(entries) + (over.touchpoints if over is not None else 0) <= limits.kiosk_touchpoints:
         for near in (index - 1, index + 1):
             known = 0 <= near < len(entries) and entries[near].user_id == user_id
             if known and entries[near].occurred_at // DAY_MS == day:
                 return False
+    return is_crowded(tail, day, limits, user_id is not None)
+
+
+def is_crowded(tail: Tail, day: int, limits: Limits, has_users: bool = True) -> bool:
+    """Does it have more touchpoints on this day, or more users, than a device of one person?"""
+    entries, over = tail.entries, tail.over if tail.over is not None and tail.over.day == day else None
     low, high = _occurred_before(entries, day * DAY_MS), _occurred_before(entries, (day + 1) * DAY_MS)
-    if high - low > limits.kiosk_touchpoints:
+    if high - low + (over.touchpoints if over is not None else 0) > limits.kiosk_touchpoints:
         return True
-    if user_id is None:
+    if not has_users:
         return False
-    return len({other.user_id for other in entries[low:high] if other.user_id is not None}) > limits.kiosk_users
+    users = {other.user_id for other in entries[low:high] if other.user_id is not None}
+    return len(users if over is None else users | over.users) > limits.kiosk_users
+
+
+def begin_kiosk_day(tail: Tail, day: int) -> None:
+    tail.kiosk |= {day}
+    tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
 
 
 def _occurred_before(entries: Sequence[Kept], occurred_at: int) -> int:

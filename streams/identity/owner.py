@@ -16,6 +16,7 @@ from schemas.decoded import Decoded
 from schemas.definition import Catalogue
 from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
 from schemas.records import AttributedBy, Entry, Fact, Run
+from streams.identity.cap import make_room, net, pass_by
 from streams.identity.clock import AHEAD_MS, offset_after
 from streams.identity.device import Kept, Moved, Tail, add_late, alone, attribute, by_contacts, place
 from streams.identity.effects import CUSTOMER_SCOPE, Emission, decode_entry, encode, make_entry, make_resolved
@@ -106,20 +107,35 @@ class Owner:
         asks = bool(contacts) and state.heard.asks(contacts, routing, occurred_at // DAY_MS)
         if on_device:
             self._on_device(decoded, entry, tail, kept, declared, offset)
-        elif rule == "business_key":
-            put(tail.entries, kept)
-            state.remember(routing, tail, kept)
-            self._on_key(decoded, entry, kept, declared, offset)
         else:
-            if contacts:
-                kept = by_contacts(tail, kept, state.limits, state.heard.hearsay)
-            put(tail.entries, kept)
-            state.remember(routing, tail, kept)
-            self._resolved(decoded, entry, kept, declared, offset)
-            self._tell(entry, kept.customer_id, None, decoded.weak)
+            kept, moved = self._keep(tail, kept)
+            if rule == "business_key":
+                self._on_key(decoded, entry, kept, declared, offset)
+            else:
+                self._resolved(decoded, entry, kept, declared, offset)
+                self._tell(entry, kept.customer_id, None, decoded.weak)
+            if moved:
+                self._moves(moved)
         if decoded.contacts:
             self._sight(decoded, occurred_at, asks)
         return False
+
+    def _keep(self, tail: Tail, kept: Kept) -> tuple[Kept, Sequence[Moved]]:
+        """On what is no device. Returns it with its customer, and what changed hands."""
+        state, hearsay = self._state, self._state.heard.hearsay
+        moved: Sequence[Moved] = ()
+        if len(tail.entries) >= state.limits.kept:
+            if kept < tail.entries[0]:
+                kept, _ = pass_by(tail, kept, state.limits, hearsay)
+                state.drop(tail.name, kept)
+                return kept, ()
+            first, moved = make_room(tail, state.limits, hearsay)
+            state.drop(tail.name, first)
+        if kept.contacts:
+            kept = by_contacts(tail, kept, state.limits, hearsay)
+        put(tail.entries, kept)
+        state.remember(tail.name, tail, kept)
+        return kept, moved
 
     def _person(self, decoded: Decoded) -> str | None:
         """A user_id without proof did not come so far."""
@@ -136,14 +152,25 @@ class Owner:
 
     def _on_device(self, decoded: Decoded, entry: Entry, tail: Tail, kept: Kept, declared: bool, offset: int) -> None:
         state, routing = self._state, decoded.routing
-        kiosk = tail.kiosk
-        kept, moved = place(tail, kept, state.limits, state.heard.hearsay)
-        if tail.kiosk is not kiosk:
-            state.totals.kiosk_days += 1
+        kiosk, over, first = tail.kiosk, tail.over, None
+        if len(tail.entries) < state.limits.kept:
+            kept, moved = place(tail, kept, state.limits, state.heard.hearsay)
+        elif kept < tail.entries[0]:
+            kept, moved = pass_by(tail, kept, state.limits, state.heard.hearsay)
+            first = kept
+        else:
+            first, by_room = make_room(tail, state.limits, state.heard.hearsay)
+            kept, moved = place(tail, kept, state.limits, state.heard.hearsay)
+            moved = net(by_room, moved)
+        if tail.kiosk is not kiosk or tail.over is not over:
+            state.totals.kiosk_days += tail.kiosk is not kiosk
             state.header_changed(routing, tail)
         for _, new in moved:
             state.kept_changed(routing, new)
-        state.remember(routing, tail, kept)
+        if first is not kept:
+            state.remember(routing, tail, kept)
+        if first is not None:
+            state.drop(routing, first)
         self._resolved(decoded, entry, kept, declared, offset)
         if entry.keys:
             self._tell(entry, kept.customer_id, None, kept.weak)

@@ -1,7 +1,7 @@
 """The state of one partition of `resolve`: tails, business keys, totals; its changelog and its eviction.
 
 Changelog keys: `t|<routing>|<touchpoint_id>` one touchpoint of a tail, `k|<key>|<touchpoint_id>` one of a business
-key, `w|<key>` the last time of one that is worn out, `h|<routing>` clock offset and kiosk days where there are any,
+key, `w|<key>` the last time of one that is worn out, `h|<routing>` clock offset, kiosk days, what fell out,
 `i|<name>` how many touchpoints of an ignored name were suppressed, those of `heard`, `s` everything else. A touchpoint
 id has a fixed length, so any routing text can be told from it. Everything that is not stored follows from what is: a
 restored state goes on with the same effects.
@@ -20,7 +20,7 @@ from zlib import crc32
 
 import msgspec
 
-from streams.identity.device import Kept, Tail, marker_before, new_tail
+from streams.identity.device import Kept, Over, Tail, marker_before, new_tail
 from streams.identity.heard import Heard
 from streams.identity.keys import Claim, Key, owner_of
 from streams.identity.limits import DAY_MS, MINUTE_MS, Limits
@@ -34,6 +34,7 @@ _TOTALS_KEY = b"s"
 class Header(msgspec.Struct, array_like=True, gc=False):
     offset_ms: int
     kiosk: list[int]
+    over: tuple[int, int, list[str]] | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -80,29 +81,27 @@ class State:
         return tail
 
     def remember(self, routing: str, tail: Tail, kept: Kept) -> None:
-        """The touchpoint was just put into one of the tail's lists: note it, and drop what is too much."""
+        """The touchpoint was just put into one of the tail's lists."""
         self.seen.add(kept.touchpoint_id)
         self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
         ends_at = self._ends_at(kept)
         if ends_at < tail.earliest or tail.earliest == 0:
             tail.earliest = ends_at
             self._schedule_tail(routing, tail)
-        if len(tail.entries) > self.limits.kept:
-            self._drop(routing, tail, tail.entries.pop(0))
         if len(tail.late) > self.limits.kept:
-            self._drop(routing, tail, tail.late.pop(0))
+            self.drop(routing, tail.late.pop(0))
 
     def kept_changed(self, routing: str, kept: Kept) -> None:
         self._changed[_tail_key(routing, kept.touchpoint_id)] = kept
 
     def header_changed(self, routing: str, tail: Tail) -> None:
-        self._changed[b"h|" + routing.encode()] = Header(tail.offset_ms, sorted(tail.kiosk))
+        over = None if tail.over is None else (*tail.over[:2], sorted(tail.over.users))
+        self._changed[b"h|" + routing.encode()] = Header(tail.offset_ms, sorted(tail.kiosk), over)
 
-    def _drop(self, routing: str, tail: Tail, dropped: Kept) -> None:
+    def drop(self, routing: str, dropped: Kept) -> None:
+        """The identifier has too many; it is in none of the tail's lists."""
         self.totals.dropped += 1
         self._forget(routing, dropped)
-        if tail.marker is not None and tail.marker.touchpoint_id == dropped.touchpoint_id:
-            tail.marker = None
 
     def _forget(self, routing: str, kept: Kept) -> None:
         self.seen.discard(kept.touchpoint_id)
@@ -172,14 +171,16 @@ class State:
             for kept in over:
                 self._forget(routing, kept)
         if not tail.entries and not tail.late:
-            if tail.offset_ms or tail.kiosk:
+            if tail.offset_ms or tail.kiosk or tail.over:
                 self._changed[b"h|" + routing.encode()] = None
             del self.tails[routing]
             return
         tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)
-        days = frozenset(day for day in tail.kiosk if (day + 2) * DAY_MS + 3 * limits.horizon_ms > now)
-        if days != tail.kiosk:
-            tail.kiosk = days
+        oldest = (now - 3 * limits.horizon_ms) // DAY_MS - 2
+        days = frozenset(day for day in tail.kiosk if day > oldest)
+        fell_out = tail.over if tail.over is not None and tail.over.day > oldest else None
+        if days != tail.kiosk or fell_out is not tail.over:
+            tail.kiosk, tail.over = days, fell_out
             self.header_changed(routing, tail)
         tail.earliest = min(self._ends_at(kept) for kepts in (tail.entries, tail.late) for kept in kepts)
 
@@ -274,6 +275,9 @@ class State:
             header = headers.get(routing)
             if header is not None:
                 tail.offset_ms, tail.kiosk = header.offset_ms, frozenset(header.kiosk)
+                if header.over is not None:
+                    day, touchpoints, users = header.over
+                    tail.over = Over(day, touchpoints, frozenset(users))
             tail.entries.sort()
             tail.late.sort()
             tail.marker = marker_before(tail.entries, len(tail.entries), tail.kiosk)

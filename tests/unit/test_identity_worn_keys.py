@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from random import Random
 
@@ -12,40 +11,11 @@ import pytest
 from schemas.identifiers import customer_of
 from streams.identity.keys import Claim, Key, take
 from streams.identity.limits import DAY_MS, HOUR_MS, Limits
-from streams.stage import Effect
-from tests.unit.identity_bench import START, Bench, page
+from tests.unit.identity_bench import START, page
+from tests.unit.identity_told import Told
 
 SMALL = Limits(key_touchpoints=3)
 KEY = "order_id:7"
-
-
-class Told:
-    """Whose each touchpoint is in the end, by every word that was said of it; the bench hears its own evidence."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.bench = Bench(limits=limits)
-        self.of: dict[str, str | None] = {}
-        self.in_journey: dict[str, str | None] = {}
-        self.size = 0
-
-    def touchpoint(self, value: bytes, log_time: int) -> None:
-        self._hear(self.bench.touchpoint(value, log_time), log_time)
-
-    def _hear(self, effects: list[Effect], log_time: int) -> None:
-        for effect in effects:
-            self.size += len(effect.value)
-            if effect.topic == "touchpoints.raw":
-                self._hear(self.bench.touchpoint(effect.value, log_time, effect.headers), log_time)
-                continue
-            body = json.loads(effect.value)
-            if body["type"] == "touchpoint":
-                self.of[body["touchpoint_id"]] = body["customer_id"]
-            elif body["type"] in ("attach", "detach"):
-                is_attach = body["type"] == "attach"
-                ids = [one["touchpoint_id"] for one in body["entries"]] if is_attach else body["touchpoint_ids"]
-                of = self.of if body["scope"] == "customer" else self.in_journey
-                for one in ids:
-                    of[one] = body["customer_id"] if is_attach else None
 
 
 def carrying(count: int) -> Iterator[tuple[int, bytes]]:
