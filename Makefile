@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 SETUP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format oracle-bites bench latency kinds definitions lock histories situations
+.PHONY: help setup demo test check format oracle-bites bench latency kinds definitions waiting lock histories situations
 help:  ## List what you can do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -51,3 +51,6 @@ kinds: $(SETUP)  ## Measure this machine: the same for each kind of break
 
 definitions: $(SETUP)  ## Measure this machine: what 1, 10 and 50 definitions cost per touchpoint
 	$(RUN)python -m benchmarks.definitions
+
+waiting: $(SETUP)  ## Measure this machine: what a tick costs while up to a million deadlines are open
+	$(RUN)python -m benchmarks.waiting
