@@ -8,7 +8,7 @@ before the device's customer does, and no decision moves what came too late.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -37,12 +37,13 @@ class Attributed:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """`owners`: business key -> customer, for the keys that have a claim that counts. `crowded`: identifiers with more
-    touchpoints than are kept. `kiosk_days`: (device, day).
+    """`owners`: business key -> customer, for the keys that have a claim that counts. `worn_out`: keys that too many
+    carry. `crowded`: identifiers with more touchpoints than are kept. `kiosk_days`: (device, day).
     """
 
     touchpoints: dict[str, Attributed]
     owners: dict[Identifier, str]
+    worn_out: frozenset[Identifier]
     crowded: frozenset[Identifier]
     links: Links
     decided: InForce
@@ -97,12 +98,14 @@ def attribute(
             found[x.touchpoint_id] = _alone(x)
         elif x.touchpoint_id not in found:
             found[x.touchpoint_id] = _by_contacts(x, links) or _alone(x)
-    owners = _owners(on_time, found, decided)
+    worn_out = _worn_out(on_time, rules)
+    owners = _owners(on_time, found, decided.blocked | worn_out)
     for x in on_time:
         if found[x.touchpoint_id][1] == "waiting" and x.routing in owners:
             found[x.touchpoint_id] = (owners[x.routing], "business_key")
     answers = {x.touchpoint_id: Attributed(x, *found[x.touchpoint_id], x.touchpoint_id in late) for x in everything}
-    return Attribution(answers, owners, _crowded(everything, rules), links, decided, frozenset(kiosk_days))
+    crowded = _crowded(everything, rules)
+    return Attribution(answers, owners, worn_out, crowded, links, decided, frozenset(kiosk_days))
 
 
 def _by_device(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoint]]:
@@ -182,15 +185,23 @@ def _is_logout(x: Touchpoint, rules: Rules) -> bool:
     return rules.ends_session(x.name)
 
 
-def _owners(on_time: Iterable[Touchpoint], found: dict[str, Answer], decided: InForce) -> dict[Identifier, str]:
+def _owners(
+    on_time: Iterable[Touchpoint], found: dict[str, Answer], nobodys: frozenset[Identifier]
+) -> dict[Identifier, str]:
     """Rule 4. `on_time` in the order, so the first claim counts: of servers', else of browsers'."""
     owners: dict[bool, dict[Identifier, str]] = {False: {}, True: {}}
     for x in on_time:
         customer, _ = found[x.touchpoint_id]
         for kind in BUSINESS:
-            if customer is not None and kind in x.identifiers and (kind, x.identifiers[kind]) not in decided.blocked:
+            if customer is not None and kind in x.identifiers and (kind, x.identifiers[kind]) not in nobodys:
                 owners[x.weak].setdefault((kind, x.identifiers[kind]), customer)
     return owners[True] | owners[False]
+
+
+def _worn_out(on_time: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifier]:
+    """Business keys that nobody has, since too many touchpoints carry them."""
+    count = Counter(identifier for x in on_time for identifier in x.identifiers.items() if identifier[0] in BUSINESS)
+    return frozenset(identifier for identifier, number in count.items() if number > rules.key_touchpoints)
 
 
 def _crowded(everything: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifier]:

@@ -58,6 +58,7 @@ class Rules:
     component: int = 50
     link_days: int = 400
     kept: int = 5_000
+    key_touchpoints: int = 200
     known: Mapping[str, Declared] = field(default_factory=lambda: KNOWN)
     ignored: frozenset[Identifier] = frozenset()
     country: str = "49"

@@ -41,6 +41,8 @@ OF_THE_SET: Final = (
     "a proven user",
     "too late",
     "a time in the future",
+    "a worn-out key",
+    "a key's only touchpoints, worn out",
 )
 """These follow from the expectation alone."""
 OF_THE_LOGS: Final = (
@@ -102,6 +104,7 @@ def of_the_set(expected: Expected) -> Iterator[str]:
         yield "a kiosk day"
     yield from _claims(expected)
     yield from _clocks(expected)
+    yield from _bounds(expected)
     if any(one.kind == "lift" for one in expected.decisions):
         yield "a decision lifted"
     if any(identifier in links.contacts for identifier in decided.linked):
@@ -156,6 +159,16 @@ def _clocks(expected: Expected) -> Iterator[str]:
             yield "a clock that nobody knows"
             if taught[x.routing] and not x.weak:
                 yield "a server's time on what a browser taught"
+
+
+def _bounds(expected: Expected) -> Iterator[str]:
+    found = expected.attribution
+    if found.worn_out - found.decided.blocked:
+        yield "a worn-out key"
+    for one in found.touchpoints.values():
+        x = one.touchpoint
+        if x.routing in found.worn_out and not one.too_late:
+            yield "a key's only touchpoints, worn out"
 
 
 def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str]:

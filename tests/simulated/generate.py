@@ -65,7 +65,8 @@ class Shape:
 
     `contacts`: how many of the touchpoints are about contacts, of which there are `pool` of each kind. `browser`: how
     many come from one. `decisions`: by hand, at random moments. `hub`: all touchpoints share one phone number.
-    `future`: how many say that they are yet to occur. Where some are `skewed`, others do not say when they were sent.
+    `busy`: all of them carry one order. `future`: how many say that they are yet to occur. Where some are `skewed`,
+    others do not say when they were sent.
     """
 
     touchpoints: int
@@ -83,6 +84,7 @@ class Shape:
     decisions: int = 0
     hub: bool = False
     future: float = 0.0
+    busy: bool = False
 
 
 def shape(rng: Random) -> Shape:
@@ -97,6 +99,7 @@ def shape(rng: Random) -> Shape:
         bad=rng.choice((0.0, 0.1)),
         skewed=rng.choice((0.0, 0.0, 0.3)),
         future=rng.choice((0.0, 0.0, 0.15)),
+        busy=rng.random() < 0.06,
     )
     if rng.random() < 0.15:
         return replace(plain, span_ms=288 * HOUR_MS)
@@ -148,6 +151,8 @@ def _touchpoint(rng: Random, number: int, now: int, of: Shape, rules: Rules, wor
     """Value, headers, and what routes it."""
     about_contacts = rng.random() < of.contacts
     ids = _with_contacts(rng, of, world) if about_contacts else _with_devices(rng, of, world)
+    if of.busy:
+        ids["order_id"] = f"{world}o0"
     body: dict[str, Any] = {
         "format_version": 1,
         "message_id": f"{world}m{number}",

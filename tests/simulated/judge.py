@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from streams.identity.resolve import ResolveConfig
 from tests.oracle.rules import DAY
 from tests.simulated.cover import of_the_logs, of_the_set
 from tests.simulated.generate import HOUR_MS, Shape, shape
@@ -12,7 +13,19 @@ from tests.simulated.journeys import in_order, last_tick, outcome
 from tests.simulated.laws import check, check_long
 from tests.simulated.log import Logs
 from tests.simulated.playing import judge_world
-from tests.simulated.worlds import FORGETFUL, FORGETFUL_RULES, PARTITIONS, RULES, WATCHED, Weaker, build, build_calm
+from tests.simulated.worlds import (
+    CONFIG,
+    FORGETFUL,
+    FORGETFUL_RULES,
+    PARTITIONS,
+    RULES,
+    TIGHT,
+    TIGHT_RULES,
+    WATCHED,
+    Weaker,
+    build,
+    build_calm,
+)
 
 
 def judge(seed: int) -> set[str]:
@@ -21,19 +34,24 @@ def judge(seed: int) -> set[str]:
         return judge_long(seed)
     if seed % 10 in (4, 7):
         return judge_world(seed)
-    return judge_with_track(seed) if seed % 2 else judge_attribution(seed)
+    tight = seed % 3 == 1
+    return judge_with_track(seed, tight) if seed % 2 else judge_attribution(seed, tight=tight)
 
 
-def judge_attribution(seed: int, of: Shape | None = None, weaker: Weaker | None = None) -> set[str]:
-    """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early."""
-    world = build(Random(seed), weaker, of)
+def judge_attribution(
+    seed: int, of: Shape | None = None, weaker: Weaker | None = None, tight: bool = False
+) -> set[str]:
+    """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early. `tight`: keys
+    wear out soon.
+    """
+    world = build(Random(seed), weaker, of, config=TIGHT if tight else CONFIG)
     world.run()
-    expected = check(world.logs, PARTITIONS, RULES, WATCHED)
+    expected = check(world.logs, PARTITIONS, TIGHT_RULES if tight else RULES, WATCHED)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
 
 
-def judge_with_track(seed: int) -> set[str]:
+def judge_with_track(seed: int, tight: bool = False) -> set[str]:
     """Journeys and alerts, too: as in a world in which everything arrives in the order and nothing goes wrong.
 
     No clock is wrong here, for the correction of clocks depends on the order of arrival.
@@ -41,10 +59,11 @@ def judge_with_track(seed: int) -> set[str]:
     rng = Random(seed)
     of = shape(rng)
     of = replace(of, skewed=0.0, span_ms=min(of.span_ms, 96 * HOUR_MS))
-    world = build(rng, of=of, with_track=True)
+    config = TIGHT if tight else CONFIG
+    world = build(rng, of=of, with_track=True, config=config)
     world.run()
-    expected = check(world.logs, PARTITIONS, RULES, WATCHED)
-    check_journeys(world.logs, PARTITIONS)
+    expected = check(world.logs, PARTITIONS, TIGHT_RULES if tight else RULES, WATCHED)
+    check_journeys(world.logs, PARTITIONS, config)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
 
@@ -65,9 +84,9 @@ def judge_long(seed: int) -> set[str]:
     return {"links forgotten"} if expected.attribution.links.forgotten else set()
 
 
-def check_journeys(logs: Logs, partitions: int) -> tuple[int, int]:
+def check_journeys(logs: Logs, partitions: int, config: ResolveConfig = CONFIG) -> tuple[int, int]:
     """How many journeys and alerts there are in the end, all of them as in a calm world."""
-    calm = build_calm(in_order(logs, partitions), partitions)
+    calm = build_calm(in_order(logs, partitions), partitions, config)
     calm.arrive_all()
     calm.pass_time(last_tick(logs, 0))
     journeys, alerts = outcome(logs)

@@ -40,12 +40,14 @@ KIOSK_TOUCHPOINTS = 12
 KIOSK_USERS = 3
 MOST = 2
 COMPONENT = 6
+KEY_TOUCHPOINTS = 10
 """So few that histories with a handful of identifiers exceed them."""
 RULES = Rules(
     kiosk_users=KIOSK_USERS,
     kiosk_touchpoints=KIOSK_TOUCHPOINTS,
     most_otherwise=MOST,
     component=COMPONENT,
+    key_touchpoints=KEY_TOUCHPOINTS,
     known=catalogue_of(catalogue_said()),
     personal_key=b"personal",
     proof_secret=b"proofs",
@@ -58,7 +60,12 @@ IDENTITY_RULES = IdentityRules(
         phone=PhoneRules(most=MOST),
         loyalty_card=LoyaltyCardRules(most=MOST),
     ),
-    limits=IdentityLimits(kiosk_users=KIOSK_USERS, kiosk_touchpoints=KIOSK_TOUCHPOINTS, component=COMPONENT),
+    limits=IdentityLimits(
+        kiosk_users=KIOSK_USERS,
+        kiosk_touchpoints=KIOSK_TOUCHPOINTS,
+        component=COMPONENT,
+        key_touchpoints=KEY_TOUCHPOINTS,
+    ),
 )
 READER = IdentityReader(IDENTITY_RULES, IdentitySecrets(b"personal", b"proofs"))
 PRODUCT = Product(definitions(), catalogue(), SECRET, "simulation", RULES.horizon, reader=READER)
@@ -77,6 +84,10 @@ LINK_DAYS = 8
 FORGETFUL_RULES = replace(RULES, link_days=LINK_DAYS)
 FORGETFUL = replace(CONFIG, limits=replace(CONFIG.limits, link_ms=LINK_DAYS * DAY))
 """Links are forgotten as soon as a rule may say: just after the touchpoints that they are made of."""
+WORN_OUT = 4
+TIGHT_RULES = replace(RULES, key_touchpoints=WORN_OUT)
+TIGHT = replace(CONFIG, limits=replace(CONFIG.limits, key_touchpoints=WORN_OUT))
+"""Keys wear out soon."""
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
@@ -149,7 +160,8 @@ def build(
     return World(rng, plans("live", weaker, with_track, config=config), arrivals, odds)
 
 
-def build_calm(arrivals: list[Arrival], partitions: int = PARTITIONS) -> World:
+def build_calm(arrivals: list[Arrival], partitions: int = PARTITIONS, config: ResolveConfig = CONFIG) -> World:
     """Nothing goes wrong, and time passes at the end only."""
     odds = Odds(beat=0, crash=0, zombie=0, lull=0)
-    return World(Random(0), plans("simulation", None, with_track=True, partitions=partitions), arrivals, odds)
+    stages = plans("simulation", None, with_track=True, partitions=partitions, config=config)
+    return World(Random(0), stages, arrivals, odds)
