@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from deploy.identity.touch import Owner, Touch
 from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS
+from streams.identity.cap import fell_out
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 from streams.identity.device import Kept, Tail, add_late, alone, attribute, new_tail, place
@@ -48,12 +49,18 @@ def hearsay_of(graph: Graph, contacts: Iterable[str], decisions: Decisions) -> H
 
 
 def tail_of(origin: str, touches: Iterable[Touch], hearsay: Hearsay, rules: Rules) -> Tail:
-    """All of one routing identifier, on a device or on a contact, as its owner would hold them."""
-    tail = new_tail(origin)
-    for touch in sorted(touches, key=lambda touch: touch.order):
+    """All of one routing identifier, on a device or on a contact, as its owner would hold them. What fell out because
+    they are too many lies with what came too late: only what it carries itself counts.
+    """
+    tail, ordered = new_tail(origin), sorted(touches, key=lambda touch: touch.order)
+    out = too_many(ordered, rules.limits)
+    for touch in ordered:
         kept = kept_of(touch, tail, rules)
         if touch.too_late:
             add_late(tail, kept)
+        elif touch.touchpoint_id in out:
+            add_late(tail, kept)
+            fell_out(tail, kept)
         elif tail.rule == "device":
             place(tail, kept, rules.limits, hearsay)
         else:
@@ -61,6 +68,17 @@ def tail_of(origin: str, touches: Iterable[Touch], hearsay: Hearsay, rules: Rule
     if tail.rule == "contact":
         attribute(tail, 0, len(tail.entries), rules.limits, hearsay)
     return tail
+
+
+def too_many(ordered: Sequence[Touch], limits: Limits) -> frozenset[str]:
+    """The ids of those that fell out of memory: while they were remembered, as many as are kept occurred after them."""
+    on_time = [touch for touch in ordered if not touch.too_late]
+    pairs = zip(on_time, on_time[limits.kept :], strict=False)
+    return frozenset(
+        one.touchpoint_id
+        for one, later in pairs
+        if later.log_time <= max(one.occurred_at, one.log_time) + limits.kept_ms
+    )
 
 
 def kept_of(touch: Touch, tail: Tail, rules: Rules) -> Kept:

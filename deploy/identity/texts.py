@@ -59,7 +59,9 @@ def reasons(why: Why) -> list[str]:
             f" {counted(why.kiosk.touchpoints, 'touchpoint')} in one day. Nobody's sign-in counts on such a day."
         )
     said += [marker(one) for one in (why.before, why.after) if one is not None and why.kiosk is None]
-    if touch.on_device and touch.user_id is None and why.before is None and why.after is None and why.kiosk is None:
+    if why.fell_out:
+        said.append("So many touchpoints of the same device or contact came after it that only what it carries counts.")
+    elif touch.on_device and touch.user_id is None and why.before is None and why.after is None and why.kiosk is None:
         said.append("Nobody signed in or out on this device within three days of it.")
     said += [naming(one) for one in why.namings]
     if (ignored := sorted(set(touch.said_contacts) - set(touch.contacts))) and touch.user_id is None:

@@ -109,6 +109,8 @@ class Why:
     journeys: tuple[JourneyPart, ...]
     alerts: tuple[AlertPart, ...]
     remembered: bool
+    fell_out: bool = False
+    """Its identifier has so many that occurred after it that only what it carries itself counts."""
 
     @property
     def differs(self) -> bool:
@@ -146,6 +148,9 @@ def why(source: Source, touch: Touch, rules: Rules, now: int) -> Why:
         decisions=about(decisions, standing, _named(touch, before, after, namings)),
         **_consequences(source, touch),
         remembered=is_remembered(touch, rules, now),
+        fell_out=tail is not None
+        and not touch.too_late
+        and all(kept.touchpoint_id != touch.touchpoint_id for kept in tail.entries),
     )
 
 
@@ -207,7 +212,10 @@ def _around(
     if tail is None or not touch.on_device or touch.too_late or touch.user_id is not None:
         return None, None, None
     entries, day = tail.entries, touch.occurred_at // DAY_MS
-    index = next(index for index, kept in enumerate(entries) if kept.touchpoint_id == touch.touchpoint_id)
+    found = [index for index, kept in enumerate(entries) if kept.touchpoint_id == touch.touchpoint_id]
+    if not found:
+        return None, None, None
+    index = found[0]
     by_id = {one.touchpoint_id: one for one in near}
     sides: list[tuple[Literal["before", "after"], Kept | None, int]] = [
         ("before", marker_before(entries, index, tail.kiosk), rules.limits.login_ms),

@@ -9,7 +9,7 @@ import pytest
 from deploy.identity import texts
 from deploy.identity.asked import Customer, Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
 from deploy.identity.decide import user_to_lift
-from deploy.identity.judge import deciding_claim, hearsay_of, in_force, key_of, owners_on
+from deploy.identity.judge import Rules, deciding_claim, hearsay_of, in_force, key_of, owners_on, too_many
 from deploy.identity.touch import Owner, Touch
 from deploy.identity.words import short
 from schemas.control import Control, control_headers, read_control
@@ -166,6 +166,19 @@ def test_a_split_device_names_nobody() -> None:
     standing = in_force([decided("unlink", "anonymous_id:a", "u1")])
     hearsay = hearsay_of(links().graph(standing, RULES.limits), (), standing)
     assert owners_on("anonymous_id:a", touches, hearsay, RULES)[touches[0].touchpoint_id].by == "device"
+
+
+def test_what_fell_out_is_judged_by_what_it_carries_itself() -> None:
+    """As the workers do: a login that fell out speaks for nobody."""
+    few = Rules(replace(RULES.limits, kept=2, kiosk_touchpoints=1_000), RULES.ends)
+    login, seen, *later = [
+        touch(number, hours=number, **({"user_id": "u"} if not number else {})) for number in range(4)
+    ]
+    hearsay = hearsay_of(links().graph(Decisions(), few.limits), (), Decisions())
+    owners = owners_on("anonymous_id:a", [login, seen, *later], hearsay, few)
+    assert [owners[one.touchpoint_id].by for one in (login, seen, *later)] == ["user_id", "device", "device", "device"]
+    long_ago = [touch(number, hours=number * 24 * 30) for number in range(4)]
+    assert not too_many(long_ago, few.limits), "what was forgotten by its age had its answer before"
 
 
 def test_the_claim_that_decides_a_key() -> None:
