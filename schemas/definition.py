@@ -7,12 +7,13 @@ editors (`schemas.definition_schema`) and the tables of docs/definitions.md are 
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from schemas.break_shapes import REPETITION, SHAPES, Shape
 from schemas.calendar import Calendar
-from schemas.records import BreakKind, Fact, Severity
+from schemas.records import Fact, Severity
 from schemas.touchpoint import Contract
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -22,49 +23,11 @@ Where = dict[Word, Fact]
 
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-
-WAITED: Final = ("tolerate", "counting")
-
-
-class Shape(NamedTuple):
-    """One of the shapes of a break. `sign`: what tells it from the others. It needs all of `needs` and one of
-    `needs_one`, and may have `may`.
-    """
-
-    kind: BreakKind
-    called: str
-    sign: tuple[str, ...]
-    needs: tuple[str, ...]
-    needs_one: tuple[str, ...] = ()
-    may: tuple[str, ...] = ()
-
-
-SHAPES: Final = (
-    Shape("low_score", "low score", ("score",), ("score", "below", "about")),
-    Shape("abandoned", "abandonment", ("idle",), ("idle",), may=("counting",)),
-    Shape("skipped_step", "skipped step", ("without",), ("without",), may=WAITED),
-    Shape("out_of_order", "wrong order", ("requires",), ("touchpoint", "requires"), may=("where", *WAITED)),
-    Shape("forbidden", "ban", ("at_most", "never_with"), ("touchpoint",), ("at_most", "never_with"), ("where",)),
-    Shape(
-        "repeated",
-        "repetition",
-        ("at_least", "in_window"),
-        ("touchpoint", "at_least", "in_window", "cleared_by"),
-        may=("where",),
-    ),
-    Shape(
-        "experience_balance",
-        "balance",
-        ("balance_below", "half_life"),
-        ("balance_below", "until", "half_life"),
-    ),
-    Shape("identity_conflict", "conflict of persons", ("persons_above",), ("persons_above",), may=("among",)),
-    Shape("failure_event", "failure", ("touchpoint",), ("touchpoint", "cleared_by"), may=("where", *WAITED)),
-)
-"""In the order in which they are told apart: the first of whose signs one is given."""
-_REPETITION: Final = next(shape for shape in SHAPES if shape.kind == "repeated")
-
 _EQUAL: Final = "`channel` is compared with the touchpoint's channel, any other word with its property of that name."
+
+
+APART: Final = "1s"
+"""Of a repetition that does not say it."""
 
 
 def duration_ms(text: str) -> int:
@@ -159,8 +122,8 @@ class Outcome(Contract):
 class Break(Contract):
     """Trouble that is no missed deadline, in one of nine shapes: repetition (`touchpoint`, `at_least`, `in_window`,
     `cleared_by`), failure (`touchpoint`, `cleared_by`), wrong order (`touchpoint`, `requires`), skipped step
-    (`without`), ban (`touchpoint`, and `at_most` or `never_with`), abandonment (`idle`), low score (`score`, `below`,
-    `about`), balance (`balance_below`, `until`, `half_life`), conflict of persons (`persons_above`).
+    (`without`), ban (`touchpoint`, and `at_most` or `never_with`), abandonment (`idle`), low score (`score`, `below`),
+    balance (`balance_below`, `until`, `half_life`), conflict of persons (`persons_above`).
     """
 
     touchpoint: Word | None = Field(
@@ -171,9 +134,15 @@ class Break(Contract):
         None, description="Repetition: the break begins with this many."
     )
     in_window: Duration | None = Field(None, description="Repetition: within this time, up to and with the last one.")
+    apart: Duration | None = Field(
+        None,
+        description="Repetition: one that comes sooner after the last one that counted is the same, sent twice, and "
+        "does not count. Without it: 1s.",
+    )
     cleared_by: Word | None = Field(
         None,
-        description="Repetition, failure: the step whose touchpoint ends the break and the count. The alert names it.",
+        description="Repetition, failure: the step whose touchpoint ends the break and the count. The alert names it. "
+        "Low score: its touchpoint ends the break, too.",
     )
     requires: Word | None = Field(
         None, description="Wrong order: the step whose touchpoint should have come before. The alert names it."
@@ -204,7 +173,11 @@ class Break(Contract):
     below: float | None = Field(
         None, description="Low score: the break begins below this number, and ends with a score at or above it."
     )
-    about: Word | None = Field(None, description="Low score: the step that the alert names.")
+    about: Word | None = Field(
+        None,
+        description="Low score: the step that the alert names. Only what comes after the touchpoint that reached it "
+        "counts. Without it: whatever comes after the start.",
+    )
     balance_below: float | None = Field(
         None,
         description="Balance: the break begins when the sum of what the touchpoints are worth is below this number.",
@@ -226,7 +199,7 @@ class Break(Contract):
 def shape_of(rule: Break) -> Shape:
     """By what is given; a break without any sign is taken for a repetition."""
     given = {part for part in type(rule).model_fields if getattr(rule, part) is not None}
-    return next((shape for shape in SHAPES if not given.isdisjoint(shape.sign)), _REPETITION)
+    return next((shape for shape in SHAPES if not given.isdisjoint(shape.sign)), REPETITION)
 
 
 class Definition(Contract):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.definition import Break, Catalogue, Definition, Step, duration_ms, shape_of
+from schemas.definition import APART, Break, Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.definition_touchpoints import Found, touchpoint_flaws, touchpoints_of
 from schemas.records import Fact
 from schemas.yaml_file import Path_, nearest
@@ -74,11 +74,10 @@ def _step_flaws(definition: Definition) -> Found:
             yield (*path, "after"), f"step {name!r} comes, along 'after', after itself, so nothing reaches it."
         if step.within is None:
             for word in ("if_missing", "severity", "handoff", "counting", "feedback", "runbook"):
-                if word in step.model_fields_set:
+                if word in step.model_fields_set and (word, step.if_missing) != ("if_missing", "nothing"):
                     yield (*path, word), f"{word} needs a deadline. Add 'within'."
-        elif duration_ms(step.within) > duration_ms(definition.lifetime):
-            advice = "Shorten it, or lengthen the lifetime."
-            yield (*path, "within"), f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
+        else:
+            yield from _too_long((*path, "within"), step.within, definition, told=step.if_missing == "break")
         yield from _handoff_flaws(path, step)
         yield from _feedback_flaws(path, step)
         yield from _excuse_flaws(path, step, definition)
@@ -198,9 +197,23 @@ def _calendar_flaws(definition: Definition) -> Found:
 def _time_flaws(path: Path_, rule: Break, definition: Definition) -> Found:
     for part in ("tolerate", "idle"):
         given = getattr(rule, part)
-        if given is not None and duration_ms(given) > duration_ms(definition.lifetime):
-            advice = "Shorten it, or lengthen the lifetime."
-            yield (*path, part), f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
+        if given is not None:
+            yield from _too_long((*path, part), given, definition)
+    if rule.at_least is not None and rule.in_window is not None:
+        apart, between = rule.apart or APART, rule.at_least - 1
+        if between * duration_ms(apart) > duration_ms(rule.in_window):
+            text = f"{rule.at_least} of them, {apart} apart, never come within {rule.in_window}. Lengthen it"
+            yield (*path, "in_window"), f"{text}{', or shorten apart' if rule.apart else ''}."
+
+
+def _too_long(path: Path_, given: str, definition: Definition, *, told: bool = True) -> Found:
+    """`told`: somebody is to be told when it has passed. When it is as long as the lifetime, nobody is."""
+    longer, advice = duration_ms(given) - duration_ms(definition.lifetime), "Shorten it, or lengthen the lifetime."
+    if longer > 0:
+        yield path, f"longer than the lifetime ({definition.lifetime}), so it never passes. {advice}"
+    elif longer == 0 and told:
+        text = f"as long as the lifetime ({definition.lifetime}): the journey has expired by then, and nobody is told."
+        yield path, f"{text} {advice}"
 
 
 def _always_clears(rule: Break, step: Step) -> bool:

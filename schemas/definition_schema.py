@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from phonenumbers import SUPPORTED_REGIONS
 
-from schemas.definition import SHAPES, Break, Catalogue, Definition, Shape
+from schemas.break_shapes import SHAPES, Shape
+from schemas.definition import Break, Catalogue, Definition
 from schemas.definition_checks import EVERYWHERE
 from schemas.identity_rules import IdentityRules
 from schemas.sources import SourceRules
@@ -22,7 +23,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DURATIONS: Final = ["10m", "8h"]
 NO_START: Final = ("cleared_by", "about", "requires", "without")
 CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
-WANT_DEADLINE: Final = ("if_missing", "severity", "handoff", "counting", "feedback", "runbook")
+WANT_DEADLINE: Final = ("severity", "handoff", "counting", "feedback", "runbook")
 
 
 def definition_schema(catalogue: Catalogue | None = None) -> Schema:
@@ -35,6 +36,7 @@ def definition_schema(catalogue: Catalogue | None = None) -> Schema:
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
     parts["Step"]["not"] = {"required": ["feedback", "handoff"]}
     parts["Step"]["dependentRequired"] = {field: ["within"] for field in WANT_DEADLINE}
+    parts["Step"]["anyOf"] = [{"required": ["within"]}, {"properties": {"if_missing": {"const": "nothing"}}}]
     parts["Break"]["oneOf"] = [_shape(shape, *one) for shape in SHAPES for one in _each(shape)]
     parts["Instance"]["not"] = {"properties": {"key": {"const": "customer"}}, "required": ["if_absent"]}
     schema["properties"]["steps"]["propertyNames"]["not"] = {"const": "start"}

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from schemas.yaml_file import Path_, nearest
 
 DURATIONS: Final = {
-    *("within", "in_window", "tolerate", "idle", "grace", "lifetime"),
+    *("within", "in_window", "apart", "tolerate", "idle", "grace", "lifetime"),
     *("arrives_within", "login_before", "link", "silent_after", "catches_up"),
 }
 DURATION: Final = "a duration such as 90s, 10m, 8h or 7d"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.definition import Break, Catalogue, Definition, duration_ms, shape_of
+from schemas.definition import APART, Break, Catalogue, Definition, duration_ms, shape_of
 from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_words import Deadline, code, late_arrivals, listed, named_touchpoints, pattern, span
 from schemas.records import BreakKind
@@ -56,8 +56,10 @@ def wait_of(rule: Break, definition: Definition, catalogue: Catalogue) -> Deadli
 
 
 def step_of(rule: Break) -> str:
-    """The step that the alert names; empty for a ban and an abandonment."""
-    return rule.about or rule.cleared_by or rule.requires or rule.without or ""
+    """The step that the alert names; empty for a break without one."""
+    if rule.score is not None:
+        return rule.about or ""
+    return rule.cleared_by or rule.requires or rule.without or ""
 
 
 def _told(rule: Break, definition: Definition, catalogue: Catalogue) -> list[str]:
@@ -90,8 +92,9 @@ def _named(rule: Break) -> str:
 
 
 def _clearing(rule: Break, definition: Definition) -> str:
-    step = definition.steps[step_of(rule)]
-    return f"{pattern(touchpoints_of(step), step.where)} (the touchpoint of {code(step_of(rule))})"
+    name = rule.cleared_by or step_of(rule)
+    step = definition.steps[name]
+    return f"{pattern(touchpoints_of(step), step.where)} (the touchpoint of {code(name)})"
 
 
 def _or_failed(definition: Definition) -> str:
@@ -123,8 +126,10 @@ def _repetition(rule: Break, definition: Definition) -> list[str]:
     window = span(duration_ms(rule.in_window or definition.grace))
     counted = f"{rule.at_least} or more times {pattern([rule.touchpoint or ''], rule.where)} within {window}"
     failed = ", or with a failure." if definition.outcome.failure else "."
+    apart = span(duration_ms(rule.apart or APART))
     return [
         f"{counted}{_not_the_start(rule, definition)}.",
+        f"One that comes less than {apart} after the last one that counted is the same, sent twice.",
         f"It ends, and counting begins anew, with {_clearing(rule, definition)}{failed}",
     ]
 
@@ -132,9 +137,11 @@ def _repetition(rule: Break, definition: Definition) -> list[str]:
 def _low_score(rule: Break, definition: Definition) -> list[str]:
     kept = " A failure does not end it." if definition.outcome.failure else ""
     score, limit = code(rule.score or ""), f"{rule.below:g}" if rule.below is not None else ""
+    since = f"the one that reached {code(rule.about)}," if rule.about is not None else "the start"
+    or_step = f", or with {_clearing(rule, definition)}" if rule.cleared_by is not None else ""
     return [
-        f"a touchpoint after the start whose {score} is below {limit}.",
-        f"It ends with a {score} of {limit} or more.{kept}",
+        f"a touchpoint after {since} whose {score} is below {limit}.",
+        f"It ends with a {score} of {limit} or more{or_step}.{kept}",
     ]
 
 

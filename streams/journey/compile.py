@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from schemas.definition import Break, Catalogue, Definition, Step, duration_ms, shape_of
+from schemas.definition import APART, Break, Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.definition_touchpoints import patterns_of, touchpoints_of
 from schemas.identifiers import BUSINESS_KINDS, partition_of
 from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_of
@@ -123,6 +123,7 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
         balances=tuple(rule for rule in rules if rule.kind == "experience_balance"),
         waited=tuple(rule for rule in rules if rule.tolerate_ms is not None),
         score_facts=frozenset(rule.score for rule in rules if rule.score is not None),
+        unscored=_monitored_names(catalogue),
         success=names.index(definition.outcome.success) if definition.outcome.success is not None else 0,
         complete=(1 << len(steps)) - 1,
         grace_ms=grace,
@@ -145,11 +146,22 @@ def _runbooks(definition: Definition) -> dict[str, str]:
     return {name: runbook for name, runbook in found.items() if runbook is not None}
 
 
+def _monitored_names(catalogue: Catalogue) -> frozenset[str]:
+    return frozenset(name for name, entry in catalogue.touchpoints.items() if entry.impact.mode == "monitor")
+
+
 def _monitored(definition: Definition, catalogue: Catalogue) -> frozenset[str]:
-    """The steps and breaks that name touchpoints, all of them of this mode."""
-    monitored = {name for name, entry in catalogue.touchpoints.items() if entry.impact.mode == "monitor"}
-    named = {name: touchpoints_of(step) for name, step in definition.steps.items()}
-    named |= {name: [rule.touchpoint] for name, rule in definition.breaks.items() if rule.touchpoint is not None}
+    """The steps and breaks that only touchpoints of this mode can cause or settle."""
+    steps = {name: touchpoints_of(step) for name, step in definition.steps.items()}
+    named = dict(steps)
+    for name, rule in definition.breaks.items():
+        if rule.touchpoint is not None:
+            named[name] = [rule.touchpoint]
+        elif rule.without is not None:
+            named[name] = steps[rule.without]
+        elif rule.idle is not None:
+            named[name] = sorted(_names(definition))
+    monitored = _monitored_names(catalogue)
     return frozenset(name for name, words in named.items() if monitored.issuperset(words))
 
 
@@ -198,7 +210,7 @@ def _rule(
 ) -> CompiledRule:
     rule = definition.breaks[name]
     kind = shape_of(rule).kind
-    step = rule.about or rule.cleared_by or rule.requires or rule.without
+    step = rule.about if kind == "low_score" else rule.cleared_by or rule.requires or rule.without
     waits = rule.tolerate or rule.idle
     late = _latest(definition, catalogue) if kind == "abandoned" else 0
     late = max([late, *(found.arrives_within_ms for found in steps if found.name == step)])
@@ -221,6 +233,8 @@ def _rule(
         until=rule.until or 0.0,
         half_life_ms=duration_ms(rule.half_life) if rule.half_life is not None else 0,
         persons_above=rule.persons_above or 0,
+        apart_ms=duration_ms(rule.apart or APART),
+        about=next((found.index for found in steps if found.name == rule.about), None),
     )
 
 
@@ -261,14 +275,15 @@ def _plan(
         if name in touchpoints_of(definition.steps[step.name])
     }
     breaks = [(rule, definition.breaks[rule.name]) for rule in rules]
-    repeated = [(rule, said) for rule, said in breaks if rule.kind == "repeated"]
+    cleared = [(rule, said.cleared_by) for rule, said in breaks if said.cleared_by in reached]
     waits = [rule for rule in rules if rule.kind in WAITED_OUT]
     named = [(rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name]
     return Plan(
         starts=(tuple(start.where.items()),) if is_start else (),
         steps=tuple((step, reached[step.name]) for step in tried if step.name in reached),
         counts=tuple((rule, where) for rule, where in named if rule.kind == "repeated"),
-        clears=tuple((rule, reached[said.cleared_by]) for rule, said in repeated if said.cleared_by in reached),
+        clears=tuple((rule, reached[step]) for rule, step in cleared if rule.kind == "repeated"),
+        consoles=tuple((rule, reached[step]) for rule, step in cleared if rule.kind == "low_score"),
         suspects=tuple((rule, where) for rule, where in named if rule.kind in WAITED_OUT),
         settles=tuple((rule, reached[rule.step]) for rule in waits if rule.step in reached),
         bans=tuple((rule, where) for rule, where in named if rule.kind == "forbidden"),

@@ -59,8 +59,8 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
         _fail(definition, run, at)
     if definition.idles and goes_on:
         rules.expect_more(definition, run, kept)
-    if definition.scores and kept.facts:
-        rules.score(definition, run, kept)
+    if definition.scores and (kept.facts or plan.consoles):
+        rules.score(definition, run, plan, kept)
     if plan.bans or plan.bans_beside:
         rules.ban(run, plan, kept)
     if definition.balances or plan.persons:

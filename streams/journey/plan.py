@@ -63,6 +63,9 @@ class CompiledRule:
     until: float = 0.0
     half_life_ms: int = 0
     persons_above: int = 0
+    apart_ms: int = 0
+    about: int | None = None
+    """Of a score: the place of the step after which it counts."""
 
     def due(self, at: int) -> int:
         """Of what is waited out, since `at`."""
@@ -78,13 +81,15 @@ class Plan:
     """What a touchpoint of one name may do. Each item with the conditions of its `where`.
 
     `excuses`: bits of the steps that are expected no more after it. `counts` and `clears` are of repetitions,
-    `suspects` and `settles` of what is waited out; `bans_beside`: bans that it completes as the other of two.
+    `consoles` of scores that it ends, `suspects` and `settles` of what is waited out; `bans_beside`: bans that it
+    completes as the other of two.
     """
 
     starts: tuple[tuple[Condition, ...], ...] = ()
     steps: tuple[tuple[CompiledStep, tuple[Condition, ...]], ...] = ()
     counts: Ruled = ()
     clears: Ruled = ()
+    consoles: Ruled = ()
     suspects: Ruled = ()
     settles: Ruled = ()
     bans: Ruled = ()
@@ -122,6 +127,8 @@ class CompiledDefinition:
     waited: tuple[CompiledRule, ...]
     """Rules with a due time of their own: suspicions with `tolerate`, and abandonment."""
     score_facts: frozenset[str]
+    unscored: frozenset[str]
+    """The monitored touchpoints, whose scores do not count."""
     success: int
     """Of a definition without steps the place of one that nothing reaches."""
     complete: int

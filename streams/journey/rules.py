@@ -50,6 +50,8 @@ def count(run: Run, plan: Plan, kept: Kept) -> None:
         if rule in cleared or not matches(where, kept):
             continue
         tally = _tally(run, rule)
+        if tally.times and at - tally.times[-1] < rule.apart_ms:
+            continue
         tally.times.append(at)
         while tally.times[0] < at - rule.in_window_ms:
             tally.times.popleft()
@@ -149,10 +151,19 @@ def ban(run: Run, plan: Plan, kept: Kept) -> None:
             _begin(run, rule, tally, kept.occurred_at)
 
 
-def score(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
+def score(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> None:
+    ended = [rule for rule, where in plan.consoles if matches(where, kept)]
+    for rule in ended:
+        if run.tallies is not None and rule.index in run.tallies:
+            _clear(run.tallies[rule.index], kept.occurred_at)
+    if not kept.facts or kept.name in definition.unscored:
+        return
     for rule in definition.scores:
-        value = kept.facts.get(rule.score or "") if kept.facts else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value = kept.facts.get(rule.score or "")
+        if isinstance(value, bool) or not isinstance(value, int | float) or rule in ended:
+            continue
+        reached = run.reached[rule.about] if rule.about is not None else run.start
+        if reached is None or reached is kept:
             continue
         if value < rule.below:
             tally = _tally(run, rule)

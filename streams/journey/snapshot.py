@@ -221,7 +221,7 @@ def _subject(run: Run, finding: Finding, is_firing: bool, log_time: int) -> str:
         case "forbidden":
             return f"{name}: happened at {when} and is forbidden{', somebody must look' if is_firing else ''}"
         case "repeated" | "low_score":
-            return f"{name} at step {step} since {when}{times}"
+            return f"{name}{f' at step {step}' if step is not None else ''} since {when}{times}"
         case "experience_balance":
             return f"{name}: the bad outweighs the good since {when}{times}"
         case "identity_conflict":

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import assume, settings
 from hypothesis import strategies as st
 
-from schemas.definition import SHAPES, Catalogue, Definition
+from schemas.break_shapes import SHAPES
+from schemas.definition import Catalogue, Definition
 from schemas.definition_checks import flaws_of
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from deploy.cli.explain import explained
 from deploy.cli.main import app
-from schemas.definition import SHAPES, Definition, shape_of
+from schemas.break_shapes import SHAPES
+from schemas.definition import Definition, shape_of
 from schemas.definition_files import load_catalogue, load_definition
 from schemas.definition_reference import CATALOGUE_PARTS, DEFINITION_PARTS, reference
 from schemas.definition_schema import catalogue_schema, definition_schema
@@ -199,7 +200,10 @@ HISTORIES: dict[str, tuple[Entry | int, ...]] = {
         touch("picked_up", NOON + 150 * MINUTE, channel="store"),
     ),
     "Abandonment": (NOON + 3 * DAY + 31 * MINUTE,),
-    "Low score": (touch("feedback_given", NOON + 5 * HOUR, csat=1),),
+    "Low score": (
+        touch("picked_up", NOON + 4 * HOUR, channel="store"),
+        touch("feedback_given", NOON + 5 * HOUR, csat=1),
+    ),
     "Balance": (
         touch("delivery_failed", NOON + MINUTE),
         touch("delivery_failed", NOON + HOUR),

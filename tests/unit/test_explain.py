@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from deploy.cli.explain import explained
 from deploy.cli.main import app
-from schemas.definition import SHAPES, UNIT_MS, Catalogue, Definition, shape_of
+from schemas.break_shapes import SHAPES
+from schemas.definition import UNIT_MS, Catalogue, Definition, shape_of
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.definition_touchpoints import touchpoints_of
 from schemas.explain_diagram import diagram

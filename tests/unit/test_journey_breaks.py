@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from schemas.definition import Catalogue, Definition
 from schemas.records import Entry, Fact
-from tests.journey_case import COLLECT, DAY, HOUR, MINUTE, NOON, Log, Outcome, placed, run, touch
+from streams.journey.compile import compile_definitions
+from streams.journey.track import Track
+from tests.journey_case import COLLECT, DAY, HOUR, MINUTE, NOON, Log, Outcome, placed, play, run, touch
 
 
 def fold(*entries: Entry, change: dict[str, Any] | None = None) -> Outcome:
@@ -18,6 +21,10 @@ def fold(*entries: Entry, change: dict[str, Any] | None = None) -> Outcome:
 
 def declined(minute: int) -> Entry:
     return touch("payment_declined", NOON + minute * MINUTE)
+
+
+def twice(minute: int, ms: int) -> list[Entry]:
+    return [declined(minute), touch("payment_declined", NOON + minute * MINUTE + ms)]
 
 
 def breaks(outcome: Outcome, name: str) -> list[tuple[int, int, int | None]]:
@@ -41,6 +48,12 @@ def breaks(outcome: Outcome, name: str) -> list[tuple[int, int, int | None]]:
         ([declined(1), declined(2), touch("invoice_accepted", NOON + 3 * MINUTE), declined(4)], []),
         ([*map(declined, range(1, 4)), touch("order_cancelled", NOON + 5 * MINUTE)], [(1, 3, 5)]),
         ([*map(declined, range(1, 4)), touch("payment_captured", NOON + 11 * DAY)], [(1, 3, None)]),
+        # What is sent twice is one: within a second of the last one that counted.
+        ([*twice(1, 100), *twice(2, 999)], []),
+        ([*twice(1, 100), *twice(2, 999), declined(3)], [(1, 3, None)]),
+        ([*twice(1, 1000), declined(2)], [(1, 2, None)]),
+        ([declined(1), *(touch("payment_declined", NOON + MINUTE + ms) for ms in (600, 1_200, 1_800))], []),
+        ([*twice(1, 100), touch("payment_captured", NOON + MINUTE + 150), declined(2), declined(3)], []),
     ],
 )
 def test_repeated(entries: list[Entry], expected: list[tuple[int, int, int | None]]) -> None:
@@ -53,6 +66,22 @@ def test_one_that_counts_and_clears_clears() -> None:
     rule = {**COLLECT["breaks"]["payment_trouble"], "touchpoint": "payment_captured", "at_least": 2}
     captured = [touch("payment_captured", NOON + minute * MINUTE) for minute in (1, 2, 3)]
     assert breaks(fold(*captured, change={"breaks": {"payment_trouble": rule}}), "payment_trouble") == []
+
+
+def test_a_clearing_touchpoint_forgets_the_last_one_that_counted() -> None:
+    at = NOON + MINUTE
+    entries = [touch("payment_declined", at), touch("payment_captured", at + 100), touch("payment_declined", at + 200)]
+    entries += [touch("payment_declined", at + 1_200), touch("payment_declined", at + 2_200)]
+    assert breaks(fold(*entries), "payment_trouble") == [(1, 1, None)]
+
+
+def test_how_far_apart_may_be_said() -> None:
+    rule = {**COLLECT["breaks"]["payment_trouble"], "apart": "2m"}
+    entries = [declined(minute) for minute in (1, 2, 3, 4)]
+    assert breaks(fold(*entries, change={"breaks": {"payment_trouble": rule}}), "payment_trouble") == []
+    assert breaks(fold(*entries, declined(5), change={"breaks": {"payment_trouble": rule}}), "payment_trouble") == [
+        (1, 5, None)
+    ]
 
 
 def scored(minute: int, value: Fact) -> Entry:
@@ -68,11 +97,73 @@ def scored(minute: int, value: Fact) -> Entry:
         ([scored(1, "2"), scored(2, False)], []),
         ([scored(1, 1), scored(2, 2), scored(3, 3), scored(4, 0)], [(1, 1, 3), (2, 4, None)]),
         ([scored(1, 1), touch("order_cancelled", NOON + 2 * MINUTE)], [(1, 1, None)]),
-        ([touch("order_cancelled", NOON), scored(1, 1), scored(3, 5)], [(1, 1, 3)]),
+        ([touch("order_cancelled", NOON + 10), scored(1, 1), scored(3, 5)], [(1, 1, 3)]),
     ],
 )
 def test_low_score(entries: list[Entry], expected: list[tuple[int, int, int | None]]) -> None:
+    assert breaks(fold(collected(0), *entries), "bad_pickup") == expected
+    everywhere = {"breaks": {"bad_pickup": {"score": "csat", "below": 3}}}
+    outcome = fold(*entries, change=everywhere)
+    assert breaks(outcome, "bad_pickup") == expected
+    assert {found["step"] for found in outcome.journey()["breaks"] if found["kind"] == "low_score"} <= {None}
+
+
+def collected(minute: int, **facts: Any) -> Entry:
+    return touch("picked_up", NOON + minute * MINUTE + 1, channel="store", **facts)
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([scored(1, 1)], []),
+        ([scored(1, 1), collected(2)], []),
+        ([scored(1, 1), collected(2), scored(3, 2)], [(1, 3, None)]),
+        ([collected(2, csat=1)], []),
+        ([collected(2, csat=1), collected(3, csat=1)], [(1, 3, None)]),
+        ([touch("order_cancelled", NOON + MINUTE), collected(2), scored(3, 1)], []),
+    ],
+)
+def test_a_score_counts_after_what_it_is_about(
+    entries: list[Entry], expected: list[tuple[int, int, int | None]]
+) -> None:
     assert breaks(fold(*entries), "bad_pickup") == expected
+
+
+def answered(minute: int, **facts: Any) -> Entry:
+    return touch("feedback_given", NOON + minute * MINUTE, **facts)
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([scored(1, 1), answered(2)], [(1, 1, 2)]),
+        ([scored(1, 1), answered(2), scored(3, 1), scored(4, 4)], [(1, 1, 2), (2, 3, 4)]),
+        ([scored(1, 1), touch("order_refunded", NOON + 2 * MINUTE), answered(3)], [(1, 1, 3)]),
+        ([answered(1, csat=1)], []),
+        ([scored(1, 1), answered(2, csat=1)], [(1, 1, 2)]),
+    ],
+)
+def test_a_low_score_may_be_cleared_by_a_step(
+    entries: list[Entry], expected: list[tuple[int, int, int | None]]
+) -> None:
+    rule = {"score": "csat", "below": 3, "about": "collected", "cleared_by": "answered"}
+    outcome = fold(collected(0), *entries, change={"breaks": {"bad_pickup": rule}})
+    assert breaks(outcome, "bad_pickup") == expected
+
+
+def test_what_is_only_monitored_has_no_score_but_may_clear() -> None:
+    rule = {"score": "csat", "below": 3, "cleared_by": "answered"}
+    definition = Definition.model_validate({**COLLECT, "breaks": {"bad_pickup": rule}})
+    impact = {"stage": "service", "mode": "monitor", "criticality": "low"}
+    known = {name: {"owner": "team-web", "impact": impact} for name in ("survey", "feedback_given")}
+    compiled = compile_definitions([definition], Catalogue.model_validate({"touchpoints": known}))
+    log = Log()
+    log.attach(placed(), scored(1, 1), touch("review", NOON + 2 * MINUTE, csat=1), scored(3, 5))
+    outcome = play(log, Track(0, compiled, "live"))
+    assert breaks(outcome, "bad_pickup") == [(1, 2, None)]
+    assert "bad_pickup since 12:02 UTC" in outcome.alerts[0]["first_line"]
+    log.attach(answered(4))
+    assert breaks(play(log, Track(0, compiled, "live")), "bad_pickup") == [(1, 2, 4)]
 
 
 @pytest.mark.parametrize(
@@ -169,4 +260,5 @@ def test_a_skipped_success_does_not_end_the_journey_and_may_still_be_reached() -
 def test_a_clock_at_the_end_of_time_breaks_nothing() -> None:
     log = Log()
     log.attach(placed(253_402_300_799_999 + DAY, log=NOON), touch("survey", 253_402_300_799_999 + 2 * DAY, csat=1))
-    assert run(log).final == {("c1", "order_id:7", "bad_pickup", 1): "firing"}
+    everywhere = {"breaks": {"bad_pickup": {"score": "csat", "below": 3}}}
+    assert run(log, everywhere).final == {("c1", "order_id:7", "bad_pickup", 1): "firing"}

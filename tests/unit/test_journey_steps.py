@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from schemas.definition import Catalogue, Definition
 from schemas.records import Entry
 from schemas.worth import worths_of
@@ -202,3 +204,38 @@ def test_nobody_is_told_of_what_is_only_monitored() -> None:
     steps = CASE["steps"] | {"seen": {"touchpoint": "seen", "within": "1h"}}
     played = run(CASE | {"steps": steps}, tries(3), NOON + HOUR + MINUTE)
     assert [(a["break_name"], a["notify"], a["reason"]) for a in played.alerts] == [("seen", False, "monitored")]
+
+
+@pytest.mark.parametrize(
+    ("only_monitored", "monitored"),
+    [
+        ({"won"}, {"won"}),
+        ({"seen"}, {"seen", "unseen"}),
+        ({"seen", "declined"}, {"seen", "unseen", "refused"}),
+        ({"opened", "seen", "won", "declined"}, {"seen", "won", "unseen", "refused", "gone"}),
+    ],
+)
+def test_which_breaks_only_what_is_monitored_can_cause_or_settle(only_monitored: set[str], monitored: set[str]) -> None:
+    definition: dict[str, Any] = {
+        "journey": "case",
+        "version": 1,
+        "owner": "team-service",
+        "instance": {"key": "customer"},
+        "start": {"touchpoint": "opened"},
+        "steps": {
+            "seen": {"touchpoint": "seen", "within": "1h"},
+            "won": {"touchpoint": "won", "after": "seen"},
+        },
+        "outcome": {"success": "won"},
+        "breaks": {
+            "unseen": {"without": "seen"},
+            "refused": {"touchpoint": "declined", "cleared_by": "won"},
+            "gone": {"idle": "1d"},
+            "unhappy": {"score": "csat", "below": 3},
+        },
+    }
+    impact = {"stage": "service", "mode": "monitor", "criticality": "low"}
+    known = {name: {"owner": "team", "impact": impact} for name in only_monitored}
+    catalogue = Catalogue.model_validate({"touchpoints": known})
+    compiled = compile_definitions([Definition.model_validate(definition)], catalogue)
+    assert compiled.definitions[0].monitored == monitored
