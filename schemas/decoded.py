@@ -36,8 +36,8 @@ class Invalid(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
-    """Times are ms. `identifiers` is what is stored: as sent, personal ones hashed. `usable`: those that count, as the
-    text that counts; `keys` the business keys among them.
+    """Times are ms. `identifiers` is what is stored: as sent, personal ones hashed, others normalised. `usable`: those
+    that count, as the text that counts; `keys` the business keys among them.
 
     `routing` is `kind:value` of the first usable identifier (in the reader's order), else the subject's
     `kind:id`, else `message:<message_id>`. `device` is `kind:value`, `contacts` are the usable
@@ -140,7 +140,7 @@ def decoded(
     timed_here: bool = False,
 ) -> Decoded:
     """The last step of every format. `content` is what makes a duplicate: the bytes as received, as a rule."""
-    usable = usable_of(identifiers, reader)
+    counting = usable = usable_of(identifiers, reader)
     if hints.browser and usable:
         usable = _of_browser(usable, identifiers, context, reader)
     user_id = device = None
@@ -173,7 +173,7 @@ def decoded(
         sequence,
         channel or hints.channel,
         hints.source,
-        identifiers,
+        _respelt(identifiers, counting, reader.respelt) if reader.respelt else identifiers,
         usable,
         routing,
         device,
@@ -186,6 +186,14 @@ def decoded(
         context,
         timed_here,
     )
+
+
+def _respelt(identifiers: Identifiers, counting: dict[str, str], kinds: tuple[str, ...]) -> Identifiers:
+    """What counts is stored in the spelling that counts, whether or not its source may assert it."""
+    changed = {
+        kind: counting[kind] for kind in kinds if kind in counting and counting[kind] != getattr(identifiers, kind)
+    }
+    return msgspec.structs.replace(identifiers, **changed) if changed else identifiers  # type: ignore[type-var]
 
 
 def _named(usable: dict[str, str]) -> tuple[str, ...]:

@@ -77,6 +77,10 @@ class IdentityReader:
             if self.reordered or not ready.is_plain or rules.of(kind).normalise != "none"
         ) | {"account_id"}
         """What has none of these needs only a look for placeholders."""
+        self.respelt = tuple(
+            kind for kind in ROUTING_ORDER if rules.of(kind).normalise != "none" and kind not in rules.personal_kinds
+        )
+        """Stored as the text that counts, so that whoever looks an identifier up finds it; personal ones are hashed."""
         names = {name: kind for kind in rules.personal_kinds for name in (kind, *rules.contact(kind).personal_fields)}
         self._fields = PersonalFields(names, MANY) if names and self._key is not None else None
         self.mark = None if self._fields is None or self._key is None else _mark_of(self._key, names)

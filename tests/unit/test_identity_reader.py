@@ -215,6 +215,20 @@ def test_the_proof_is_over_the_user_id_as_it_was_sent() -> None:
     assert decoded(item, BROWSER, reader=lower).user_id == "u1"
 
 
+def test_what_counts_is_stored_in_the_spelling_that_counts() -> None:
+    """Rows, views and commands look a user up by the text by which the workers know it."""
+    lower = {"normalise": "lower"}
+    reader = reader_of(identifiers={"user_id": lower | {"ignore": ["KASSE"]}, "order_id": lower, "loyalty_card": lower})
+    sent = {"user_id": " Ann", "order_id": "AB7", "loyalty_card": "NULL", "ticket_id": "T1", "email": "ann@shop.de"}
+    found = decoded({"identifiers": sent}, reader=reader)
+    stored = {kind: getattr(found.identifiers, kind) for kind in sent}
+    assert stored == {**sent, "user_id": "ann", "order_id": "ab7", "email": hashed("ann@shop.de")}
+    assert decoded({"identifiers": {"user_id": "Kasse"}}, reader=reader).identifiers.user_id == "Kasse"
+    unproven = decoded({"identifiers": {"user_id": "Ann", "device_id": "d"}}, BROWSER, reader=reader)
+    assert (unproven.user_id, unproven.identifiers.user_id) == (None, "ann")
+    assert reader_of().respelt == ()
+
+
 @given(st.dictionaries(st.sampled_from(ROUTING_ORDER), st.just("v1"), min_size=1))
 def test_priorities_change_the_order_of_routing(sent: dict[str, str]) -> None:
     plain = {kind: {"normalise": "none", "personal": False} for kind in ("email", "phone")}
