@@ -21,6 +21,7 @@ from deploy.cli.rows import Rows
 from deploy.identity import refusals, texts
 from deploy.identity.asked import Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
 from deploy.identity.decide import REASON_MAX, decision_of, has_arrived, moved, send, user_to_lift
+from deploy.identity.judge import in_force
 from deploy.identity.preview import preview
 from deploy.identity.read import Source
 from deploy.identity.setting import Setting, setting_of
@@ -30,6 +31,7 @@ from deploy.identity.why import why as why_of
 from deploy.stack import Stack
 from schemas.control_records import Decision, DecisionKind
 from schemas.settings import read_settings
+from streams.identity.decisions import MOST
 
 POLL_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 20.0
@@ -77,7 +79,7 @@ def at_desk() -> Iterator[Desk]:
     stack.attach()
     with Rows(stack) as rows:
         setting = setting_of(stack)
-        yield Desk(setting, Source(rows.ask, setting.browsers), int(time.time() * 1000))
+        yield Desk(setting, Source(rows.ask, setting.browsers, setting.reader.read), int(time.time() * 1000))
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -124,7 +126,7 @@ def proof(user: UserArgument) -> None:
     """The proof that a shop's server gives a browser for this user, to compare with what it makes."""
     stack = Stack(read_settings())
     stack.attach()
-    made = setting_of(stack).reader.proof_of(read_user(user, "proof"))
+    made = setting_of(stack).reader.proof_of(read_user(user, "proof", lambda _, as_sent: as_sent))
     if made is None:
         raise Unclear(refusals.no_proof_secret())
     typer.echo(made)
@@ -185,7 +187,7 @@ def _decide(
         stored = desk.setting.reader.read
         is_link = kind in ("link", "unlink")
         found = desk.whole(read_linkable(said, stored, verb) if is_link else read_identifier(said, stored))
-        user_id = read_user(user, verb) if user is not None else None
+        user_id = read_user(user, verb, stored) if user is not None else None
         if kind == "lift":
             user_id = user_to_lift(found, desk.source.decisions(), user_id)
         decided_by = by or getpass.getuser()
@@ -194,6 +196,8 @@ def _decide(
 
 
 def _make(desk: Desk, decision: Decision, yes: bool, wait: int) -> None:
+    if not in_force(desk.source.decisions()).has_room(decision):
+        raise Unclear(refusals.too_many_decisions(MOST))
     expected = preview(desk.source, decision, desk.setting.rules, desk.now)
     console.print(preview_screen(expected))
     if not yes:

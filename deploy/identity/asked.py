@@ -110,8 +110,8 @@ def read_linkable(text: str, stored: Stored, verb: str) -> Identifier:
     return found
 
 
-def read_user(text: str, verb: str) -> str:
-    """A user's id, with or without `user_id:`. Raises Unclear."""
+def read_user(text: str, verb: str, stored: Stored) -> str:
+    """A user's id, with or without `user_id:`, as it is stored. Raises Unclear."""
     said = text.strip()
     kind, colon, value = said.partition(":")
     if colon and kind == UNIQUE_KIND:
@@ -120,7 +120,10 @@ def read_user(text: str, verb: str) -> str:
         raise Unclear(refusals.not_a_user(verb, kind))
     if not said or len(said) > VALUE_MAX or is_placeholder(said):
         raise Unclear(refusals.placeholder(UNIQUE_KIND))
-    return said
+    kept = stored(UNIQUE_KIND, said)
+    if kept is None:
+        raise Unclear(refusals.not_usable(UNIQUE_KIND))
+    return kept
 
 
 def _nearest(kind: str) -> str | None:

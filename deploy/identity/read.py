@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.identity.touch import Owner, Row, Touch, touch_of
+from deploy.identity.touch import Owner, Reads, Row, Touch, touch_of
 from schemas.control_records import Decision
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
+from schemas.identity_reader import DEFAULT_READER
 
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Row]]
 """A query (`DB.` stands for the database) and its parameters."""
@@ -45,16 +46,20 @@ WHERE <near> AND touchpoint_id IN (SELECT touchpoint_id FROM DB.touchpoints WHER
     near=NEAR,
 )
 DECISIONS: Final = """
-SELECT decision_id, kind, identifier, user_id, reason, decided_by, toUnixTimestamp64Milli(decided_at) AS at
-FROM DB.identity_decisions FINAL ORDER BY position, decision_id LIMIT 20000"""
+SELECT decision_id, kind, identifier, user_id, reason, decided_by, toUnixTimestamp64Milli(decided_at) AS at FROM (
+    SELECT * FROM DB.identity_decisions FINAL
+    ORDER BY position DESC, decision_id DESC LIMIT 1 BY identifier, user_id
+) WHERE kind != 'lift' ORDER BY position DESC, decision_id DESC LIMIT 20000"""
+"""Workers hold 10,000 at most; were there more, it is not the newest that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where answers come from. `browsers`: sources whose write key a browser holds."""
+    """Where answers come from. `browsers`: sources whose write key a browser holds. `reads`: what counts."""
 
     ask: Ask
     browsers: tuple[str, ...] = ()
+    reads: Reads = DEFAULT_READER.read
 
     def touches(
         self, where: str, parameters: Mapping[str, Any], most: int, order: str = "occurred_at, sequence, touchpoint_id"
@@ -67,7 +72,7 @@ class Source:
             return []
         found = self.ask(filled(OWNERS, where=where), given)
         owners = {row["touchpoint_id"]: Owner(row["customer_id"] or None, row["attributed_by"]) for row in found}
-        return [touch_of(row, owners.get(row["touchpoint_id"])) for row in rows]
+        return [touch_of(row, owners.get(row["touchpoint_id"]), self.reads) for row in rows]
 
     def touchpoint(self, wanted: str) -> list[Touch]:
         """By id, by message id, or by the beginning of an id as screens show it; two at most."""
@@ -85,8 +90,8 @@ class Source:
         return []
 
     def decisions(self) -> list[Decision]:
-        """All that were ever made, in the order in which they count."""
-        return [
+        """The last word on each identifier and user that was not taken back, in the order in which they count."""
+        newest = [
             Decision(
                 at=("identity", 0, 0, 0),
                 decision_id=row["decision_id"],
@@ -99,3 +104,4 @@ class Source:
             )
             for row in self.ask(DECISIONS, {})
         ]
+        return newest[::-1]

@@ -19,6 +19,13 @@ def unknown_kind(kind: str, near: str | None) -> str:
     return f"{said} is no kind of identifier.{hint} The kinds are {', '.join(ROUTING_ORDER)}"
 
 
+def too_many_decisions(most: int) -> str:
+    return (
+        f"{most:,} decisions stand already, and the workers keep no more. Take some back first (touchline identity"
+        " lift); v_identity_decisions in ClickHouse lists them. Nothing was written"
+    )
+
+
 def without_kind() -> str:
     return (
         "say what kind of identifier it is, for example user_id:u1, email:anna@example.com or order_id:7788;"

@@ -284,7 +284,9 @@ def still(one: Decision, contacts: Sequence[str]) -> str:
 def not_taken(seconds: int) -> str:
     return (
         f"Kafka has the decision, but after {seconds} s ClickHouse does not show it: `touchline status` tells who is"
-        " behind. It will count as soon as they catch up; there is no need to send it again"
+        " behind. It will count as soon as they catch up; there is no need to send it again. Only if as many"
+        " decisions stood as the workers keep, they refused it (decisions_refused in their metrics): lift"
+        " others, then send it again"
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS
+from schemas.identity_reader import DEFAULT_READER
 
 Row = Mapping[str, Any]
 
@@ -59,7 +60,11 @@ class Touch:
         return self.occurred_at, self.sequence, self.touchpoint_id
 
 
-def touch_of(row: Row, owner: Owner | None = None) -> Touch:
+Reads = Callable[[str, str], str | None]
+"""(kind, value) -> the text that counts; None: it is not usable, so it does nothing."""
+
+
+def touch_of(row: Row, owner: Owner | None = None, reads: Reads = DEFAULT_READER.read) -> Touch:
     """`row`: of `read.TOUCHES`. Without `owner` that of the row counts."""
     rule = row["attributed_by"]
     said = tuple(f"{kind}:{row[kind]}" for kind in CONTACT_KINDS if row[kind])
@@ -78,7 +83,9 @@ def touch_of(row: Row, owner: Owner | None = None) -> Touch:
         said_user_id=row["user_id"] or None,
         contacts=tuple(row["contacts"]),
         said_contacts=said,
-        keys=tuple(f"{kind}:{row[kind]}" for kind in BUSINESS_KINDS if row[kind]),
+        keys=tuple(
+            f"{kind}:{row[kind]}" for kind in BUSINESS_KINDS if row[kind] and reads(kind, row[kind]) is not None
+        ),
         weak=bool(row["weak"]),
         owner=owner or Owner(row["customer_id"] or None, rule),
         raw_partition=row["raw_partition"],

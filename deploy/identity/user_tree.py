@@ -35,7 +35,7 @@ def of_user(view: View, user: str, asked: str, naming: Naming | None) -> Shown:
     branches = (
         Branch("devices", _devices(view, devices, value, asked), more(devices)),
         contacts,
-        Branch("keys", tuple(_key_leaf(view, row, customer) for row in keys), more(keys)),
+        Branch("keys", tuple(_key_leaf(view, row, customer) for row in keys if _counts(view, row)), more(keys)),
         apart,
     )
     named = {user, asked, *(leaf.identifier for branch in branches for leaf in _all(branch.leaves))}
@@ -109,6 +109,11 @@ def _contact_marks(view: View, contact: str, user: str, graph: Graph, links: Lin
     if naming.how == "unlinked":
         return (Mark("unlinked", text=user),)
     return (Mark("several", len(naming.users), naming.user_id or ""),)
+
+
+def _counts(view: View, row: Row) -> bool:
+    """Not a placeholder, nor ignored."""
+    return view.source.reads(*split(row["identifier"])) is not None
 
 
 def _key_leaf(view: View, row: Row, customer: str) -> Leaf:

@@ -35,8 +35,13 @@ class Decisions:
     def __len__(self) -> int:
         return self._count
 
+    def has_room(self, decision: Decision) -> bool:
+        """Whether it can be taken: a further one only while there are fewer than MOST."""
+        known = decision.user_id in self._of.get(decision.identifier, ())
+        return known or decision.kind == "lift" or self._count < MOST
+
     def take(self, decision: Decision, order: int) -> None:
-        """One that is too many does not count."""
+        """One for which there is no room does not count."""
         about = self._of.setdefault(decision.identifier, {})
         if about.pop(decision.user_id, None) is not None:
             self._count -= 1

@@ -38,8 +38,10 @@ class GraphOwner:
                 if contact not in changed and node is not None and node.names is not None:
                     self._emission.naming(contact, node.names, asker)
 
-    def decided(self, decision: Decision, order: int) -> None:
-        """Takes the decision, too."""
+    def decided(self, decision: Decision, order: int) -> bool:
+        """Takes the decision, too. False: there are too many, so it is refused, and ClickHouse never hears of it."""
+        if not self._heard.hearsay.decisions.has_room(decision):
+            return False
         if decision.identifier.partition(":")[0] not in (UNIQUE_KIND, *CONTACT_KINDS):
             self._heard.decides(decision, order)
         else:
@@ -47,6 +49,7 @@ class GraphOwner:
             self._tell(changed)
             self._note({decision.identifier, *changed})
         self._emission.decided(decision)
+        return True
 
     def expire(self, log_time: int) -> None:
         """Forget what W = `log_time` has left behind, to the day."""

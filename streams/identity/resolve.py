@@ -242,8 +242,8 @@ class Resolve:
             self._emission.begin(offset, HOPS - 2, out)
             if self._graph is None:
                 self._state.heard.decides(decision, offset)
-            else:
-                self._graph.decided(decision, offset)
+            elif not self._graph.decided(decision, offset):
+                self._state.totals.decisions_refused += 1
             self._owner.decided(decision.identifier)
 
     def _mark(self, offset: int, value: bytes, out: list[Effect]) -> None:

@@ -226,6 +226,7 @@ class State:
             "graph_identifiers": len(heard.graph.nodes),
             "graph_full": heard.graph.refused,
             "decisions": len(heard.hearsay.decisions),
+            "decisions_refused": totals.decisions_refused,
         }
 
     # -- changelog

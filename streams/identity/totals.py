@@ -47,6 +47,7 @@ class Totals(msgspec.Struct, array_like=True):
     heard: dict[str, tuple[int, int]] = {}
     hops: int = 0
     worn_keys: int = 0
+    decisions_refused: int = 0
 
     def hears(self, source: str, log_time: int) -> None:
         """A watched source spoke."""

@@ -16,7 +16,9 @@ from schemas.control import Control, control_headers, read_control
 from schemas.control_records import Decision
 from schemas.fast import encode
 from schemas.identifiers import customer_of
-from streams.identity.decisions import Decisions
+from schemas.identity_reader import IdentityReader
+from schemas.identity_rules import IdentityRules, Kinds, UserRules
+from streams.identity.decisions import MOST, Decisions
 from streams.pace.keep_time import KeepTime
 from streams.stage import Effect
 from tests.simulated.log import Logs
@@ -77,10 +79,14 @@ def test_only_devices_and_contacts_are_linked(said: str, answer: str) -> None:
 
 
 def test_a_user_with_or_without_its_kind() -> None:
-    assert (read_user("u1", "link"), read_user("user_id:u:1", "link"), read_user("u:1", "link")) == ("u1", "u:1", "u:1")
+    assert [read_user(said, "link", READER.read) for said in ("u1", "user_id:u:1", "u:1")] == ["u1", "u:1", "u:1"]
+    lower = IdentityReader(IdentityRules(identifiers=Kinds(user_id=UserRules(normalise="lower", ignore=["kasse"]))))
+    assert read_user("user_id:Ann", "link", lower.read) == "ann", "as the workers know it"
+    with pytest.raises(Unclear):
+        read_user("Kasse", "link", lower.read)
     for wrong in ("null", "order_id:7", " "):
         with pytest.raises(Unclear):
-            read_user(wrong, "link")
+            read_user(wrong, "link", READER.read)
 
 
 # -- whom a contact names ----------------------------------------------------------------------------------------------
@@ -168,6 +174,11 @@ def test_a_split_device_names_nobody() -> None:
     assert owners_on("anonymous_id:a", touches, hearsay, RULES)[touches[0].touchpoint_id].by == "device"
 
 
+def test_only_usable_keys_are_keys() -> None:
+    """Of a till that sends "null" as the order, every touchpoint claimed the order null."""
+    assert touch(1, order_id="null", ticket_id="0000-00", receipt_id="R7").keys == ("receipt_id:R7",)
+
+
 def test_what_fell_out_is_judged_by_what_it_carries_itself() -> None:
     """As the workers do: a login that fell out speaks for nobody."""
     few = Rules(replace(RULES.limits, kept=2, kiosk_touchpoints=1_000), RULES.ends)
@@ -221,6 +232,17 @@ def test_keep_time_hands_a_decision_to_every_partition() -> None:
     out: list[Effect] = []
     KeepTime(12, 12, SECRET).apply(logs.read("progress", 0)[0], out)
     assert sorted(effect.partition for effect in out if effect.topic == "touchpoints.raw") == list(range(12))
+
+
+def test_no_more_decisions_than_the_workers_keep() -> None:
+    standing = in_force(decided("link", f"loyalty_card:{number}", "u1") for number in range(MOST))
+    assert not standing.has_room(decided("block", CARD))
+    assert standing.has_room(decided("lift", CARD))
+    assert standing.has_room(decided("unlink", "loyalty_card:7", "u1")), "it takes the place of another"
+    standing.take(decided("block", CARD), MOST)
+    assert (len(standing), standing.is_blocked(CARD)) == (MOST, False)
+    standing.take(decided("lift", "loyalty_card:7", "u1"), MOST + 1)
+    assert standing.has_room(decided("block", CARD))
 
 
 def test_lift_finds_the_decision_that_is_meant() -> None:

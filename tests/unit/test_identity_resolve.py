@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.control import Control, control_headers, read_control
+from schemas.control_records import DecisionKind
 from schemas.fast import encode, fast_decoder
 from schemas.identifiers import customer_of, partition_of
 from schemas.records import Resolved
@@ -17,6 +18,7 @@ from streams.identity.limits import HOUR_MS, Limits
 from streams.identity.resolve import CLOCKS_APART_MS, TooMuchBadData
 from tests.simulated.generate import rfc3339
 from tests.unit.identity_bench import SECRET, START, Bench, page
+from tests.unit.identity_cases import decided
 
 
 def test_bad_data_is_a_dead_letter_with_its_bytes_and_without_values_in_the_text() -> None:
@@ -231,6 +233,26 @@ def test_too_much_bad_data_stops_the_partition_and_a_restart_does_not_forget() -
     calm = Bench(limits=limits)
     for number in range(200):
         calm.touchpoint(b"{" if number % 2 else page(START + number, email="e"), START + number)
+
+
+def test_a_decision_that_is_too_many_is_refused_where_everybody_can_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.identity.decisions.MOST", 2)
+    bench = Bench()
+
+    def told(kind: DecisionKind, identifier: str, user_id: str | None = None) -> list[str]:
+        one = decided(kind, identifier, user_id)
+        value = encode(one.model_copy(update={"at": ("keep_time", 0, bench.offset + 1, 0)}))
+        effects = bench.touchpoint(value, START, control_headers("decision", 0, value, SECRET))
+        return [effect.topic for effect in effects if bench.body(effect)["type"] == "decision"]
+
+    assert [told("block", "loyalty_card:1"), told("link", "device_id:d", "u")] == [["identities"]] * 2
+    assert [told("block", "loyalty_card:2"), told("link", "device_id:e", "u")] == [[], []]
+    numbers = bench.stage.numbers()
+    assert (numbers["decisions"], numbers["decisions_refused"]) == (2, 2)
+    (resolved,) = bench.touchpoint(page(START, device_id="e"), START)
+    assert bench.body(resolved)["attributed_by"] == "device"
+    assert told("lift", "loyalty_card:1") == ["identities"]
+    assert told("link", "device_id:e", "u") == ["identities"]
 
 
 def test_a_quarantined_record_is_a_counted_dead_letter() -> None:
