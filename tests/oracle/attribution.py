@@ -2,7 +2,8 @@
 
 Of arrival only two things are used, as the page says: what is on time, and the correction of clocks. Whom contacts
 name, and what people decided: `links`. Where the page leaves room, this is the reading: on a kiosk day contacts decide
-before the device's customer does, and no decision moves what came too late.
+before the device's customer does; no decision moves what came too late, nor what an identifier keeps no longer; what
+came too late takes no room from what is kept; and what is kept no longer was on its day and claims its key still.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class Attributed:
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """`owners`: business key -> customer, for the keys that have a claim that counts. `worn_out`: keys that too many
-    carry. `crowded`: identifiers with more touchpoints than are kept. `kiosk_days`: (device, day).
+    carry. `past_the_cap`: touchpoints that their identifier keeps no longer. `kiosk_days`: (device, day).
     """
 
     touchpoints: dict[str, Attributed]
     owners: dict[Identifier, str]
     worn_out: frozenset[Identifier]
-    crowded: frozenset[Identifier]
+    past_the_cap: frozenset[str]
     links: Links
     decided: InForce
     kiosk_days: frozenset[tuple[Identifier, int]]
@@ -85,16 +86,20 @@ def attribute(
     links = Links(together, decided, rules, since=today - rules.link_days)
     found: dict[str, Answer] = {}
     kiosk_days: set[tuple[Identifier, int]] = set()
-    for device, present in _by_device(on_time).items():
-        days = _kiosk_days(present, rules)
-        kiosk_days |= {(device, day) for day in days}
-        named = _named_by_logins(device, present, days, decided, rules)
-        for x in present:
-            found[x.touchpoint_id] = _on_device(x, device, named.get(x.touchpoint_id), links, decided)
+    past_the_cap: set[str] = set()
+    for identifier, present in _by_identifier(on_time).items():
+        kept = present[-rules.kept :]
+        past_the_cap |= {x.touchpoint_id for x in present[: -rules.kept]}
+        if identifier[0] in DEVICES:
+            days = _kiosk_days(present, rules)
+            kiosk_days |= {(identifier, day) for day in days}
+            named = _named_by_logins(identifier, kept, days, decided, rules)
+            for x in kept:
+                found[x.touchpoint_id] = _on_device(x, identifier, named.get(x.touchpoint_id), links, decided)
     for x in everything:
         if x.user is not None:
             found[x.touchpoint_id] = (customer_of(("user_id", x.user)), "user_id")
-        elif x.touchpoint_id in late:
+        elif x.touchpoint_id in late or x.touchpoint_id in past_the_cap:
             found[x.touchpoint_id] = _alone(x)
         elif x.touchpoint_id not in found:
             found[x.touchpoint_id] = _by_contacts(x, links) or _alone(x)
@@ -104,16 +109,16 @@ def attribute(
         if found[x.touchpoint_id][1] == "waiting" and x.routing in owners:
             found[x.touchpoint_id] = (owners[x.routing], "business_key")
     answers = {x.touchpoint_id: Attributed(x, *found[x.touchpoint_id], x.touchpoint_id in late) for x in everything}
-    crowded = _crowded(everything, rules)
-    return Attribution(answers, owners, worn_out, crowded, links, decided, frozenset(kiosk_days))
+    return Attribution(answers, owners, worn_out, frozenset(past_the_cap), links, decided, frozenset(kiosk_days))
 
 
-def _by_device(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoint]]:
-    devices: dict[Identifier, list[Touchpoint]] = defaultdict(list)
+def _by_identifier(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoint]]:
+    """What lies on each identifier that is no business key."""
+    found: dict[Identifier, list[Touchpoint]] = defaultdict(list)
     for x in on_time:
-        if x.routing is not None and x.routing[0] in DEVICES:
-            devices[x.routing].append(x)
-    return devices
+        if x.routing is not None and x.routing[0] not in BUSINESS:
+            found[x.routing].append(x)
+    return found
 
 
 def _alone(x: Touchpoint) -> Answer:
@@ -202,11 +207,3 @@ def _worn_out(on_time: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifi
     """Business keys that nobody has, since too many touchpoints carry them."""
     count = Counter(identifier for x in on_time for identifier in x.identifiers.items() if identifier[0] in BUSINESS)
     return frozenset(identifier for identifier, number in count.items() if number > rules.key_touchpoints)
-
-
-def _crowded(everything: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifier]:
-    count: dict[Identifier, int] = defaultdict(int)
-    for x in everything:
-        for identifier in x.identifiers.items():
-            count[identifier] += 1
-    return frozenset(identifier for identifier, number in count.items() if number > rules.kept)

@@ -94,7 +94,7 @@ def find_journeys(attribution: Attribution, until: int, rulebook: Rulebook | Non
             for anchor, members, outcome, mode in runs(definition, own.get(customer, ()), mine, until, book):
                 journey = Journey(definition, customer, anchor, tuple(members), outcome, mode)
                 found[journey.key] = journey
-    return Journeys(found, _unsure(attribution, own, keyed))
+    return Journeys(found, _unsure(attribution.owners, own, keyed))
 
 
 Run = tuple[str, list[Touchpoint], Outcome, str]
@@ -161,13 +161,7 @@ def _may_join(definition: Definition, run: Sequence[Touchpoint], at: int, mode: 
 
 
 def _unsure(
-    attribution: Attribution, own: dict[str, list[Touchpoint]], keyed: dict[Identifier, list[Touchpoint]]
+    owners: dict[Identifier, str], own: dict[str, list[Touchpoint]], keyed: dict[Identifier, list[Touchpoint]]
 ) -> frozenset[str]:
     full = {customer for customer, group in own.items() if len(group) > KEPT_MAX}
-    full |= {attribution.owners[key] for key, group in keyed.items() if len(group) > KEPT_MAX}
-    full |= {
-        one.customer
-        for one in attribution.touchpoints.values()
-        if one.customer is not None and not attribution.crowded.isdisjoint(one.touchpoint.identifiers.items())
-    }
-    return frozenset(full)
+    return frozenset(full | {owners[key] for key, group in keyed.items() if len(group) > KEPT_MAX})

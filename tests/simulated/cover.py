@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from tests.oracle.attribution import AHEAD_MAX, Attributed, customer_of
-from tests.oracle.usable import CONTACTS, Identifier
+from tests.oracle.usable import CONTACTS, DEVICES, Identifier
 from tests.simulated.cover_worlds import OF_THE_WORLDS
 from tests.simulated.expected import Expected
 from tests.simulated.log import Logs, Record
@@ -60,8 +60,10 @@ OF_THE_LOGS: Final = (
 )
 OF_THE_WORLD: Final = ("a crash", "a fenced zombie")
 OF_CLOCKS: Final = ("a clock corrected", "a clock that nobody knows", "a server's time on what a browser taught")
+OF_THE_CAP: Final = ("a device past the cap", "a login past the cap", "a claim past the cap", "a contact past the cap")
+"""Where identifiers keep little."""
 OF_LONG_ONES: Final = ("links forgotten",)
-ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_CLOCKS, *OF_LONG_ONES, *OF_THE_WORLDS)
+ALL: Final = (*OF_THE_SET, *OF_THE_LOGS, *OF_THE_WORLD, *OF_CLOCKS, *OF_THE_CAP, *OF_LONG_ONES, *OF_THE_WORLDS)
 
 
 def of_the_set(expected: Expected) -> Iterator[str]:
@@ -169,6 +171,15 @@ def _bounds(expected: Expected) -> Iterator[str]:
         x = one.touchpoint
         if x.routing in found.worn_out and not one.too_late:
             yield "a key's only touchpoints, worn out"
+        if x.touchpoint_id in found.past_the_cap:
+            if one.by == "device":
+                yield "a device past the cap"
+            elif one.by == "user_id" and x.routing is not None and x.routing[0] in DEVICES:
+                yield "a login past the cap"
+            elif one.by == "contact" and found.links.named_by(x.identifiers):
+                yield "a contact past the cap"
+            if found.owners.keys() & x.identifiers.items():
+                yield "a claim past the cap"
 
 
 def of_the_logs(logs: Logs, expected: Expected, partitions: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from random import Random
 from streams.identity.resolve import ResolveConfig
 from tests.oracle.rules import DAY
 from tests.simulated.cover import of_the_logs, of_the_set
-from tests.simulated.generate import HOUR_MS, Shape, shape
+from tests.simulated.generate import HOUR_MS, REMEMBERED_MS, Shape, shape
 from tests.simulated.journeys import in_order, last_tick, outcome
 from tests.simulated.laws import check, check_long
 from tests.simulated.log import Logs
@@ -41,14 +41,23 @@ def judge(seed: int) -> set[str]:
 def judge_attribution(
     seed: int, of: Shape | None = None, weaker: Weaker | None = None, tight: bool = False
 ) -> set[str]:
-    """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early. `tight`: keys
-    wear out soon.
+    """Whose touchpoint, why, whom contacts name; nothing lost, nothing twice, no tick too early. `tight`: identifiers
+    keep little.
     """
-    world = build(Random(seed), weaker, of, config=TIGHT if tight else CONFIG)
+    rng = Random(seed)
+    of = _within(of or shape(rng)) if tight else of or shape(rng)
+    world = build(rng, weaker, of, config=TIGHT if tight else CONFIG)
     world.run()
     expected = check(world.logs, PARTITIONS, TIGHT_RULES if tight else RULES, WATCHED)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
+
+
+def _within(of: Shape) -> Shape:
+    """What identifiers that keep little can know: what they keep no longer they take for new, and what they have
+    forgotten does not fall out.
+    """
+    return replace(of, duplicates=0.0, span_ms=min(of.span_ms, REMEMBERED_MS))
 
 
 def judge_with_track(seed: int, tight: bool = False) -> set[str]:
@@ -59,6 +68,7 @@ def judge_with_track(seed: int, tight: bool = False) -> set[str]:
     rng = Random(seed)
     of = shape(rng)
     of = replace(of, skewed=0.0, span_ms=min(of.span_ms, 96 * HOUR_MS))
+    of = _within(of) if tight else of
     config = TIGHT if tight else CONFIG
     world = build(rng, of=of, with_track=True, config=config)
     world.run()

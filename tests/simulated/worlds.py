@@ -84,10 +84,14 @@ LINK_DAYS = 8
 FORGETFUL_RULES = replace(RULES, link_days=LINK_DAYS)
 FORGETFUL = replace(CONFIG, limits=replace(CONFIG.limits, link_ms=LINK_DAYS * DAY))
 """Links are forgotten as soon as a rule may say: just after the touchpoints that they are made of."""
+KEPT = 4
 WORN_OUT = 4
-TIGHT_RULES = replace(RULES, key_touchpoints=WORN_OUT)
-TIGHT = replace(CONFIG, limits=replace(CONFIG.limits, key_touchpoints=WORN_OUT))
-"""Keys wear out soon."""
+TIGHT_RULES = replace(RULES, kept=KEPT, kiosk_touchpoints=KEPT - 1, key_touchpoints=WORN_OUT)
+TIGHT = replace(
+    CONFIG,
+    limits=replace(CONFIG.limits, kept=KEPT, kiosk_touchpoints=KEPT - 1, key_touchpoints=WORN_OUT),
+)
+"""Identifiers keep less than what comes, and keys wear out soon."""
 COMPILED = compile_definitions(definitions(), catalogue())
 EAGER = Odds(arrive=3, beat=1, deliver=20, send=20, checkpoint=0, crash=0, zombie=0, lull=0)
 """No faults, and time close behind the touchpoints: a weak protocol needs no crash to be wrong."""
