@@ -67,8 +67,26 @@ def touchpoint_flaws(definition: Definition, catalogue: Catalogue) -> Found:
                 text = f"{word} of {name!r} is a {wanted}, and {_said(fact)} never equals one."
                 advice = " Write it in quotes." if wanted == "string" else ""
                 yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
+    yield from _channel_flaws(definition, catalogue)
     yield from _score_flaws(definition, catalogue)
     yield from _weight_flaws(definition, catalogue)
+
+
+def _channel_flaws(definition: Definition, catalogue: Catalogue) -> Found:
+    """Where the catalogue names channels, a journey names no other."""
+    known = {entry.channel for entry in catalogue.touchpoints.values() if entry.channel is not None}
+    wheres: list[tuple[Path_, Where]] = [(("start",), definition.start.where)]
+    wheres += [(("steps", name), step.where) for name, step in definition.steps.items()]
+    wheres += [(("breaks", name), rule.where) for name, rule in definition.breaks.items()]
+    said: list[tuple[Path_, Fact]] = [((*path, "where", "channel"), where.get("channel", "")) for path, where in wheres]
+    for name, step in definition.steps.items():
+        if step.handoff is not None:
+            said.append((("steps", name, "handoff", "from"), step.handoff.from_channel))
+            said.append((("steps", name, "handoff", "to"), step.handoff.to_channel))
+    for path, channel in said if known else ():
+        if isinstance(channel, str) and channel and channel not in known:
+            advice = nearest(channel, sorted(known)) or " Add it to the touchpoint that comes on it."
+            yield path, f"no touchpoint of the catalogue comes on channel {channel!r}.{advice}"
 
 
 def _unknown_touchpoint(name: str, definition: Definition, catalogue: Catalogue) -> str:
@@ -89,17 +107,20 @@ def _weight_flaws(definition: Definition, catalogue: Catalogue) -> Found:
 
 
 def _score_flaws(definition: Definition, catalogue: Catalogue) -> Found:
-    """A score that no touchpoint of the catalogue declares is fine, one that all declare as no number is not."""
+    """Where the catalogue knows any scores or properties, a score is one of them, and somewhere a number."""
+    entries = catalogue.touchpoints.values()
+    declared = {name for entry in entries for name in entry.properties}
+    known = declared | {entry.score.property for entry in entries if entry.score is not None}
     for name, rule in definition.breaks.items():
-        if rule.score is not None:
-            types = {
-                e.properties[rule.score].type for e in catalogue.touchpoints.values() if rule.score in e.properties
-            }
-            if types and not types & {"integer", "number"}:
-                text = (
-                    f"{rule.score!r} is declared as {' and '.join(sorted(types))} in the catalogue, and never a number."
-                )
-                yield ("breaks", name, "score"), text
+        if rule.score is None:
+            continue
+        types = {entry.properties[rule.score].type for entry in entries if rule.score in entry.properties}
+        if known and rule.score not in known:
+            advice = nearest(rule.score, sorted(known)) or " Declare it there: as a `score`, or in `properties`."
+            yield ("breaks", name, "score"), f"no touchpoint of the catalogue has a {rule.score!r}.{advice}"
+        elif types and not types & {"integer", "number"}:
+            text = f"{rule.score!r} is declared as {' and '.join(sorted(types))} in the catalogue, and never a number."
+            yield ("breaks", name, "score"), text
 
 
 def _may_equal(fact: Fact, wanted: str) -> bool:

@@ -78,18 +78,26 @@ def read_mapping(file: Path) -> CommentedMap:
     text = _text(file)
     yaml = YAML(typ="rt")
     yaml.allow_duplicate_keys = False
+    misread: list[Flaw] = []
     try:
-        if flaws := [Flaw(str(file), *found) for found in _traps(YAML(typ="rt").scan(text))]:
-            raise DefinitionError(flaws)
+        tokens = list(YAML(typ="rt").scan(text))
+        misread = [Flaw(str(file), *found) for found in _misread(tokens)]
+        if traps := [Flaw(str(file), *found) for found in _traps(tokens)]:
+            raise DefinitionError(_in_order([*misread, *traps]))
         document = yaml.load(text)
     except DuplicateKeyError as error:
-        raise _flaw(
-            file, error.problem_mark, "this key stands here twice; YAML would silently take the last. Remove one."
-        ) from error
-    except MarkedYAMLError as error:
+        advice = "this key stands here twice; YAML would silently take the last. Remove one."
+        raise DefinitionError(_in_order([*misread, *_flaw(file, error.problem_mark, advice).flaws])) from error
+    except (MarkedYAMLError, ValueError) as error:
+        if misread:
+            raise DefinitionError(misread) from error
+        if not isinstance(error, MarkedYAMLError):
+            raise
         raise _flaw(file, error.problem_mark or error.context_mark, _not_yaml(error)) from error
     except YAMLError as error:
         raise DefinitionError([_no_text(file, error)]) from error
+    if misread:
+        raise DefinitionError(misread)
     if document is None:
         raise DefinitionError([Flaw(str(file), 1, 1, "the file is empty.")])
     if not isinstance(document, CommentedMap):
@@ -158,8 +166,12 @@ def _text(file: Path) -> str:
         raise DefinitionError([Flaw(str(file), 1, 1, f"cannot be read: {error.strerror}.")]) from error
 
 
+def _in_order(flaws: Iterable[Flaw]) -> list[Flaw]:
+    return sorted(flaws, key=lambda flaw: (flaw.line, flaw.column))
+
+
 def _traps(tokens: Iterable[Any]) -> Iterator[tuple[int, int, str]]:
-    """Line, column and advice. Looks at tokens, so quoted texts and comments are safe."""
+    """What is not even to be loaded: line, column and advice."""
     depth = 0
     for token in tokens:
         line, column = token.start_mark.line + 1, token.start_mark.column + 1
@@ -172,7 +184,23 @@ def _traps(tokens: Iterable[Any]) -> Iterator[tuple[int, int, str]]:
         elif isinstance(token, TagToken | DirectiveToken):
             yield line, column, "tags (!) and directives (%) mean nothing here. Remove it."
         elif isinstance(token, ScalarToken) and token.plain:
+            yield from ((line, column, advice) for advice in _unreadable(token.value))
+
+
+def _misread(tokens: Iterable[Any]) -> Iterator[tuple[int, int, str]]:
+    """What YAML would read as something else. Looks at tokens, so quoted texts and comments are safe."""
+    for token in tokens:
+        if isinstance(token, ScalarToken) and token.plain:
+            line, column = token.start_mark.line + 1, token.start_mark.column + 1
             yield from ((line, column + offset, advice) for offset, advice in _bare(token.value))
+
+
+def _unreadable(value: str) -> Iterator[str]:
+    """A value without quotes on which the reader would fail."""
+    if _ODD.fullmatch(value):
+        yield f"write {value!r} in quotes: YAML takes it for a number."
+    elif len(value) > NUMBER_MAX and value[:1] in "+-.0123456789":
+        yield "this number is too long. If it is a text, write it in quotes."
 
 
 def _bare(value: str) -> Iterator[tuple[int, str]]:
@@ -183,10 +211,6 @@ def _bare(value: str) -> Iterator[tuple[int, str]]:
         yield clock.start(), f"write {clock[0]!r} in quotes: YAML may read it as a number."
     elif date := _DATE.match(value):
         yield 0, f"write {date[0]!r} in quotes: YAML reads it as a date."
-    elif _ODD.fullmatch(value):
-        yield 0, f"write {value!r} in quotes: YAML takes it for a number."
-    elif len(value) > NUMBER_MAX and value[:1] in "+-.0123456789":
-        yield 0, "this number is too long. If it is a text, write it in quotes."
 
 
 def _not_yaml(error: MarkedYAMLError) -> str:

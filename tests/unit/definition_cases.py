@@ -73,6 +73,12 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("after: paid", "after: ready: x", ": x", "a second ':' on this line"),
     ("grace: 1m", "\tgrace: 1m", "\tgrace", "Indent with spaces"),
     ("lifetime: 14d", "lifetime: 14d\n---\na: b", "---", "One file holds one"),
+    # Channels and scores that the catalogue does not have.
+    ("{fulfilment: pickup}", "{channel: stor}", "channel: stor}", "Did you mean 'store'?"),
+    ("{from: web, to: store}", "{from: wep, to: store}", "from: wep", "Did you mean 'web'?"),
+    ("{from: web, to: store}", "{from: fax, to: store}", "from: fax", "Add it to the touchpoint that comes on it."),
+    ("score: csat", "score: cssat", "score: cssat", "Did you mean 'csat'?"),
+    ("score: csat", "score: mood", "score: mood", "no touchpoint of the catalogue has a 'mood'. Declare it there"),
     # Steps.
     ("after: ready", "after: done", "after: done", "The steps are: start, approved, paid"),
     ("success: collected", "success: start", "success: start", "there is no step 'start'"),

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.definition import Catalogue
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
+from schemas.yaml_file import read_mapping
 from tests.unit.definition_cases import BROKEN, FINE, GOOD
 
 CATALOGUE = Path("touchpoints.yaml")
@@ -69,6 +70,38 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path, catalogue: Cat
     with pytest.raises(DefinitionError) as caught:
         load_definitions(tmp_path, catalogue)
     assert len(caught.value.flaws) == 3
+
+
+def test_a_key_given_twice_and_a_bare_date_are_told_at_once(tmp_path: Path, catalogue: Catalogue) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text("journey: a\nowner: 2026-01-01\ngrace: 10:00\njourney: b\n")
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, catalogue)
+    assert [(flaw.line, flaw.text.split(";")[0].split(" in quotes")[0]) for flaw in caught.value.flaws] == [
+        (2, "write '2026-01-01'"),
+        (3, "write '10:00'"),
+        (4, "this key stands here twice"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["a: 2026-13-45\nb: 1\n", "a: {<<: 1}\nb: 1\n", "a: 2026-01-01T99:99:99Z\n"])
+def test_what_yaml_would_misread_and_cannot_load_is_told_as_misread(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(content)
+    with pytest.raises(DefinitionError, match=r"in quotes|merge keys"):
+        read_mapping(file)
+
+
+def test_where_the_catalogue_knows_no_channels_and_no_scores_any_will_do(tmp_path: Path) -> None:
+    entry = "{owner: team, impact: {stage: purchase, mode: activate, criticality: low}}"
+    (tmp_path / "touchpoints.yaml").write_text(f"placed: {entry}\npaid: {entry}\n")
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "journey: a\nversion: 1\nowner: team\ninstance: {key: order_id}\n"
+        "start: {touchpoint: placed, where: {channel: fax}}\nsteps: {paid: {touchpoint: paid}}\n"
+        "outcome: {success: paid}\nbreaks: {sad: {score: mood, below: 3}}\n"
+    )
+    assert load_definition(file, load_catalogue(tmp_path / "touchpoints.yaml")).breaks["sad"].score == "mood"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"a: !!python/object:os.system {}", b"", b"x" * (1 << 21)])
