@@ -20,6 +20,8 @@ from schemas.times import from_ms
 SAMPLES_MAX: Final = 2
 """First lines of each break; of what only one side raises a few more."""
 DIFFERENT_MAX: Final = 10
+ALERTS_MAX: Final = 10_000
+"""That a report lists one by one; of those beyond it says how many there are."""
 WAITING_MAX: Final = 200_000
 """Alerts without a counterpart that are remembered."""
 DAY_MS: Final = 86_400_000
@@ -35,6 +37,8 @@ class Sample(msgspec.Struct, frozen=True):
     fired_at: str
     ended: End
     first_line: str
+    told: bool
+    """Whether somebody would have been told when it fired."""
 
 
 class BreakFigures(msgspec.Struct):
@@ -110,6 +114,8 @@ class Tally:
         self.per_day: Counter[str] = Counter()
         self.journeys: Counter[str] = Counter()
         self.broken = 0
+        self.alerts: list[Sample] = []
+        self.left_out = 0
         self._raised: dict[str, Raised] = {}
         self._seen: dict[str, JourneySeen] = {}
 
@@ -132,6 +138,9 @@ class Tally:
         raised = {one.subject: one for one in self._raised.values() if self._since <= one.first.fired_at <= self._until}
         for one in raised.values():
             self._count(one)
+        room = max(0, ALERTS_MAX - len(self.alerts))
+        self.alerts += [sample_of(one) for one in list(raised.values())[:room]]
+        self.left_out += max(0, len(raised) - room)
         self.journeys.update(seen.status for seen in self._seen.values())
         self.broken += len({(one.first.customer_id, one.first.anchor) for one in raised.values()})
         self._raised, self._seen = {}, {}
@@ -166,6 +175,7 @@ def sample_of(one: Raised) -> Sample:
         fired_at=from_ms(first.fired_at),
         ended=end_of(one.state, one.reason),
         first_line=first.first_line,
+        told=one.told,
     )
 
 

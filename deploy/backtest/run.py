@@ -18,6 +18,7 @@ from deploy.backtest.figures import (
     Comparison,
     DayFigures,
     Difference,
+    Sample,
     Tally,
 )
 from deploy.backtest.hearing import Hearing
@@ -67,6 +68,7 @@ class Setting:
 class Report(msgspec.Struct, frozen=True):
     """`run_up_from`: touchpoints were read from there on, so that journeys under way at `since` are known. `moved`:
     touchpoints that belonged to somebody else when they arrived. `journeys`: those that started in the time, by status.
+    `alerts`: all of the definition that is tried, the oldest first, as far as there is room.
     """
 
     definition: str
@@ -81,6 +83,8 @@ class Report(msgspec.Struct, frozen=True):
     breaks: Mapping[str, BreakFigures]
     told_per_day: DayFigures
     difference: Difference
+    alerts: Sequence[Sample]
+    alerts_left_out: int
 
 
 Progress = Callable[[int, int], None]
@@ -181,4 +185,6 @@ def _report(
         breaks=dict(sorted(tally.breaks.items())),
         told_per_day=tally.days(),
         difference=comparison.end(),
+        alerts=sorted(tally.alerts, key=lambda one: (one.fired_at, one.anchor, one.break_name, one.first_line)),
+        alerts_left_out=tally.left_out,
     )

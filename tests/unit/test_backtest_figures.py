@@ -7,7 +7,7 @@ from rich.console import Console
 
 from deploy.backtest.asked import is_file, read_duration, read_moment, read_name
 from deploy.backtest.course import AlertChange, JourneySeen
-from deploy.backtest.figures import Comparison, Raised, Tally, end_of, total
+from deploy.backtest.figures import ALERTS_MAX, Comparison, Raised, Tally, end_of, total
 from deploy.backtest.run import Report
 from deploy.backtest.screen import screen
 from deploy.identity.asked import Unclear
@@ -65,6 +65,27 @@ def test_an_alert_counts_where_it_fired_first_and_as_what_it_became() -> None:
     assert (paid.open, paid.withdrawn, paid.cleared_at_once, paid.expired, paid.cleared) == (1, 1, 1, 1, 0)
     assert total([paid], "alerts") == 4
     assert found.close_slice() == {}, "a slice is forgotten when it is counted"
+
+
+def test_every_alert_is_listed_as_far_as_there_is_room() -> None:
+    found = tally(
+        change(1, "firing", SINCE - 1),
+        change(2, "firing", SINCE),
+        change(2, "withdrawn", SINCE + 1, "withdrawn"),
+        change(3, "resolved", SINCE + DAY, "cleared_at_once", notify=False),
+    )
+    found.close_slice()
+    assert [(one.customer_id, one.ended, one.told) for one in found.alerts] == [
+        ("c2", "withdrawn", True),
+        ("c3", "cleared_at_once", False),
+    ]
+    for number in range(4, ALERTS_MAX + 10):
+        found.alert(change(number, "firing", SINCE))
+        if number % 4_000 == 0:
+            found.close_slice()
+    found.close_slice()
+    assert (len(found.alerts), found.left_out) == (ALERTS_MAX, 8)
+    assert found.breaks["paid"].alerts == ALERTS_MAX + 8
 
 
 def test_who_would_have_been_told_on_which_day() -> None:
@@ -131,6 +152,8 @@ def report(found: Tally, moved: int = 0) -> Report:
         breaks=found.breaks,
         told_per_day=found.days(),
         difference=comparison.end(),
+        alerts=found.alerts,
+        alerts_left_out=found.left_out,
     )
 
 
