@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.oracle.course import Course, matches
+from tests.oracle.decode import Touchpoint
 from tests.oracle.found import BreakFound, cleared
 from tests.oracle.rules import Balance, Ban, Definition, LowScore, Persons, Repeated, weight
 
@@ -17,7 +18,7 @@ def repeated(definition: Definition, course: Course, rule: Repeated) -> list[Bre
             if running:
                 episodes[-1] = cleared(episodes[-1], x.occurred_at)
             running, counted = False, []
-        elif matches(rule.pattern, x):
+        elif matches(rule.pattern, x) and (not counted or x.occurred_at - counted[-1] >= rule.apart):
             counted.append(x.occurred_at)
             near = sum(at >= x.occurred_at - rule.in_window for at in counted)
             if not running and near >= rule.at_least:
@@ -28,20 +29,36 @@ def repeated(definition: Definition, course: Course, rule: Repeated) -> list[Bre
     return episodes
 
 
-def scored(course: Course, rule: LowScore) -> list[BreakFound]:
-    """Counts after the end, too; a failure does not end it."""
+def scored(definition: Definition, course: Course, rule: LowScore) -> list[BreakFound]:
+    """Counts after the end, too; a failure does not end it. A bad score that is the clearing step's, too, clears."""
+    clearing = definition.step(rule.cleared_by).pattern if rule.cleared_by is not None else None
     episodes: list[BreakFound] = []
-    for x in course.after:
-        score = x.properties.get(rule.score)
-        if isinstance(score, bool) or not isinstance(score, int | float):
-            continue
+    for x in _judging(course, rule):
+        score = _score(definition, x, rule.score)
         running = bool(episodes) and episodes[-1].cleared_at is None
-        if score < rule.below and not running:
+        if (score is not None and score >= rule.below) or (clearing is not None and matches(clearing, x)):
+            if running:
+                episodes[-1] = cleared(episodes[-1], x.occurred_at)
+        elif score is not None and not running:
             number = len(episodes) + 1
             episodes.append(BreakFound(rule.name, "low_score", rule.about, number, x.occurred_at, None, None))
-        elif score >= rule.below and running:
-            episodes[-1] = cleared(episodes[-1], x.occurred_at)
     return episodes
+
+
+def _judging(course: Course, rule: LowScore) -> list[Touchpoint]:
+    """Who judges before it happened judges something else."""
+    if rule.about is None:
+        return course.after
+    happened = course.reached.get(rule.about)
+    return [x for x in course.after if happened is not None and x.order > happened.order]
+
+
+def _score(definition: Definition, x: Touchpoint, name: str) -> float | None:
+    """None: none, or one that begins and ends nothing."""
+    score = x.properties.get(name)
+    if isinstance(score, bool) or not isinstance(score, int | float) or definition.is_monitored(x.name):
+        return None
+    return score
 
 
 def banned(course: Course, rule: Ban) -> list[BreakFound]:

@@ -38,7 +38,7 @@ def fold(definition: Definition, members: Sequence[Touchpoint], until: int, judg
     breaks = [
         *(found for found in missing if definition.step(found.name).if_missing == "break"),
         *(found for rule in definition.repeated for found in repeated(definition, course, rule)),
-        *(found for rule in definition.scores for found in scored(course, rule)),
+        *(found for rule in definition.scores for found in scored(definition, course, rule)),
         *(found for rule in definition.suspicions for found in suspected(definition, course, rule, over)),
         *(found for rule in definition.abandoned for found in abandoned(definition, course, rule, over)),
         *(found for rule in definition.bans for found in banned(course, rule)),

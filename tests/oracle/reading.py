@@ -180,7 +180,7 @@ def _rule(name: str, said: Json, hours: Mapping[str, Hours]) -> Rule:
     open_at = hours[said["counting"]] if said.get("counting") else None
     tolerate = ms(said["tolerate"]) if said.get("tolerate") else None
     if said.get("score") is not None:
-        return LowScore(name, said["score"], said["below"], said["about"])
+        return LowScore(name, said["score"], said["below"], said.get("about"), said.get("cleared_by"))
     if said.get("idle") is not None:
         return Abandoned(name, ms(said["idle"]), open_at)
     if said.get("balance_below") is not None:
@@ -194,5 +194,6 @@ def _rule(name: str, said: Json, hours: Mapping[str, Hours]) -> Rule:
     if said.get("at_most") is not None or said.get("never_with") is not None:
         return Ban(name, _pattern(said), said.get("at_most"), said.get("never_with"))
     if said.get("at_least") is not None:
-        return Repeated(name, _pattern(said), said["at_least"], ms(said["in_window"]), said["cleared_by"])
+        apart = ms(said["apart"]) if said.get("apart") else SECOND
+        return Repeated(name, _pattern(said), said["at_least"], ms(said["in_window"]), said["cleared_by"], apart)
     return Suspicion(name, "failure_event", said["cleared_by"], _pattern(said), tolerate, open_at)

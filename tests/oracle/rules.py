@@ -58,14 +58,18 @@ class Repeated:
     at_least: int
     in_window: int
     cleared_by: str
+    apart: int = SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class LowScore:
+    """`about`: the step that must have been reached before; None: whatever is scored counts."""
+
     name: str
     score: str
     below: float
-    about: str
+    about: str | None
+    cleared_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +215,17 @@ class Definition:
         }
 
     def monitored(self, name: str) -> bool:
-        """Whether nobody is told of this break, because only touchpoints of mode `monitor` cause it."""
-        patterns: dict[str, Pattern | None] = {rule.name: rule.pattern for rule in self.suspicions}
-        patterns |= {step.name: step.pattern for step in self.steps}
-        patterns |= {rule.name: rule.pattern for rule in self.repeated}
-        patterns |= {rule.name: rule.pattern for rule in self.bans}
-        pattern = patterns.get(name)
-        names = pattern.names if pattern is not None else ()
-        return bool(names) and all(one in self.known and self.known[one].mode == "monitor" for one in names)
+        """Whether nobody is told of this break, because it is about touchpoints of mode `monitor` only."""
+        about = {step.name: set(step.pattern.names) for step in self.steps}
+        about |= {rule.name: set((rule.pattern or self.step(rule.step).pattern).names) for rule in self.suspicions}
+        about |= {rule.name: set(rule.pattern.names) for rule in self.repeated}
+        about |= {rule.name: set(rule.pattern.names) for rule in self.bans}
+        about |= {rule.name: self.names() for rule in self.abandoned}
+        names = about.get(name, set())
+        return bool(names) and all(self.is_monitored(one) for one in names)
+
+    def is_monitored(self, touchpoint: str) -> bool:
+        return touchpoint in self.known and self.known[touchpoint].mode == "monitor"
 
     def settlers(self, name: str) -> set[str]:
         """The touchpoints that could settle what is waited out, by the name of the break or step."""

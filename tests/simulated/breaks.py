@@ -33,6 +33,8 @@ Json = dict[str, Any]
 SPAN: Final = 40
 """Units in which things occur; arrivals take as long."""
 STORES: Final = ("n", "m")
+TWICE: Final = (100, 100, 400, 999, 1_000, 1_001, 2_000)
+"""How many ms after it something is sent again."""
 OWNER: Final = "c1"
 """The customer in question; others act in journeys of a key only."""
 DAYS: Final = (0, 3, 26, 27, 28, 60, 75, 91, 215, 236, 237, 238, 244, 297, 298, 305)
@@ -108,10 +110,17 @@ def world(
         definitions.append(_definition(rng, taste, known, 2).model_copy(update={"mode": mode}))
     count = rng.randint(2, 18)
     named = sorted({name for one in definitions for name in restated(one, known).names()} - {START})
-    arrivals, log = [], 0
+    arrivals: list[Entry] = []
+    said = [one for definition in definitions for one in definition.breaks.values()]
+    twice = rng.choice((0.0, 0.4) if any(one.at_least is not None for one in said) else (0.0, 0.0, 0.3))
+    scored = rng.choice((0.2, 0.6) if any(one.score is not None for one in said) else (0.2,))
+    log = 0
     for index in range(count):
         log += rng.choice((1, unit, 2 * unit, 3 * unit, 5 * unit))
-        arrivals.append(_entry(rng, named, index, begin, begin + log, unit))
+        if arrivals and rng.random() < twice:
+            arrivals.append(_again(rng, arrivals[-1], index, begin + log))
+        else:
+            arrivals.append(_entry(rng, named, index, begin, begin + log, unit, scored))
     limit = duration_ms(definitions[0].lifetime)
     ends = (log, log + rng.randint(0, 30) * unit + rng.choice((-1, 0, 0, 1)), limit + 2 * SPAN * unit)
     end = max(log, rng.choice(ends))
@@ -162,7 +171,8 @@ def _with_people(rng: Random, found: World, unit: int) -> World:
     return replace(found, switches=tuple(sorted(switches, key=by_index)), words=tuple(sorted(words, key=by_index)))
 
 
-def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit: int) -> Entry:
+def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit: int, scored: float) -> Entry:
+    """`scored`: how many carry a score."""
     # A journey that fails at once shows nothing: failures are rare.
     going_on = [name for name in named if name not in FAILURES]
     names = [START] if index == 0 else [START, *NAMES, *named, *going_on * 2]
@@ -170,13 +180,19 @@ def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit
     at = log if rng.random() < 0.5 else begin + rng.randint(0, SPAN) * unit + rng.choice((-1, 0, 0, 0, 1))
     if index == 0:
         at = begin + rng.choice((0, 0, 0, 5 * unit))
-    facts: Json = {"score": rng.choice((1, 3, 5))} if rng.random() < 0.2 else {}
+    facts: Json = {"score": rng.choice((1, 3, 5))} if rng.random() < scored else {}
     facts |= {"store": rng.choice((*STORES, 7))} if rng.random() < 0.5 else {}
     more: Json = {"order": rng.choice((*["7"] * 6, "8", None)), "sequence": rng.randint(0, 1)}
     person = rng.choice((OWNER, OWNER, None, None, *(["ben", "cem"] if more["order"] else [])))
     channel = rng.choice(("web", "web", "store"))
     entry = touch(rng.choice(names), at, tid=f"t{index:02d}", log=log, channel=channel, **more, **facts)
     return entry.model_copy(update={"person": person})
+
+
+def _again(rng: Random, former: Entry, index: int, log: int) -> Entry:
+    """What a page or a tag sends twice: the same, under an id of its own, a moment later."""
+    at = former.occurred_at + rng.choice(TWICE)
+    return former.model_copy(update={"touchpoint_id": f"t{index:02d}", "occurred_at": at, "log_time": log})
 
 
 # -- for the oracle ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+from tests.oracle.decode import Touchpoint
 from tests.oracle.fold import Outcome, fold, on_time
 from tests.oracle.rules import Definition
 from tests.simulated.breaks import Oracle, World
@@ -21,6 +23,12 @@ OF_THE_FOLD: Final = (
     "a journey that weight began",
     "a journey without steps",
     "a break of which nobody is told",
+    "a skipped_step of which nobody is told",
+    "an abandoned of which nobody is told",
+    "what is sent twice and counts once",
+    "a score before its step",
+    "a low score that a step cleared",
+    "a monitored score",
 )
 OF_THE_SOURCES: Final = (
     "a silence that is over",
@@ -49,11 +57,31 @@ def of_the_world(found: World, states: set[str]) -> Iterator[str]:
         yield from _of_the_fold(rule, outcome)
         if mode == "shadow":
             yield "a journey in the shadow"
-        alone = fold(rule, [x for x in oracle.touchpoints if x.touchpoint_id in members], w, on_time)
+        journey = [x for x in oracle.touchpoints if x.touchpoint_id in members]
+        alone = fold(rule, journey, w, on_time)
         if alone is not None and alone.breaks != outcome.breaks:
             yield "a break that a source holds back"
+        yield from (name for name, other in _other_rules(rule) if _begun(other, journey, w) != _begun(rule, journey, w))
     yield from _of_the_sources(found, oracle, w)
     yield from _of_the_people(found, oracle, states)
+
+
+def _other_rules(rule: Definition) -> Iterator[tuple[str, Definition]]:
+    """What a rule of the page is about is there if without this rule something else would be said."""
+    yield (
+        "what is sent twice and counts once",
+        replace(rule, repeated=tuple(replace(r, apart=0) for r in rule.repeated)),
+    )
+    yield "a score before its step", replace(rule, scores=tuple(replace(r, about=None) for r in rule.scores))
+    steady = tuple(replace(r, cleared_by=None) for r in rule.scores)
+    yield "a low score that a step cleared", replace(rule, scores=steady)
+    loud = {name: replace(one, mode="activate") for name, one in rule.known.items()}
+    yield "a monitored score", replace(rule, known=loud)
+
+
+def _begun(rule: Definition, journey: Sequence[Touchpoint], w: int) -> list[tuple[str, int, int | None]]:
+    outcome = fold(rule, sorted(journey, key=lambda x: x.order), w)
+    return [(one.name, one.cause_at, one.cleared_at) for one in outcome.breaks] if outcome else []
 
 
 def _of_the_fold(rule: Definition, outcome: Outcome) -> Iterator[str]:
@@ -67,6 +95,8 @@ def _of_the_fold(rule: Definition, outcome: Outcome) -> Iterator[str]:
             yield "a balance that recovered"
         if rule.monitored(one.name):
             yield "a break of which nobody is told"
+            if one.kind in ("skipped_step", "abandoned"):
+                yield f"a{'n' * (one.kind == 'abandoned')} {one.kind} of which nobody is told"
     for step in rule.steps:
         said = outcome.steps[step.name]
         if step.times > 1:

@@ -40,11 +40,12 @@ class Taste:
 
 
 def catalogue(rng: Random, late: str | None) -> Json:
-    return {name: _declared(rng, late if name == LATE else None) for name in (START, *NAMES, *FAILURES)}
+    modes = ("monitor",) * 15 + ("control",) if rng.random() < 0.12 else ("control", "control", "activate", "monitor")
+    return {name: _declared(rng, late if name == LATE else None, modes) for name in (START, *NAMES, *FAILURES)}
 
 
-def _declared(rng: Random, late: str | None) -> Json:
-    impact: Json = {"stage": "service", "mode": rng.choice(("control", "control", "activate", "monitor"))}
+def _declared(rng: Random, late: str | None, modes: tuple[str, ...]) -> Json:
+    impact: Json = {"stage": "service", "mode": rng.choice(modes)}
     impact["criticality"] = rng.choice(("low", "medium", "high"))
     impact["valence"] = rng.choice(("positive", "neutral", "neutral", "negative", "negative"))
     entry: Json = {"owner": "team", "impact": impact} | ({"arrives_within": late} if late else {})
@@ -133,13 +134,17 @@ def _break(rng: Random, kind: str, steps: Json, failures: list[str], taste: Tast
         return touchpoint | rng.choice(({"at_most": rng.randint(0, 2)}, other))
     below = rng.choice((-6, -3, -2, -1, 0.5))
     among: Json = {"among": rng.sample((*NAMES, START, *failures), 3)} if rng.random() < 0.5 else {}
+    apart: Json = {"apart": rng.choice(("1s", "2s", taste.some(rng)))} if rng.random() < 0.3 else {}
+    about: Json = {"about": step} if rng.random() < 0.8 else {}
+    clears: Json = {"cleared_by": rng.choice(list(steps))} if steps and rng.random() < 0.5 else {}
+    often: Json = {"at_least": rng.randint(2, 3), "in_window": taste.some(rng), "cleared_by": step}
     table: dict[str, Json] = {
-        "low_score": {"score": "score", "below": 3, "about": step},
+        "low_score": {"score": "score", "below": 3} | about | clears,
         "abandoned": {"idle": taste.some(rng)} | _counting(rng, taste),
         "skipped_step": {"without": step} | tolerate,
         "out_of_order": touchpoint | {"requires": step} | tolerate,
         "failure_event": touchpoint | {"cleared_by": step} | tolerate,
-        "repeated": touchpoint | {"at_least": rng.randint(2, 3), "in_window": taste.some(rng), "cleared_by": step},
+        "repeated": touchpoint | often | apart,
         "experience_balance": {
             "balance_below": below,
             "until": below + rng.choice((0, 1, 2.5)),
