@@ -59,7 +59,7 @@ def fold_crowded(
 
 
 def _fold(unit: Unit, scope: Scope, added: Sequence[Kept], again: bool, modes: Modes) -> Folded:
-    wanted = [kept for kept in added if unit.wants(kept, scope)]
+    wanted = unit.wanted(added, scope)
     if again or (wanted and not unit.in_order(wanted[0])):
         return Folded(unit, unit.refold(modes), frozenset())
     touched = [unit.take(kept, scope, modes) for kept in wanted]

@@ -20,6 +20,16 @@ def starts(definition: CompiledDefinition, kept: Kept) -> bool:
     return any(matches(where, kept) for where in plan.starts)
 
 
+def turn(definition: CompiledDefinition, kept: Kept) -> int:
+    """Between touchpoints of the same moment: the start first, then as far as its steps are from it, then all else."""
+    if starts(definition, kept):
+        return 0
+    plan = definition.plans.get(kept.name, definition.otherwise)
+    return min(
+        (1 + step.depth for step, where in plan.steps if matches(where, kept)), default=len(definition.steps) + 1
+    )
+
+
 def is_open(definition: CompiledDefinition, run: Run, at: int) -> bool:
     """Just before a touchpoint that occurs at `at` and comes after everything folded so far."""
     start = run.start

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
-from streams.journey.fold import advance, is_open, starts
+from streams.journey.fold import advance, is_open, starts, turn
 from streams.journey.modes import Modes, Span
 from streams.journey.plan import CompiledDefinition
 from streams.journey.run import Run
@@ -111,8 +112,26 @@ class Unit:
             run.mode = modes.at(self.definition, kept.occurred_at)
         return run.mode == "off"
 
+    def wanted(self, added: Sequence[Kept], scope: Scope) -> list[Kept]:
+        """Those of `added`, which lie in the order of the scope, that it folds; in its own order."""
+        found = [kept for kept in added if self.wants(kept, scope)]
+        return self._in_turn(found) if len(found) > 1 else found
+
     def in_order(self, kept: Kept) -> bool:
-        return self.last is None or comes_after(kept, self.last)
+        """Whether it comes after all that was folded; almost always the times decide."""
+        last = self.last
+        if last is None or kept.occurred_at != last.occurred_at:
+            return last is None or kept.occurred_at > last.occurred_at
+        return self._order(kept) > self._order(last)
+
+    def _order(self, kept: Kept) -> tuple[int, int, int, str]:
+        return kept.occurred_at, kept.sequence, turn(self.definition, kept), kept.touchpoint_id
+
+    def _in_turn(self, found: list[Kept]) -> list[Kept]:
+        """`found` lies in the order but for turns. They matter where two have one moment."""
+        if any(one.occurred_at == other.occurred_at for one, other in pairwise(found)):
+            found.sort(key=self._order)
+        return found
 
     def refold(self, modes: Modes) -> tuple[Run, ...]:
         """Fold everything kept again. The former runs are returned, untouched."""
@@ -120,6 +139,8 @@ class Unit:
         everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
         if len(self.scopes) > 1:
             everything.sort(key=lambda pair: order_of(pair[0]))
+        if any(one[0].occurred_at == other[0].occurred_at for one, other in pairwise(everything)):
+            everything.sort(key=lambda pair: self._order(pair[0]))
         for kept, scope in everything:
             self.take(kept, scope, modes)
         return former

@@ -237,7 +237,7 @@ class Track:
                 self._compare(crowded.unit, crowded.former, set(), log_time, out, crowded.touched)
             return
         for unit in scope.units:
-            wanted = [kept for kept in added if unit.wants(kept, scope)]
+            wanted = unit.wanted(added, scope)
             if again or (wanted and not unit.in_order(wanted[0])):
                 self._refold(unit, set(), log_time, out)
             elif len(wanted) == 1:
