@@ -10,14 +10,15 @@ of the first would be lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
 
 from sources.collector.refusal import Refusal, malformed
 from sources.collector.repeated import repeated_member
+from sources.collector.surrogates import hide_halves, show_halves
 
 ITEMS_MAX: Final = 2_500
 FIELD_NAME_MAX: Final = 60
@@ -51,6 +52,10 @@ _NATIVE_READS: Final = ("touchpoints", "sent_at")
 
 
 def split_segment_batch(body: bytes) -> Parcel:
+    return _whatever_texts(body, _split_batch)
+
+
+def _split_batch(body: bytes) -> Parcel:
     wanted = "an object with `batch`, a list of items"
     members = _decoded(_MEMBERS, body, wanted, "batch")
     if "batch" not in members:
@@ -63,6 +68,10 @@ def split_segment_batch(body: bytes) -> Parcel:
 
 def split_segment_single(body: bytes, kind: str) -> Parcel:
     """`kind`: the type that the route stands for. It goes in where the item does not say its type."""
+    return _whatever_texts(body, lambda body: _split_single(body, kind))
+
+
+def _split_single(body: bytes, kind: str) -> Parcel:
     single = _decoded(_SINGLE, body, "one JSON object", None)
     item = body.removeprefix(BOM).strip()
     if single.type is None:
@@ -75,6 +84,10 @@ def split_native(body: bytes, content_type: str) -> Parcel:
     """`{"touchpoints": [...], "sent_at": ...}`, one touchpoint, or one touchpoint per line."""
     if content_type in NDJSON_TYPES:
         return Parcel(_lines(body))
+    return _whatever_texts(body, _split_native)
+
+
+def _split_native(body: bytes) -> Parcel:
     try:
         members = _decoded(_MEMBERS, body, "one JSON object, or one per line", None)
     except Refusal:
@@ -91,6 +104,19 @@ def split_native(body: bytes, content_type: str) -> Parcel:
     items = _decoded(_ELEMENTS, bytes(members["touchpoints"]), "a list", "touchpoints")
     sent_at = _decoded(_TEXT, bytes(members["sent_at"]), "a text", "sent_at") if "sent_at" in members else None
     return Parcel(_limited([bytes(item) for item in items], "touchpoints"), sent_at)
+
+
+def _whatever_texts(body: bytes, split: Callable[[bytes], Parcel]) -> Parcel:
+    """Texts that cannot be texts concern their touchpoint, not the envelope. Raises Refusal."""
+    try:
+        return split(body)
+    except Refusal:
+        hidden = hide_halves(body)
+        if hidden is None:
+            raise
+    without, stand_in = hidden
+    parcel = split(without)
+    return replace(parcel, items=[show_halves(item, stand_in) for item in parcel.items])
 
 
 def _refuse_repeated(body: bytes, members: Mapping[str, msgspec.Raw], read: Collection[str]) -> None:

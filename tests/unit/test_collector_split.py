@@ -171,6 +171,34 @@ def test_one_touchpoint_and_lines_without_a_content_type() -> None:
     assert split_native(b'{"name":"a"}\n{"name":\n', "text/plain").items == [b'{"name":"a"}', b'{"name":']
 
 
+HALVES = st.sampled_from(
+    [
+        rb'"\\ud83d"',
+        rb'"a\\uDE00b"',
+        rb'{"\\udbff":1}',
+        rb'"\\ude00\\ud83d"',
+        rb'["\\\\\\ud800",1]',
+        rb'"\\ud800\\\\udc00"',
+    ]
+)
+
+
+@generated
+@given(st.lists(HALVES | written(), min_size=1, max_size=6))
+def test_half_a_character_does_not_spoil_its_neighbours(items: list[bytes]) -> None:
+    listed = b"[" + b" , ".join(items) + b"]"
+    assert split_segment_batch(b'{"sentAt":"s","batch":%s,"writeKey":"k"}' % listed) == Parcel(items, "s", "k")
+    assert split_native(b'{"touchpoints":%s}' % listed, "application/json") == Parcel(items)
+
+
+def test_half_a_character_is_kept_as_it_came() -> None:
+    private = "".join(map(chr, range(0xE000, 0xE010)))
+    one = b'{"event":"%s","name":"\\ud83d, \\ud83d\\ude00"}' % private.encode()
+    assert split_segment_single(one, "track").items == [b'{"type":"track",' + one[1:]]
+    assert split_native(one, "").items == [one]
+    assert split_native(b'{"name":"\\ud83d"}\n{"name":"a"}', "").items == [b'{"name":"\\ud83d"}', b'{"name":"a"}']
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field", "words"),
     [
