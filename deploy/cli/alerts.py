@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from deploy.author import author
 from deploy.cli.alerts_client import Client, NotSo, client_of
 from deploy.cli.alerts_screens import answered_line, list_screen, matches, minute, show_screen, silences_screen
 from deploy.identity.asked import Unclear
@@ -133,7 +133,7 @@ def close(
 
 def _word(by: str | None, reason: str) -> WordForm:
     try:
-        return WordForm(by=by or getpass.getuser(), reason=reason.strip())
+        return WordForm(by=author(by), reason=reason.strip())
     except ValidationError as error:
         problem = error.errors(include_input=False)[0]
         raise Unclear(f"--{problem['loc'][0]}: {problem['msg']}") from None
@@ -189,7 +189,7 @@ def silence(
         "from": begins,
         "until": _end(begins, lasts, until),
         "reason": reason,
-        "by": by or getpass.getuser(),
+        "by": author(by),
     }
     try:
         form = SilenceForm.model_validate(given)
@@ -197,6 +197,8 @@ def silence(
         problem = error.errors(include_input=False)[0]
         last = str(problem["loc"][-1])
         option = {"customer_id": "customer"}.get(last, last)
+        if last == "reason" and not reason.strip():
+            raise Unclear("say why with --reason: whoever looks next will read it") from None
         said = str(problem["msg"]).removeprefix("Value error, ")
         raise Unclear(said if last == "matchers" else f"--{option}: {said}") from None
     with _client() as client:

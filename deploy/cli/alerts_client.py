@@ -43,13 +43,13 @@ class Client:
         return self._ask("GET", f"/v1/alerts?{urlencode(query)}", Listed)
 
     def show(self, alert: str) -> AlertView:
-        return self._ask("GET", f"/v1/alerts/{quote(alert, safe='')}", AlertView)
+        return self._ask("GET", f"/v1/alerts/{_part(alert)}", AlertView)
 
     def say(self, alert: str, word: str, form: WordForm) -> Answered:
-        return self._ask("POST", f"/v1/alerts/{quote(alert, safe='')}/{word}", Answered, form)
+        return self._ask("POST", f"/v1/alerts/{_part(alert)}/{word}", Answered, form)
 
     def say_of_incident(self, incident: str, form: WordForm) -> Answered:
-        return self._ask("POST", f"/v1/incidents/{quote(incident, safe='')}/acknowledge", Answered, form)
+        return self._ask("POST", f"/v1/incidents/{_part(incident)}/acknowledge", Answered, form)
 
     def silences(self) -> Silences:
         return self._ask("GET", "/v1/silences", Silences)
@@ -58,7 +58,7 @@ class Client:
         return self._ask("POST", "/v1/silences", SilenceView, form)
 
     def unsilence(self, silence: str) -> SilenceView:
-        return self._ask("DELETE", f"/v1/silences/{quote(silence, safe='')}", SilenceView)
+        return self._ask("DELETE", f"/v1/silences/{_part(silence)}", SilenceView)
 
     def _ask(self, method: str, path: str, answer: type[Answer], form: Contract | None = None) -> Answer:
         body = None if form is None else form.model_dump_json(by_alias=True).encode()
@@ -84,6 +84,13 @@ class Client:
         if status in (401, 403, 503):
             return NotReached(f"the notifier at {self.url}: {refusal.error}")
         return NotSo(refusal)
+
+
+def _part(name: str) -> str:
+    """Of an address. An empty one would be another address, and `.` and `..` are taken for folders. Raises NotSo."""
+    if name.strip(" .") == "":
+        raise NotSo(Refusal(error=f"{name!r} is no id; `touchline alerts list` and `silences` show them"))
+    return quote(name, safe="")
 
 
 def client_of(stack: Stack) -> Client:

@@ -17,6 +17,7 @@ from deploy.backtest.run import backtest as run_backtest
 from deploy.backtest.screen import screen
 from deploy.backtest.stored import Store
 from deploy.cli.rows import Rows
+from deploy.identity.asked import Unclear
 from deploy.identity.setting import browsers_of
 from deploy.stack import Stack
 from schemas.definition import Catalogue, Definition
@@ -60,6 +61,8 @@ def backtest(
         None if until is None else read_moment(until),
         None if against is None else _other(against, settings, known),
     )
+    if wish.since is not None and wish.until is not None and wish.since > wish.until:
+        raise Unclear(f"--from {since} is later than --to {until}")
     tick_ms = TICK_MS if tick is None else read_duration(tick)
     stack = Stack(settings)
     stack.attach()

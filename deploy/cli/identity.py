@@ -5,7 +5,6 @@ Here is only what talks: arguments, questions, drawings. What is known and decid
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from deploy.author import author
 from deploy.cli.identity_screens import preview_screen, show_screen, why_screen
 from deploy.cli.rows import Rows
 from deploy.identity import refusals, texts
@@ -190,7 +190,7 @@ def _decide(
         user_id = read_user(user, verb, stored) if user is not None else None
         if kind == "lift":
             user_id = user_to_lift(found, desk.source.decisions(), user_id)
-        decided_by = by or getpass.getuser()
+        decided_by = author(by)
         decision = decision_of(kind, found, user_id, reason.strip()[:REASON_MAX], decided_by, desk.now)
         _make(desk, decision, yes, wait)
 

@@ -7,6 +7,7 @@ down); 2 it could not be done, with one sentence that says what to do.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import typer
@@ -42,6 +43,7 @@ def main() -> NoReturn:
     """
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
+        _refuse_what_is_no_text(sys.argv[1:])
         app(standalone_mode=True)
     except EXPECTED as error:
         errors.print(f"touchline: {error}")
@@ -51,3 +53,12 @@ def main() -> NoReturn:
         errors.print("touchline: stopped")
         sys.exit(130)
     sys.exit(2)
+
+
+def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """Python lets bytes that are not UTF-8 through; nothing that we talk to takes them. Raises Unclear."""
+    for number, argument in enumerate(arguments, 1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise Unclear(f"argument {number} is not text in UTF-8: type it again") from None

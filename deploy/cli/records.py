@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 import typer
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from rich.console import Console
 
+from deploy.cli.kafka_look import committed
+from deploy.demo.lag import READERS
+from deploy.identity.asked import Unclear
 from deploy.stack import Stack
 from schemas.settings import read_settings
 from schemas.topics import TOPICS
 from streams.quarantine import Entry, entry_key
 
 console = Console(highlight=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 ACK_SECONDS = 20
+WORKERS: Final = "touchline"
+"""Their consumer group."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,12 +38,16 @@ def quarantine(
     """Give up one record that stops a partition: it becomes a dead letter, and the partition goes on."""
     stack = Stack(settings := read_settings())
     stack.attach()
-    known = [settings.topic_prefix + name for name in TOPICS]
+    known = {settings.topic_prefix + name: TOPICS[name].partitions for name in READERS[WORKERS]}
     if topic not in known:
-        console.print(
-            f"touchline: {topic} is no topic of this deployment. They are: {', '.join(known)}", soft_wrap=True
-        )
-        raise typer.Exit(2)
+        raise Unclear(f"{topic} is no topic of this deployment that workers read. They are: {', '.join(known)}")
+    if partition >= known[topic]:
+        raise Unclear(f"{topic} has the partitions 0 to {known[topic] - 1}, no partition {partition}")
+    place, group = TopicPartition(topic, partition), settings.topic_prefix + WORKERS
+    end, begin, done = _offsets(stack.kafka_options(), place, group)
+    if why := cannot_stop(offset, begin, end, done):
+        errors.print(f"touchline: {topic} partition {partition}: {why}; nothing is given up")
+        raise typer.Exit(1)
     producer = KafkaProducer(**stack.kafka_options(), acks="all")
     try:
         value = json.dumps({"reason": reason}).encode()
@@ -44,4 +55,33 @@ def quarantine(
         producer.send(name, key=entry_key(Entry(topic, partition, offset)), value=value).get(timeout=ACK_SECONDS)
     finally:
         producer.close()
-    console.print(f"{topic} partition {partition} offset {offset} is given up; its worker goes on within a second")
+    console.print(
+        f"{topic} partition {partition} offset {offset} is given up; if its worker has stopped there, it goes on"
+        " within a second",
+        soft_wrap=True,
+    )
+
+
+def cannot_stop(offset: int, begin: int, end: int, done: int) -> str | None:
+    """Why this record stops nobody. Who gives up what has yet to come would lose it in silence.
+
+    `begin`, `end`: offsets of the first record and after the last one. `done`: all before is acknowledged.
+    """
+    if offset >= end:
+        return f"there is no offset {offset} yet, the last one is {end - 1}" if end else "there is no record yet"
+    if offset < begin:
+        return f"offset {offset} is there no longer, the first one is {begin}"
+    if offset < done:
+        return f"offset {offset} has been processed already, as all before {done}"
+    return None
+
+
+def _offsets(kafka: Mapping[str, Any], place: TopicPartition, group: str) -> tuple[int, int, int]:
+    """End, beginning, what the group has acknowledged. Raises KafkaError."""
+    consumer = KafkaConsumer(**kafka, group_id=None, enable_auto_commit=False)
+    try:
+        end, begin = consumer.end_offsets([place])[place], consumer.beginning_offsets([place])[place]
+    finally:
+        consumer.close()
+    where = (place.topic, place.partition)
+    return end, begin, committed(kafka, group, [where])[where]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.author import author
 from deploy.backtest.asked import read_moment, read_name
 from deploy.cli.rows import Rows
 from deploy.definitions.versions import Standing, Switched, arrived, others_that_end, standings, switches
@@ -89,7 +89,7 @@ def switch(
         mode=mode,
         from_at=now if since is None else read_moment(since),
         reason=reason.strip()[:REASON_MAX],
-        decided_by=(by or getpass.getuser())[:BY_MAX],
+        decided_by=author(by)[:BY_MAX],
         decided_at=now,
     )
     stack = Stack(settings)
@@ -97,6 +97,9 @@ def switch(
     setting = setting_of(stack)
     with Rows(stack) as rows:
         before = standings(located, switches(rows.ask), max(now, said.from_at))
+        if is_so_already(said, before):
+            console.print(f"{name}@{number} is {mode} already, and nothing else is to come: nothing is switched")
+            return
         console.print("\n".join(expected(said, before)), markup=False)
         if not yes:
             typer.confirm("Switch it?", abort=True)
@@ -115,6 +118,15 @@ def switch(
         console.print(f"In force for journeys that start from {when(from_at)} UTC on.")
         now_known = standings([one for one in located if one[0].journey == name], switches(rows.ask), _now())
         console.print(screen(now_known))
+
+
+def is_so_already(said: Switch, before: list[Standing]) -> bool:
+    """Whether the switch would change nothing, neither of this version nor of another of its name. What only the file
+    says so far is not so for good: a switch makes it that, whatever the file says later.
+    """
+    (own,) = [one for one in before if (one.definition, one.version) == (said.definition, said.version)]
+    others = others_that_end(before, said.definition, said.version, said.mode)
+    return own.mode == said.mode and own.since is not None and own.next is None and not others
 
 
 def expected(said: Switch, before: list[Standing]) -> list[str]:

@@ -24,9 +24,8 @@ def hide_halves(body: bytes) -> tuple[bytes, bytes] | None:
     """The body without halves, and what stands in for their backslash; None when it has none."""
     if not _SUSPECT.search(body) or not any(escape[1] for escape in _ESCAPE.finditer(body)):
         return None
-    free = (stand_in for code in _STAND_INS if (stand_in := chr(code).encode()) not in body)
-    stand_in = next(free, None)
-    if stand_in is None:
+    stand_in = next((one for one in (chr(code).encode() for code in _STAND_INS) if one not in body), b"")
+    if not stand_in:
         return None
     return _ESCAPE.sub(lambda escape: stand_in + escape[1] if escape[1] else escape[0], body), stand_in
 

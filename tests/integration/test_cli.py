@@ -244,6 +244,9 @@ def test_sql_as_bi_reads_and_does_not_write(deployment: Deployment) -> None:
 
 def test_quarantine_refuses_wrong_arguments(deployment: Deployment) -> None:
     assert "is no topic of this deployment" in deployment.run("quarantine", "nonsense", "0", "1", code=2)
+    assert "no partition 99" in deployment.run("quarantine", "touchpoints.raw", "99", "1", code=2)
+    assert "no offset 9000000 yet" in deployment.run("quarantine", "touchpoints.raw", "0", "9000000", code=1)
+    assert "processed already" in deployment.run("quarantine", "touchpoints.raw", "0", "0", code=1)
     assert "Invalid value" in deployment.run("quarantine", "touchpoints.raw", "three", "1", code=2)
 
 

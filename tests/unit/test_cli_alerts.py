@@ -151,3 +151,18 @@ def test_lines() -> None:
     assert answered_line(Answered(word="acknowledge", asked=[])) == "nothing to do"
     said = Answered(word="acknowledge", asked=["a", "b"], already=1, left=3)
     assert answered_line(said) == "2 alerts to be acknowledged; 1 acknowledged before; 3 left: say it again"
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", ".."])
+def test_an_empty_id_is_no_other_address(api: Api, name: str) -> None:
+    for words in (("show",), ("acknowledge", "--by", "anna"), ("close", "--reason", "x", "--yes")):
+        assert f"{name!r} is no id" in run(words[0], name, *words[1:], code=1)
+    assert f"{name!r} is no id" in run("unsilence", name, code=1)
+
+
+def test_a_silence_without_a_reason_is_asked_for_one(api: Api) -> None:
+    app = typer.Typer()
+    commands.register(app)
+    found = CliRunner().invoke(app, ["alerts", "silence", "--definition", "checkout", "--for", "1h"])
+    assert isinstance(found.exception, Unclear)
+    assert "say why with --reason" in str(found.exception)

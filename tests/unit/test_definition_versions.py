@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from deploy.cli.main import app
-from deploy.cli.versions import expected, screen
+from deploy.cli.versions import expected, is_so_already, screen
 from deploy.definitions.versions import Standing, Switched, standings
 from deploy.identity.asked import Unclear
 from schemas.control_records import Switch
@@ -66,6 +66,17 @@ def test_what_a_switch_will_do_is_said_before() -> None:
     ]
     assert "no journey starts under it" in expected(said("off", 1), before)[0]
     assert len(expected(said("off", 1), before)) == 2
+
+
+def test_a_switch_that_changes_nothing_is_known() -> None:
+    files = standings(LOCATED, [], NOON)
+    assert not is_so_already(said("live", 1), files), "the file says it so far: a switch holds against the file"
+    live = standings(LOCATED, [switched(2, "live", NOON - HOUR, 7)], NOON)
+    assert is_so_already(said("live"), live)
+    assert is_so_already(said("off", 1), live)
+    assert not is_so_already(said("shadow"), live)
+    to_come = [switched(2, "live", NOON - HOUR, 7), switched(2, "off", NOON + HOUR, 8)]
+    assert not is_so_already(said("live"), standings(LOCATED, to_come, NOON)), "it takes the other one back"
 
 
 @pytest.mark.parametrize("width", [80, 120])
