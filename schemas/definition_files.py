@@ -8,8 +8,9 @@ shape (`schemas.definition`, in the words of `schemas.definition_shape`), does i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml.comments import CommentedMap
@@ -44,6 +45,8 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=BaseModel)
+FLAWS_MAX: Final = 100
+"""Of one look at one file. Nobody reads more, and a file of another kind has one on each of its lines."""
 
 
 def load_catalogue(file: Path) -> Catalogue:
@@ -140,14 +143,20 @@ def _loaded(file: Path, catalogue: Catalogue) -> tuple[Definition, CommentedMap]
 
 def validated(model: type[M], data: Any, file: Path, document: CommentedMap, drop: int) -> M:
     """`drop`: how many leading parts of pydantic's path the document does not have."""
-    empty = list(empty_places(document))
-    told = flaws_at(file, document, ((path, _empty(path)) for path in empty))
+    empty = set(empty_places(document))
+    first = islice(empty_places(document), FLAWS_MAX)
+    told = flaws_at(file, document, ((path, _empty(path)) for path in first))
     try:
         found = model.model_validate(data)
     except ValidationError as error:
-        for flaw in flaws_at(file, document, _sentences(error, model, drop, lambda path: path in empty)):
+        sentences = islice(_sentences(error, model, drop, lambda path: path in empty), FLAWS_MAX)
+        for flaw in flaws_at(file, document, sentences):
+            if len(told) >= FLAWS_MAX:
+                break
             if flaw not in told:
                 told.append(flaw)
+        if len(told) >= FLAWS_MAX:
+            told.append(Flaw(str(file), 1, 1, f"the first {FLAWS_MAX} flaws are told; there may be more."))
         raise DefinitionError(told) from error
     if told:
         raise DefinitionError(told)

@@ -131,7 +131,7 @@ def place(document: Any, path: Path_) -> tuple[int, int]:
     node, found = document, (1, 1)
     for part in path:
         if isinstance(node, CommentedMap):
-            keys = [key for key in node if key == part or str(key) == part]
+            keys = [part] if part in node else [key for key in node if str(key) == part]
             if not keys:
                 break
             line, column = node.lc.key(keys[0])

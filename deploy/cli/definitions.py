@@ -55,6 +55,11 @@ def validate(
             )
         except DefinitionError as error:
             flaws.append(str(error))
+    if not files:
+        flaws += [
+            f"{file}:1:1: only *.yaml is read here. Name it {file.with_suffix('.yaml').name}, or move it away."
+            for file in sorted(settings.definitions_dir.glob("*.yml"))
+        ]
     if not files and not flaws:
         try:
             load_definitions(settings.definitions_dir, catalogue)

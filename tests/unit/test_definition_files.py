@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from deploy.cli.main import app
 from schemas.definition import Catalogue
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
 from schemas.yaml_file import read_mapping
@@ -110,3 +112,26 @@ def test_a_file_that_is_no_definition_is_refused(tmp_path: Path, catalogue: Cata
     file.write_bytes(content)
     with pytest.raises(DefinitionError):
         load_definition(file, catalogue)
+
+
+def test_a_file_of_another_kind_is_refused_soon_and_in_short(tmp_path: Path, catalogue: Catalogue) -> None:
+    file = tmp_path / "export.yaml"
+    file.write_text("".join(f"k{number}: {number}\n" for number in range(600)))
+    with pytest.raises(DefinitionError) as caught:
+        load_definition(file, catalogue)
+    assert len(caught.value.flaws) == 101
+    assert "the first 100 flaws" in caught.value.flaws[-1].text
+    file.write_text("".join(f"k{number}:\n" for number in range(600)))
+    with pytest.raises(DefinitionError) as caught:
+        load_catalogue(file)
+    assert len(caught.value.flaws) == 101
+
+
+def test_a_definition_that_is_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD.read_text())
+    monkeypatch.setenv("TOUCHLINE_DEFINITIONS_DIR", str(tmp_path))
+    assert CliRunner().invoke(app, ["validate"]).exit_code == 0
+    (tmp_path / "mine.yml").write_text(GOOD.read_text())
+    found = CliRunner().invoke(app, ["validate"])
+    assert found.exit_code == 1
+    assert "mine.yml:1:1: only *.yaml is read here. Name it mine.yaml" in found.output
