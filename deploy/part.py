@@ -50,8 +50,9 @@ def parts_of(around: Surroundings, workers: int) -> Iterator[Part]:
     taken: set[int] = set()
 
     def port(name: str, field: str) -> int:
-        if given := _given(around.settings).get(field):
-            return int(given)
+        given = int(_given(around.settings).get(field, 0))
+        if given:  # 0 is any free port, and here it must be known which
+            return given
         found = process.free_port(f"{around.home}/{name}", avoid=frozenset(taken))
         taken.add(found)
         return found

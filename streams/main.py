@@ -14,6 +14,7 @@ from schemas.identity_files import identity_reader_of
 from schemas.settings import Settings, SettingsError, kafka_client_options, read_settings
 from schemas.sources_files import sources_of
 from streams.product import Product
+from streams.repeats import Repeats
 from streams.settings import WorkerSettings
 from streams.worker import REFUSED, run_worker
 
@@ -64,6 +65,8 @@ def worker_settings_of(settings: Settings, product: Product) -> WorkerSettings:
 
 def main() -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     try:
         settings = read_settings()
         product = product_of(settings)

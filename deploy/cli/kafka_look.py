@@ -10,6 +10,8 @@ from typing import Any, Final
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from deploy.embedded.process import EmbeddedError
+from deploy.stack import Stack
 from schemas.decode import Invalid, decode_touchpoint
 from schemas.decoded import Decoded
 from schemas.identity_reader import DEFAULT_READER, IdentityReader
@@ -39,6 +41,23 @@ class Looked:
     hits: list[Hit]
     records: int
     done: bool
+
+
+def find_kafka(stack: Stack) -> dict[str, Any]:
+    """How to talk to the Kafka of this deployment. Raises EmbeddedError at once when there is none: a client would
+    knock for most of a minute.
+    """
+    if "kafka" in stack.attach():
+        return stack.kafka_options()
+    yours = stack.yours()
+    if "kafka" not in yours:
+        raise EmbeddedError(
+            f"Kafka does not run in {stack.home}: `touchline up` starts it; for a deployment elsewhere set"
+            " TOUCHLINE_DATA_DIR or KAFKA_BOOTSTRAP_SERVERS"
+        )
+    if (problem := yours["kafka"]) is not None:
+        raise problem
+    return stack.kafka_options()
 
 
 def matches(wanted: str, value: bytes, decoded: Decoded | Invalid) -> bool:

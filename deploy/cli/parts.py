@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy import topics as kafka_topics
+from deploy.cli.kafka_look import find_kafka
 from deploy.demo.lag import Lag
 from deploy.embedded.process import EmbeddedError
 from deploy.part import is_ready
@@ -104,11 +105,10 @@ def _show_lag(stack: Stack, prefix: str) -> None:
 
 def topics(create: Annotated[bool, typer.Option("--create", help="create what is missing")] = False) -> None:
     """The topics of the catalogue: partitions, key, who writes and reads. Exit code 1 when one is missing."""
-    stack = Stack(settings := read_settings())
-    stack.attach()
+    kafka = find_kafka(Stack(settings := read_settings()))
     if create:
-        kafka_topics.ensure(stack.kafka_options(), settings.topic_prefix)
-    states = kafka_topics.look(stack.kafka_options(), settings.topic_prefix)
+        kafka_topics.ensure(kafka, settings.topic_prefix)
+    states = kafka_topics.look(kafka, settings.topic_prefix)
     table = Table("topic", "partitions", "key", "contract", "written by", "read by", box=None, header_style="bold")
     for state in states:
         count = "missing" if state.partitions is None else str(state.partitions)

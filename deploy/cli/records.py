@@ -10,7 +10,7 @@ import typer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from rich.console import Console
 
-from deploy.cli.kafka_look import committed
+from deploy.cli.kafka_look import committed, find_kafka
 from deploy.demo.lag import READERS
 from deploy.identity.asked import Unclear
 from deploy.stack import Stack
@@ -37,18 +37,18 @@ def quarantine(
 ) -> None:
     """Give up one record that stops a partition: it becomes a dead letter, and the partition goes on."""
     stack = Stack(settings := read_settings())
-    stack.attach()
     known = {settings.topic_prefix + name: TOPICS[name].partitions for name in READERS[WORKERS]}
     if topic not in known:
         raise Unclear(f"{topic} is no topic of this deployment that workers read. They are: {', '.join(known)}")
     if partition >= known[topic]:
         raise Unclear(f"{topic} has the partitions 0 to {known[topic] - 1}, no partition {partition}")
     place, group = TopicPartition(topic, partition), settings.topic_prefix + WORKERS
-    end, begin, done = _offsets(stack.kafka_options(), place, group)
+    kafka = find_kafka(stack)
+    end, begin, done = _offsets(kafka, place, group)
     if why := cannot_stop(offset, begin, end, done):
         errors.print(f"touchline: {topic} partition {partition}: {why}; nothing is given up")
         raise typer.Exit(1)
-    producer = KafkaProducer(**stack.kafka_options(), acks="all")
+    producer = KafkaProducer(**kafka, acks="all")
     try:
         value = json.dumps({"reason": reason}).encode()
         name = settings.topic_prefix + "quarantine"

@@ -24,6 +24,7 @@ from deploy.embedded.java import find_java
 from deploy.embedded.process import EmbeddedError, Record
 
 START_SECONDS: Final = 60.0
+RECOVERY_SECONDS: Final = 600.0  # whatever it says
 STOP_SECONDS: Final = 15.0
 OWNER_DEATH_SECONDS: Final = 5.0  # grace the supervisor gives a broker whose owner died
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024
@@ -164,16 +165,29 @@ def _check_same(found: Record, home: Path, wish: _Wish) -> None:
         raise EmbeddedError(f"Kafka runs on {home} already, but not with durable writes: stop it first")
 
 
+def _serves_or_ends(record: Record, timeout_seconds: float) -> bool:
+    """False when it has done neither, and for so long has said nothing more. While it says something it is at work:
+    after a kill or a full disk it reads its log anew, and one that is killed for being slow has to begin again.
+    """
+    log, port, give_up = Path(record.log_path), record.ports["kafka"], time.monotonic() + RECOVERY_SECONDS
+    while True:
+        said = homes.log_size(log)
+        if process.wait_until(lambda: node.serves(port) or not process.is_alive(record), timeout_seconds):
+            return True
+        if homes.log_size(log) == said or time.monotonic() > give_up:
+            return False
+
+
 def _await_ready(record: Record, home: Path, *, since: int, timeout_seconds: float) -> None:
-    port = record.ports["kafka"]
-    if process.wait_until(lambda: node.serves(port) or not process.is_alive(record), timeout_seconds):
+    port, log_path = record.ports["kafka"], Path(record.log_path)
+    if _serves_or_ends(record, timeout_seconds):
         if process.is_alive(record):
             return
         what = "ended while it started"
     else:
         what = f"did not come up within {timeout_seconds:.0f} s"
     process.terminate(record, grace_seconds=1.0)
-    log = homes.log_since(Path(record.log_path), since, tail_bytes=TAIL_BYTES)
+    log = homes.log_since(log_path, since, tail_bytes=TAIL_BYTES)
     last = log.rstrip().rpartition("\n")[2][:200] or "nothing"
     raise node.cause_of(log, home, port) or EmbeddedError(
         f"Kafka {what} (last line of its log: {last}): read {record.log_path}, then try again"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from deploy.author import author
 from deploy.cli.main import app, main
 from deploy.cli.records import cannot_stop
+from deploy.embedded.process import EmbeddedError
 from deploy.identity.asked import Unclear
 
 
@@ -50,3 +51,14 @@ def test_a_backtest_from_later_to_earlier_is_told_so() -> None:
     result = CliRunner().invoke(app, ["backtest", file, "--from", "2026-03-02", "--to", "2026-03-01"])
     assert isinstance(result.exception, Unclear)
     assert "--from 2026-03-02 is later than --to 2026-03-01" in str(result.exception)
+
+
+@pytest.mark.parametrize("words", [["topics"], ["quarantine", "touchpoints.raw", "0", "1"]])
+def test_where_no_kafka_runs_nobody_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("TOUCHLINE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, EmbeddedError)
+    assert f"Kafka does not run in {tmp_path}: `touchline up` starts it" in str(result.exception)

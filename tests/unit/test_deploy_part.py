@@ -44,6 +44,15 @@ def test_what_is_set_reaches_the_parts(tmp_path: Path, monkeypatch: pytest.Monke
     assert write_keys_of(tmp_path / "home", settings) == tmp_path / "mine.yaml"
 
 
+def test_port_0_is_a_port_that_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLLECTOR_PORT", "HEALTH_PORT", "LOADER_HEALTH_PORT", "NOTIFIER_HEALTH_PORT"):
+        monkeypatch.setenv(f"TOUCHLINE_{name}", "0")
+    found = parts(read_settings(), tmp_path)
+    assert all(part.health_port > 0 for part in found.values()), "`up` asks there whether it is ready"
+    assert found["collector"].env["TOUCHLINE_COLLECTOR_PORT"] == str(found["collector"].health_port)
+    assert len({part.health_port for part in found.values()}) == len(found)
+
+
 def test_a_simulation_is_the_same_whatever_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SET.items():
         monkeypatch.setenv(name, value)

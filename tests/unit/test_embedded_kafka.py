@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import sys
 import uuid
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.embedded import kafka, process
 from deploy.embedded import kafka_node as node
-from deploy.embedded import process
 from deploy.embedded.jars import LOCK_FILE, ROOTS, default_directory, ensure_jars, parse_lock
 from deploy.embedded.java import find_java, major_version
 from deploy.embedded.process import EmbeddedError
@@ -203,3 +204,24 @@ def test_a_program_that_is_no_broker_does_not_serve() -> None:
         port = silent.getsockname()[1]
         assert not node.serves(port)
     assert not node.serves(port)
+
+
+def test_a_broker_that_says_something_is_waited_for(tmp_path: Path) -> None:
+    script = "import time\nfor n in range(40):\n    print(n, flush=True)\n    time.sleep(0.1)"
+    ports = {"kafka": process.free_port("x")}
+    record = process.spawn([sys.executable, "-c", script], log_path=tmp_path / "broker.log", ports=ports)
+    try:
+        assert kafka._serves_or_ends(record, 1.0)
+        assert not process.is_alive(record)
+    finally:
+        process.kill(record)
+
+
+def test_a_broker_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    script = "import time; time.sleep(60)"
+    ports = {"kafka": process.free_port("x")}
+    record = process.spawn([sys.executable, "-c", script], log_path=tmp_path / "broker.log", ports=ports)
+    try:
+        assert not kafka._serves_or_ends(record, 0.5)
+    finally:
+        process.kill(record)
