@@ -181,7 +181,8 @@ class IdentityReader:
 
 
 def _mark_of(key: bytes, names: Mapping[str, str]) -> bytes:
-    return hmac.digest(key, f"touchline cleaned {sorted(names.items())}".encode(), "sha256").hex()[:16].encode()
+    text = f"touchline cleaned by letters {sorted(names.items())}"
+    return hmac.digest(key, text.encode(), "sha256").hex()[:16].encode()
 
 
 DEFAULT_READER: Final = IdentityReader()

@@ -70,8 +70,9 @@ class ContactRules(KindRules):
     personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
         [],
         description="More names of fields that hold such a value, anywhere in a touchpoint. A field is meant that is "
-        "called so, or whose name ends in it, in whatever case: customerEmail, billing_phone. The kind's own name is "
-        "always meant.",
+        "called so, or whose name ends in it: customerEmail, billing_phone. Capitals, blanks, digits and a plural s "
+        "make no difference; a name of fewer than five letters ends others only as a word of its own. The kind's own "
+        "name is always meant.",
     )
     most: Most = Field(10, description=_MOST)
     priority: Priority = Field(description=_PRIORITY)
@@ -112,7 +113,8 @@ class PhoneRules(ContactRules):
     normalise: Normaliser = Field("phone", description=KindRules.model_fields["normalise"].description)
     personal: bool = Field(True, description=ContactRules.model_fields["personal"].description)
     personal_fields: Annotated[list[FieldName], Field(max_length=FIELDS_MAX)] = Field(
-        ["telephone", "phone_number"], description=ContactRules.model_fields["personal_fields"].description
+        ["telephone", "phone_number", "tel", "mobile"],
+        description=ContactRules.model_fields["personal_fields"].description,
     )
     priority: Priority = Field(2, description=_PRIORITY)
 

@@ -32,8 +32,13 @@ PERSONAL_KEYS = [
     "billing_phone",
     "phoneNumber",
     "user phone",
+    "emails",
+    "email ",
+    "phone_1",
+    "useremail",
+    'say "email"',
 ]
-OTHER_KEYS = ["emails", "phone_model", "telephony", "mail_sent", "name", "", "a\nb", "é", 'say "email"', "emailer:"]
+OTHER_KEYS = ["phone_model", "telephony", "mail_sent", "name", "", "a\nb", "é", "emailer:", "email_2_model"]
 SCALARS = (
     st.sampled_from(["clear", 'clear "quoted"', "clear\\", "", "clear: email", '"email":"clear"', "é€", "\x01"])
     | st.integers(-5, 5)
@@ -70,12 +75,8 @@ def judged(tree: Any, kind: str | None = None) -> Any:
 
 
 def kind_of(key: str) -> str | None:
-    words = [word for word in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", key) if word]
-    name = "_".join(words).lower()
-    for known in NAMES:
-        if name == known or name.endswith(f"_{known}"):
-            return NAMES[known]
-    return None
+    letters = re.sub("[^a-z]", "", key.lower()).removesuffix("s")
+    return next((kind for known, kind in NAMES.items() if letters.endswith(known.replace("_", ""))), None)
 
 
 @LAW
