@@ -58,6 +58,6 @@ def write(folder: Path, root: Path, outcome: Outcome) -> None:
 _NOTES: Final = (
     "All times are the broker's, at the append: until the alert lies on Kafka. What waits for time needs a beat of the",
     "collector (every 250 ms) and the rounds of keep_time: [latency](latency.md) has the hops. All kinds run at once.",
-    "None of them waits for a watched source. A deadline that does is judged when the source speaks again, or is silent.",
+    "None of them waits for a watched source; a deadline that does is judged when it speaks again, or is silent.",
     "Made by `python -m benchmarks.kinds`.",
 )
