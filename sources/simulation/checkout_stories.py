@@ -40,6 +40,14 @@ def almost_a_loop(t: Teller, at: int) -> None:
     t.expect_checkout(t.begun, "succeeded", near_miss=LOOP)
 
 
+def loop_of_double_tags(t: Teller, at: int) -> None:
+    """Three more starts, each told twice under another message id, a tenth of a second later."""
+    last = _starts(t, at, tuple(wait for _ in range(3) for wait in (t.soon(0.5, 5), 100)))
+    t.choose_delivery(t.where, last + MINUTE)
+    t.place_order(t.where, last + 2 * MINUTE, fulfilment="delivery")
+    t.expect_checkout(t.begun, "succeeded", near_miss=LOOP)
+
+
 def slow_loop(t: Teller, at: int) -> None:
     _starts(t, at, (MINUTE, 10 * MINUTE, 10 * MINUTE, 10 * MINUTE + 1))
     t.expect_checkout(t.begun, "expired", near_miss=LOOP)

@@ -78,6 +78,16 @@ def declined_twice(t: Teller, at: int) -> None:
     t.expect_order("succeeded", near_miss=TROUBLE, story="two declines")
 
 
+def declined_by_double_tags(t: Teller, at: int) -> None:
+    """Two declines, each told twice within a second, under another message id: four touchpoints, and no third try."""
+    first = order(t, at) + MINUTE
+    for moment in (first, first + t.soon(0.5, 3)):
+        for after in (0, t.rng.choice((100, SECOND - 1))):
+            t.of_order("payments", "payment_declined", moment + after, reason="3ds_failed")
+    after_payment(t, pay(t, first + t.soon(4, 8)))
+    t.expect_order("succeeded", near_miss=TROUBLE, story="two declines, each fired double")
+
+
 def declined_slowly(t: Teller, at: int) -> None:
     first = order(t, at) + 5 * SECOND
     for wait in (0, 4 * MINUTE, 10 * MINUTE + 1):  # one millisecond outside the window

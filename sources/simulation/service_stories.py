@@ -260,3 +260,11 @@ def rated_easy_enough(t: Teller, at: int) -> None:
     ease = t.rng.choice((3, 3.0, "1", True))  # the catalogue wants no type of it
     t.of_ticket("service_rated", _asked(t, _solved(t, _answered(t, at))) + t.soon(5, 600), ease=ease)
     t.expect_case("succeeded", near_miss=HARD, story="just easy enough, or no number")
+
+
+def rated_before_solved(t: Teller, at: int) -> None:
+    """How hard it was to be heard at all: said before the solution, so it is not about that."""
+    answered = _answered(t, at)
+    t.of_ticket("service_rated", answered + MINUTE, ease=1)
+    _solved(t, answered + 2 * MINUTE)
+    t.expect_case("succeeded", near_miss=HARD, story="a bad rating before the solution")

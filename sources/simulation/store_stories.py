@@ -155,3 +155,11 @@ def rated_just_enough(t: Teller, at: int) -> None:
     scores = t.rng.choice(({"csat": 3}, {"csat": 3.0}, {"csat": "1"}, {"effort": 1}, {"csat": True}))
     t.give_feedback(_to_feedback(t, at), **scores)
     t.expect_order("succeeded", near_miss="bad_pickup", story="a rating just good enough, or none")
+
+
+def rated_before_pickup(t: Teller, at: int) -> None:
+    """The checkout was a nuisance, and whoever says so before the pickup does not judge the pickup."""
+    ordered = order(t, at)
+    t.give_feedback(ordered + t.soon(0.1, 0.2), csat=t.rng.choice((1, 2)), survey="checkout")
+    collect(t, pay(t, ordered + t.soon(0.3, 8)) + t.soon(20, 7 * 60))
+    t.expect_order("succeeded", near_miss="bad_pickup", story="a bad rating before the pickup")
