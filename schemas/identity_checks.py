@@ -15,7 +15,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from schemas.definition import duration_ms
 from schemas.identifiers import ROUTING_ORDER
-from schemas.identity_rules import GROUPS, IdentityRules
+from schemas.identity_rules import GROUPS, IdentityLimits, IdentityRules
 from schemas.yaml_file import Path_, nearest
 
 REPEATS_MAX: Final = 3
@@ -38,6 +38,7 @@ def flaws_of(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:
                 path = ("identifiers", kind, "ignore_matching", number)
                 yield path, f"{kind}.ignore_matching: {flaw}"
     yield from _priorities(rules)
+    yield from _limits(rules.limits)
     if (region := rules.phone_region) is not None and region not in SUPPORTED_REGIONS:
         near = f" Did you mean {region.upper()!r}?" if region.upper() in SUPPORTED_REGIONS else ""
         near = near or nearest(region, SUPPORTED_REGIONS) if len(region) == 2 else near
@@ -46,6 +47,16 @@ def flaws_of(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:
         found = getattr(rules.windows, name)
         if not least <= duration_ms(found) <= most:
             yield ("windows", name), f"windows.{name}: expected a duration of {text}, not {found!r}."
+
+
+def _limits(limits: IdentityLimits) -> Iterator[tuple[Path_, str]]:
+    if limits.kept <= limits.kiosk_touchpoints:
+        name = "kept" if "kept" in limits.model_fields_set else "kiosk_touchpoints"
+        yield (
+            ("limits", name),
+            f"limits.{name}: of an identifier {limits.kept} touchpoints are kept, but a kiosk day is one with more than"
+            f" {limits.kiosk_touchpoints}. Keep more than kiosk_touchpoints.",
+        )
 
 
 def _priorities(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:

@@ -48,6 +48,7 @@ def test_the_built_in_rules_are_those_of_the_page() -> None:
     assert (BUILT_IN.login_before_ms, BUILT_IN.link_ms) == (72 * 3_600_000, 400 * 86_400_000)
     limits = BUILT_IN.limits
     assert (limits.kiosk_users, limits.kiosk_touchpoints, limits.component, limits.kept) == (4, 1_000, 50, 5_000)
+    assert limits.key_touchpoints == 200
 
 
 def test_a_file_says_only_what_is_different(tmp_path: Path) -> None:
@@ -72,6 +73,13 @@ def test_a_file_says_only_what_is_different(tmp_path: Path) -> None:
         ),
         ("identifiers:\n  order_id: {personal: true}\n", "2:14", "unknown field"),
         ("unique: email\n", "1:1", "expected 'user_id', not 'email'"),
+        (
+            "limits: {kept: 100, kiosk_touchpoints: 1000}\n",
+            "1:10",
+            "limits.kept: of an identifier 100 touchpoints are kept",
+        ),
+        ("limits:\n  kiosk_touchpoints: 5000\n", "2:3", "Keep more than kiosk_touchpoints."),
+        ("limits: {key_touchpoints: 9}\n", "1:10", "expected 10 or more, not 9"),
         ("windows: {login_before: 72}\n", "1:11", "Add the unit: 72s, 72m, 72h or 72d."),
         ("windows: {login_before: 31d}\n", "1:11", "expected a duration of 1m to 30d, not '31d'"),
         ("windows: {link: 23h}\n", "1:11", "expected a duration of 1d to 3650d, not '23h'"),
