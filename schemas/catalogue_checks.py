@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from schemas.answers import answer_flaws
 from schemas.definition import Catalogue, CatalogueEntry
-from schemas.yaml_file import Path_
+from schemas.yaml_file import Path_, nearest
+
+
+def unknown_key(field: str, said: str, known: Sequence[str]) -> str:
+    """What is wrong with a word that is no business key."""
+    listed = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
+    return f"{field}: expected {listed}, not {said!r}.{nearest(said, known)}"
 
 
 def catalogue_flaws(catalogue: Catalogue) -> Iterator[tuple[Path_, str]]:
     yield from answer_flaws(catalogue)
     for name, entry in catalogue.touchpoints.items():
+        if entry.attributed_by is not None and entry.attributed_by not in catalogue.keys:
+            yield (name, "attributed_by"), f"{name}.{unknown_key('attributed_by', entry.attributed_by, catalogue.keys)}"
         yield from (((name, *path), text) for path, text in _score_flaws(entry))
         if entry.referrer is not None and entry.referrer in entry.properties:
             kind = entry.properties[entry.referrer].type

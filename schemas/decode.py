@@ -37,7 +37,6 @@ __all__ = [
 
 TOUCHPOINT_BYTES_MAX: Final = 32 * 1024
 
-_decode_touchline = fast_shape_decoder(Touchpoint)
 _decode_segment = fast_shape_decoder(SegmentItem)
 
 
@@ -65,11 +64,11 @@ def decode_received(
     try:
         if hints.format == "segment":
             return from_segment(_decode_segment(value), value, hints, reader)
-        return _from_touchline(_decode_touchline(value), value, hints, reader)
+        return _from_touchline(reader.wire.decode(value), value, hints, reader)
     except DepthError as error:
         return Invalid("size_violation", None, str(error))
     except msgspec.ValidationError as error:
-        return violation_of(error)
+        return violation_of(error, reader.kinds)
     except msgspec.DecodeError as error:
         return Invalid("malformed", None, str(error))
     except UnicodeDecodeError:

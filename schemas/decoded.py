@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas.fast import fast_type
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, touchpoint_id_of
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds, touchpoint_id_of
 from schemas.identity_reader import USER_PROOF, IdentityReader
 from schemas.placeholders import PLAIN_STARTS, is_placeholder
+from schemas.records import StoredIdentifiers
 from schemas.touchpoint import Identifiers, Subject
 
 Failure = Literal["malformed", "contract_violation", "size_violation", "unsupported_format"]
@@ -21,8 +23,7 @@ NO_IDENTIFIERS: Final = fast_type(Identifiers)()
 SOURCE_MAX: Final = 100
 CHANNEL_MAX: Final = 40
 TIME_DIGITS_MAX: Final = 15
-_BUSINESS: Final = frozenset(BUSINESS_KINDS)
-_CONTACTS: Final = frozenset(CONTACT_KINDS)
+_stored = fast_type(StoredIdentifiers)
 _FIELD_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _PLACE: Final = re.compile(r"(?P<what>.*) - at `(?:key in )?\$\.?(?P<path>[A-Za-z0-9_.\[\]]*)`", re.DOTALL)
 
@@ -149,7 +150,7 @@ def decoded(
         if reader.reordered:
             first = next(iter(usable))
             routing = f"{first}:{usable[first]}"
-            device = routing if first in DEVICE_KINDS else None
+            device = routing if first in reader.kinds.devices else None
         elif (value := usable.get("anonymous_id")) is not None:
             routing = device = "anonymous_id:" + value
         elif (value := usable.get("device_id")) is not None:
@@ -163,6 +164,7 @@ def decoded(
         routing = f"message:{message_id}"
     if USER_PROOF in context:
         context = {name: value for name, value in context.items() if name != USER_PROOF}
+    respelt = _respelt(identifiers, counting, reader.respelt) if reader.respelt else identifiers
     return Decoded(
         touchpoint_id_of(hints.source, message_id, content),
         message_id,
@@ -173,13 +175,13 @@ def decoded(
         sequence,
         channel or hints.channel,
         hints.source,
-        _respelt(identifiers, counting, reader.respelt) if reader.respelt else identifiers,
+        stored_of(respelt, reader) if reader.own else respelt,
         usable,
         routing,
         device,
         user_id,
-        {} if _BUSINESS.isdisjoint(usable) else {kind: usable[kind] for kind in BUSINESS_KINDS if kind in usable},
-        () if _CONTACTS.isdisjoint(usable) else _named(usable),
+        {} if reader.keys.isdisjoint(usable) else {kind: usable[kind] for kind in reader.kinds.keys if kind in usable},
+        () if reader.contacts.isdisjoint(usable) else _named(usable, reader),
         hints.browser,
         subject,
         properties,
@@ -196,8 +198,15 @@ def _respelt(identifiers: Identifiers, counting: dict[str, str], kinds: tuple[st
     return msgspec.structs.replace(identifiers, **changed) if changed else identifiers  # type: ignore[type-var]
 
 
-def _named(usable: dict[str, str]) -> tuple[str, ...]:
-    return tuple(f"{kind}:{usable[kind]}" for kind in CONTACT_KINDS if kind in usable)
+def _named(usable: dict[str, str], reader: IdentityReader) -> tuple[str, ...]:
+    return tuple(f"{kind}:{usable[kind]}" for kind in reader.kinds.contacts if kind in usable)
+
+
+def stored_of(identifiers: Identifiers, reader: IdentityReader) -> Identifiers:
+    """The form without a field for the kinds of the deployment's own."""
+    sent: dict[str, str] = msgspec.to_builtins(identifiers)
+    other = {kind: sent.pop(kind) for kind in reader.own if kind in sent}
+    return _stored(**sent, other=other) if other else _stored(**sent)  # type: ignore[arg-type]
 
 
 def usable_of(identifiers: Identifiers, reader: IdentityReader) -> dict[str, str]:
@@ -218,12 +227,13 @@ def _of_browser(
     """
     user_id = identifiers.user_id if "user_id" in usable else None
     proven = user_id is not None and reader.proves(user_id, context)
-    return {kind: value for kind, value in usable.items() if kind not in _CONTACTS and (proven or kind != "user_id")}
+    refused = reader.contacts if proven else reader.contacts | {"user_id"}
+    return {kind: value for kind, value in usable.items() if kind not in refused}
 
 
-def violation_of(error: msgspec.ValidationError, prefix: str = "") -> Invalid:
+def violation_of(error: msgspec.ValidationError, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Invalid:
     """The place and the rule. msgspec's text may quote the data (enum values, unknown fields), so little of it
-    is kept.
+    is kept. `kinds`: what an unknown one may have been meant to be.
     """
     place = _PLACE.fullmatch(str(error))
     what, path = (place["what"], place["path"].replace("[...]", "")) if place else (str(error), "")
@@ -234,6 +244,8 @@ def violation_of(error: msgspec.ValidationError, prefix: str = "") -> Invalid:
         if what.startswith(start):
             name = what[len(start) : -1]
             known = _FIELD_NAME.fullmatch(name) is not None
+            if known and path == "identifiers" and (near := get_close_matches(name, kinds.all, 1, 0.6)):
+                rule = f"{rule}, perhaps {near[0]} is meant"
             return Invalid("contract_violation", ".".join(filter(None, (path, name))) if known else path or None, rule)
     if path == "format_version" and what.startswith("Expected `int` "):
         return Invalid("unsupported_format", path, "the only format version is 1")

@@ -10,9 +10,11 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.break_shapes import REPETITION, SHAPES, Shape
 from schemas.calendar import Calendar
+from schemas.identifiers import BUSINESS_KINDS
 from schemas.records import Fact, Severity
 from schemas.touchpoint import Contract
 
@@ -40,8 +42,9 @@ Runbook = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_len
 class Instance(Contract):
     """What makes two touchpoints part of the same journey."""
 
-    key: Literal["order_id", "receipt_id", "ticket_id", "claim_id", "customer"] = Field(
-        description="One journey for each value of this business key; `customer`: one open journey for each customer."
+    key: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        description="One journey for each value of this business key, or of one that identity.yaml adds; `customer`: "
+        "one open journey for each customer."
     )
     if_absent: Literal["ignore", "only_open_one"] = Field(
         "ignore",
@@ -280,7 +283,7 @@ class CatalogueEntry(Contract):
         description="The team that answers for the touchpoint."
     )
     impact: Impact = Field(description="What the touchpoint means for the customer, and how it is managed.")
-    attributed_by: Literal["order_id", "receipt_id", "ticket_id", "claim_id"] | None = Field(
+    attributed_by: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         None, description="The business key by which it finds its customer, when it names no person."
     )
     ends_session: bool = Field(
@@ -304,6 +307,10 @@ class Catalogue(Contract):
     """All touchpoints by name: the whole of the file."""
 
     touchpoints: Annotated[dict[Word, CatalogueEntry], Field(max_length=5_000)]
+    keys: Annotated[tuple[str, ...], Field(exclude=True), SkipJsonSchema()] = BUSINESS_KINDS
+    """Not of the file: the business keys of the deployment that it belongs to, by which touchpoints and journeys may
+    go. Identity rules say which; who checks definitions has a catalogue in hand anyway.
+    """
 
 
 def step_order(definition: Definition) -> list[str]:

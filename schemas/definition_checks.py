@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from schemas.catalogue_checks import unknown_key
 from schemas.definition import APART, Break, Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.definition_touchpoints import Found, touchpoint_flaws, touchpoints_of
 from schemas.records import Fact
@@ -20,7 +21,7 @@ EVERYWHERE = ("severity", "runbook")
 
 
 def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
-    yield from _instance_flaws(definition)
+    yield from _instance_flaws(definition, catalogue)
     yield from _step_flaws(definition)
     yield from _reach_flaws(definition)
     yield from _break_flaws(definition)
@@ -30,8 +31,10 @@ def flaws_of(definition: Definition, catalogue: Catalogue) -> Found:
     yield from touchpoint_flaws(definition, catalogue)
 
 
-def _instance_flaws(definition: Definition) -> Found:
-    instance = definition.instance
+def _instance_flaws(definition: Definition, catalogue: Catalogue) -> Found:
+    instance, known = definition.instance, (*catalogue.keys, "customer")
+    if instance.key not in known:
+        yield ("instance", "key"), unknown_key("instance.key", instance.key, known)
     if instance.key == "customer" and "if_absent" in instance.model_fields_set:
         yield ("instance", "if_absent"), "if_absent is for business keys; every touchpoint of a customer takes part."
 

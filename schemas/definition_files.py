@@ -20,6 +20,7 @@ from schemas.catalogue_checks import catalogue_flaws
 from schemas.definition import Catalogue, Definition
 from schemas.definition_checks import flaws_of
 from schemas.definition_shape import fields_of, path_of, sentence
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds
 from schemas.yaml_file import (
     DefinitionError,
     Flaw,
@@ -49,10 +50,11 @@ FLAWS_MAX: Final = 100
 """Of one look at one file. Nobody reads more, and a file of another kind has one on each of its lines."""
 
 
-def load_catalogue(file: Path) -> Catalogue:
-    """Raises DefinitionError."""
+def load_catalogue(file: Path, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Catalogue:
+    """`kinds`: those of the identity rules beside it. Raises DefinitionError."""
     document = read_mapping(file)
     catalogue = validated(Catalogue, {"touchpoints": plain(document)}, file, document, drop=1)
+    catalogue = catalogue.model_copy(update={"keys": kinds.keys})
     refuse(file, document, catalogue_flaws(catalogue))
     return catalogue
 
@@ -171,7 +173,9 @@ def _sentences(
     for problem, path in problems:
         misspelt = problem["type"] == "missing" and any(_means(other, path) for other in unknown)
         if not misspelt and not known(path):
-            fields = fields_of(model, (*map(str, problem["loc"][:drop]), *path))
+            typed = tuple(part for part in problem["loc"][drop:] if part != "[key]")
+            typed = typed if len(typed) > len(path) and typed[-1] == path[-1] else path
+            fields = fields_of(model, (*map(str, problem["loc"][:drop]), *typed))
             yield path, sentence(problem, path, fields)
 
 

@@ -14,7 +14,9 @@ from phonenumbers import SUPPORTED_REGIONS
 from schemas.break_shapes import SHAPES, Shape
 from schemas.definition import Break, Catalogue, Definition
 from schemas.definition_checks import EVERYWHERE
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds
 from schemas.identity_rules import IdentityRules
+from schemas.own_kinds import NAME, NAME_MAX, TAKEN
 from schemas.sources import SourceRules
 from schemas.touchpoint import Contract
 
@@ -26,12 +28,13 @@ CHANNEL: Final = {"type": "string", "description": "Channel of the touchpoint."}
 WANT_DEADLINE: Final = ("severity", "handoff", "counting", "feedback", "runbook")
 
 
-def definition_schema(catalogue: Catalogue | None = None) -> Schema:
+def definition_schema(catalogue: Catalogue | None = None, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Schema:
     """Of a file of journeys/. With a catalogue only its touchpoints are names of touchpoints, and editors complete
-    them.
+    them. `kinds`: those of the deployment, for the business keys among them.
     """
     schema = _tidy(Definition)
     parts = schema["$defs"]
+    _name(parts["Instance"]["properties"], "key", (*kinds.keys, "customer"))
     parts["Pattern"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["weighted"]}]
     parts["Step"]["oneOf"] = [{"required": ["touchpoint"]}, {"required": ["any_of"]}]
     parts["Step"]["not"] = {"required": ["feedback", "handoff"]}
@@ -72,9 +75,10 @@ def _shape(shape: Shape, *one: str) -> Schema:
     return {"required": [*shape.needs, *one], "properties": dict.fromkeys(others, False)} | counted
 
 
-def catalogue_schema() -> Schema:
+def catalogue_schema(kinds: IdentifierKinds = BUILT_IN_KINDS) -> Schema:
     """Of touchpoints.yaml: the touchpoints stand at the top of the file, without a key above them."""
     schema = _tidy(Catalogue)
+    _name(schema["$defs"]["CatalogueEntry"]["properties"], "attributed_by", kinds.keys)
     whole = {**schema["properties"]["touchpoints"], "$defs": schema["$defs"], "description": schema["description"]}
     return _headed(whole, "The touchpoint catalogue of Touchline", "touchpoints.yaml")
 
@@ -83,6 +87,9 @@ def identity_schema() -> Schema:
     """Of identity.yaml."""
     schema = _tidy(IdentityRules)
     schema["properties"]["phone_region"] |= {"enum": sorted(SUPPORTED_REGIONS)}
+    kinds = schema["$defs"]["Kinds"]
+    kinds["additionalProperties"].pop("discriminator")  # OpenAPI's; `group` tells them apart anyway.
+    kinds["propertyNames"] = {"pattern": NAME, "maxLength": NAME_MAX, "not": {"enum": sorted(TAKEN)}}
     return _headed(schema, "The identity rules of Touchline", "identity.yaml")
 
 
@@ -98,6 +105,11 @@ def sources_schema(catalogue: Catalogue | None = None) -> Schema:
             name for name, entry in catalogue.touchpoints.items() if entry.impact.mode != "ignore"
         ]
     return _headed(whole, "The watched sources of Touchline", "sources.yaml")
+
+
+def _name(fields: Schema, field: str, words: tuple[str, ...]) -> None:
+    """Only these. What a deployment may say there depends on its identity rules, so the models allow any word."""
+    fields[field] = {"description": fields[field]["description"], "enum": list(words), "type": "string"}
 
 
 def _headed(schema: Schema, title: str, files: str) -> Schema:

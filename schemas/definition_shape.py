@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
@@ -25,6 +26,7 @@ FORM_SAID: Final = "the name of a source, in which at most one part stands open,
 WORD: Final = "a word of small letters, digits and _, beginning with a letter"
 FACT_TYPES: Final = {"str", "int", "float", "bool"}
 """pydantic names the branches of a union as if they were keys."""
+GROUPS: Final = ("device", "contact", "business_key")
 SHOWN_MAX: Final = 40
 
 _SPAN = re.compile(r"\s*p?t?\s*(\d{1,6})\s*([a-z]+)\.?\s*", re.IGNORECASE)
@@ -45,6 +47,7 @@ _TYPES: Final = {
     "bool_type": "true or false",
     "dict_type": "a mapping (key: value)",
     "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
     "list_type": "a list such as [a, b]",
 }
 _LIMITS: Final = {
@@ -55,12 +58,17 @@ _LIMITS: Final = {
     "greater_than_equal": "{ge} or more",
     "less_than_equal": "{le} or less",
     "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
 }
 
 
 def path_of(problem: Any, drop: int) -> Path_:
     """The place in the file. `drop`: how many leading parts of pydantic's path the file does not have."""
     path = tuple(part for part in problem["loc"][drop:] if part != "[key]")
+    if path[:1] == ("identifiers",) and path[2:3] and path[2] in GROUPS:
+        path = (*path[:2], *path[3:])  # pydantic names the branch that `group` chooses.
+    if problem["type"] == "union_tag_invalid":
+        path = (*path, "group")
     return path[:-1] if _is_fact(path[:-1]) and path[-1] in FACT_TYPES else path
 
 
@@ -70,16 +78,22 @@ def sentence(problem: Any, path: Path_, fields: dict[str, str]) -> str:
     last = str(path[-1]) if path else ""
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown field.{nearest(last, fields) or ' Fields here: ' + ', '.join(fields) + '.'}"
+    if problem["type"] == "union_tag_not_found":
+        own = f" A kind of your own says its group: {', '.join(GROUPS[:-1])} or {GROUPS[-1]}."
+        return f"{where}: unknown field.{nearest(last, fields) or own}"
     if problem["type"] == "missing":
         return f"{where} is missing: {fields.get(last, 'it is required.')}"
     if problem["type"] == "value_error":
         return f"{where}: {problem['ctx']['error']}."
-    given = problem.get("ctx", {}).get("actual_length", problem["input"])
+    context = problem.get("ctx", {})
+    given = context.get("tag", context.get("actual_length", problem["input"]))
     return f"{where}: expected {_expected(problem, path)}{_given(given)}.{_near(problem, path)}"
 
 
 def fields_of(model: type[BaseModel], path: Path_) -> dict[str, str]:
-    """The fields beside the last part of a path, by the names of the file, with their descriptions."""
+    """The fields beside the last part of a path, by the names of the file, with their descriptions. The path is
+    pydantic's: of a kind of one's own its group, too, stands in it.
+    """
     here: Any = model
     for part in path[:-1]:
         here = _below(here, part)
@@ -92,7 +106,9 @@ def _below(kind: Any, part: str | int) -> Any:
     """The type at one key or index of a type; without None and Annotated."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         found = [info.annotation for name, info in kind.model_fields.items() if part in (name, info.alias)]
-        return _bare(found[0]) if found else None
+        return _bare(found[0]) if found else getattr(kind, "by_group", None)
+    if isinstance(kind, Mapping):
+        return kind.get(part)
     arguments = get_args(kind)
     return _bare(arguments[-1]) if get_origin(kind) in (dict, list) else None
 
@@ -136,6 +152,8 @@ def _near(problem: Any, path: Path_) -> str:
     kind, value = problem["type"], problem["input"]
     if kind == "literal_error":
         return nearest(str(value), re.findall(r"'([^']*)'", problem["ctx"]["expected"]))
+    if kind == "union_tag_invalid":
+        return nearest(str(problem["ctx"]["tag"]), GROUPS)
     if path and path[-1] in DURATIONS and "[key]" not in problem["loc"]:
         return _like_a_duration(value)
     if kind == "string_pattern_mismatch":

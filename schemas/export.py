@@ -12,6 +12,7 @@ from typing import Any, Final
 from schemas.control_records import Acknowledgement, Beat, Decision, Evidence, Mark, Naming, Sighting, Switch
 from schemas.definition import Catalogue
 from schemas.definition_schema import catalogue_schema, definition_schema, identity_schema, sources_schema
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds
 from schemas.records import (
     Acknowledged,
     Alert,
@@ -27,6 +28,7 @@ from schemas.records import (
 from schemas.segment import SegmentItem
 from schemas.topics import TOPICS
 from schemas.touchpoint import Contract, Touchpoint
+from schemas.wire import wire_of
 
 CONTRACTS: Final[dict[str, tuple[type[Contract], ...]]] = {
     "touchpoints.raw": (Touchpoint, SegmentItem, Beat, Mark, Evidence, Sighting, Naming, Decision),
@@ -49,26 +51,33 @@ def schema_of(topic: str, contract: type[Contract]) -> dict[str, Any]:
     return about | schema
 
 
-def file_schemas(catalogue: Catalogue | None = None) -> dict[str, dict[str, Any]]:
+def file_schemas(
+    catalogue: Catalogue | None = None, kinds: IdentifierKinds = BUILT_IN_KINDS
+) -> dict[str, dict[str, Any]]:
     """Name -> schema of what people write: definitions, the catalogue, the identity rules, the sources."""
     return {
-        "definition": definition_schema(catalogue),
-        "catalogue": catalogue_schema(),
+        "definition": definition_schema(catalogue, kinds),
+        "catalogue": catalogue_schema(kinds),
         "identity": identity_schema(),
         "sources": sources_schema(catalogue),
     }
 
 
-def export_schemas(directory: Path, catalogue: Catalogue | None = None) -> list[Path]:
+def export_schemas(
+    directory: Path, catalogue: Catalogue | None = None, kinds: IdentifierKinds = BUILT_IN_KINDS
+) -> list[Path]:
     """Writes `<topic>/v1/<Contract>.schema.json` and `files/<name>.schema.json`. The same contracts give the same
-    bytes. With a catalogue, definitions may name its touchpoints only.
+    bytes. With a catalogue, definitions may name its touchpoints only. `kinds`: those of the deployment, which
+    touchpoints may carry.
     """
     schemas = {
-        f"{topic}/v1/{contract.__name__}": schema_of(topic, contract)
+        f"{topic}/v1/{contract.__name__}": schema_of(
+            topic, wire_of(kinds).touchpoint if contract is Touchpoint else contract
+        )
         for topic, contracts in CONTRACTS.items()
         for contract in contracts
     }
-    schemas |= {f"files/{name}": schema for name, schema in file_schemas(catalogue).items()}
+    schemas |= {f"files/{name}": schema for name, schema in file_schemas(catalogue, kinds).items()}
     return [_written(directory / f"{name}.schema.json", schema) for name, schema in schemas.items()]
 
 

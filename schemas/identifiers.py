@@ -8,7 +8,9 @@ can be noticed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b, sha1
+from typing import Literal
 from uuid import UUID
 from zlib import crc32
 
@@ -22,6 +24,41 @@ ROUTING_ORDER = (*DEVICE_KINDS, UNIQUE_KIND, *CONTACT_KINDS, *BUSINESS_KINDS)
 """The first kind that a touchpoint carries routes it: its device, else its user, else a contact, else a business
 key.
 """
+Group = Literal["device", "user", "contact", "business_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierKinds:
+    """The kinds of a deployment by group: the built-in ones, then its own by name. `identity.yaml` adds to them, so
+    whoever asks which kinds there are asks `IdentityRules.kinds` or what was made from it. The constants above are what
+    is built in, no more.
+    """
+
+    devices: tuple[str, ...] = DEVICE_KINDS
+    contacts: tuple[str, ...] = CONTACT_KINDS
+    keys: tuple[str, ...] = BUSINESS_KINDS
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.devices, UNIQUE_KIND, *self.contacts, *self.keys)
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Those that a deployment declares itself. ClickHouse has no column for them, the contract no field."""
+        return tuple(kind for kind in self.all if kind not in ROUTING_ORDER)
+
+    def group_of(self, kind: str) -> Group | None:
+        """None: no kind of identifier, such as that of a subject."""
+        if kind in self.devices:
+            return "device"
+        if kind == UNIQUE_KIND:
+            return "user"
+        if kind in self.contacts:
+            return "contact"
+        return "business_key" if kind in self.keys else None
+
+
+BUILT_IN_KINDS = IdentifierKinds()
 CONTACT_GRAPH = "contact_graph"
 """What `partition_of` wants to hear for the raw partition that owns the links between contacts and users."""
 

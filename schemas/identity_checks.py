@@ -14,8 +14,8 @@ from typing import Final
 from phonenumbers import SUPPORTED_REGIONS
 
 from schemas.definition import duration_ms
-from schemas.identifiers import ROUTING_ORDER
-from schemas.identity_rules import GROUPS, IdentityLimits, IdentityRules
+from schemas.identity_rules import IdentityLimits, IdentityRules
+from schemas.own_kinds import own_flaws
 from schemas.yaml_file import Path_, nearest
 
 REPEATS_MAX: Final = 3
@@ -32,12 +32,13 @@ _COUNT: Final = re.compile(r"\{\d*,?\d*\}")
 
 
 def flaws_of(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:
-    for kind in ROUTING_ORDER:
+    for kind in rules.kinds.all:
         for number, pattern in enumerate(rules.of(kind).ignore_matching):
             if (flaw := pattern_flaw(pattern)) is not None:
                 path = ("identifiers", kind, "ignore_matching", number)
                 yield path, f"{kind}.ignore_matching: {flaw}"
     yield from _priorities(rules)
+    yield from own_flaws(rules)
     yield from _limits(rules.limits)
     if (region := rules.phone_region) is not None and region not in SUPPORTED_REGIONS:
         near = f" Did you mean {region.upper()!r}?" if region.upper() in SUPPORTED_REGIONS else ""
@@ -60,10 +61,12 @@ def _limits(limits: IdentityLimits) -> Iterator[tuple[Path_, str]]:
 
 
 def _priorities(rules: IdentityRules) -> Iterator[tuple[Path_, str]]:
-    for group, kinds in GROUPS.items():
+    known = rules.kinds
+    groups = {"devices": known.devices, "contacts": known.contacts, "business keys": known.keys}
+    for group, kinds in groups.items():
         taken: dict[int, str] = {}
         for kind in kinds:
-            priority: int = getattr(rules.identifiers, kind).priority
+            priority = rules.priority(kind)
             if priority in taken:
                 text = (
                     f"{kind}.priority: {taken[priority]} has {priority} too. Give each of the {group} a priority of its"

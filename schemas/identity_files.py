@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from schemas.definition_files import DefinitionError, Flaw, validated
+from schemas.definition import Catalogue
+from schemas.definition_files import DefinitionError, Flaw, load_catalogue, validated
 from schemas.identity_checks import flaws_of
 from schemas.identity_reader import IdentityReader, IdentitySecrets
 from schemas.identity_rules import BUILT_IN, IdentityRules
@@ -38,6 +39,13 @@ def identity_rules_of(settings: Settings) -> IdentityRules:
     """Raises DefinitionError."""
     file = identity_file_of(settings)
     return BUILT_IN if file is None else load_identity_rules(file)
+
+
+def catalogue_of(settings: Settings, file: Path | None = None) -> Catalogue:
+    """The catalogue of the deployment, or another in its place, with the business keys of the deployment. Raises
+    DefinitionError.
+    """
+    return load_catalogue(file or settings.catalogue_file, identity_rules_of(settings).kinds)
 
 
 def identity_reader_of(settings: Settings) -> IdentityReader:

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Final
 
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, ROUTING_ORDER
+from schemas.identifiers import ROUTING_ORDER
 from schemas.identity_rules import BUILT_IN, IdentityRules
 from schemas.normalise import LENGTH_MAX, normaliser
 from schemas.personal import PersonalFields
 from schemas.placeholders import PLAIN_STARTS, folded, is_placeholder
+from schemas.wire import wire_of
 
 HASHED: Final = re.compile(r"hmac:[0-9a-f]{64}")
 UNUSABLE: Final = re.compile(r"unusable:[0-9a-f]{64}")
@@ -59,18 +60,21 @@ class _Kind:
 
 
 class IdentityReader:
-    """`order`: the routing order of the deployment; `devices`, `contacts`, `keys`: its parts."""
+    """`kinds`: those of the deployment; `own`: those of them that it added. `order`: its routing order. `wire`: the
+    contract of its touchpoints.
+    """
 
     def __init__(self, rules: IdentityRules = BUILT_IN, secrets: IdentitySecrets | None = None) -> None:
         self.rules = rules
         self._secrets = secrets or IdentitySecrets()
         self._key = self._secrets.personal_key
+        self.kinds = rules.kinds
+        self.own = self.kinds.added
+        self.wire = wire_of(self.kinds)
         self.order = rules.routing_order
-        self.devices = rules.by_priority(DEVICE_KINDS)
-        self.contacts = rules.by_priority(CONTACT_KINDS)
-        self.keys = rules.by_priority(BUSINESS_KINDS)
+        self.contacts, self.keys = frozenset(self.kinds.contacts), frozenset(self.kinds.keys)
         self.reordered = self.order != ROUTING_ORDER
-        self._kinds = {kind: self._ready(kind) for kind in ROUTING_ORDER}
+        self._kinds = {kind: self._ready(kind) for kind in self.order}
         self.careful = frozenset(
             kind
             for kind, ready in self._kinds.items()
@@ -78,7 +82,7 @@ class IdentityReader:
         ) | {"account_id"}
         """What has none of these needs only a look for placeholders."""
         self.respelt = tuple(
-            kind for kind in ROUTING_ORDER if rules.of(kind).normalise != "none" and kind not in rules.personal_kinds
+            kind for kind in self.kinds.all if rules.of(kind).normalise != "none" and kind not in rules.personal_kinds
         )
         """Stored as the text that counts, so that whoever looks an identifier up finds it; personal ones are hashed."""
         names = {name: kind for kind in rules.personal_kinds for name in (kind, *rules.contact(kind).personal_fields)}

@@ -27,7 +27,8 @@ def reference() -> str:
     """Markdown: a heading and a table for each part of the file."""
     schema = identity_schema()
     parts: Mapping[str, Schema] = {"": schema, **schema["$defs"]}
-    return "\n".join(line for name, title in PARTS.items() for line in _part(name, title, parts))
+    lines = [line for name, title in PARTS.items() for line in _part(name, title, parts)]
+    return "\n".join((*lines, *_own(parts)))
 
 
 def _part(name: str, title: str, parts: Mapping[str, Schema]) -> Iterator[str]:
@@ -38,6 +39,19 @@ def _part(name: str, title: str, parts: Mapping[str, Schema]) -> Iterator[str]:
     for field, content in parts[name]["properties"].items():
         meaning = content.get("description") or parts[content["$ref"].removeprefix("#/$defs/")]["description"]
         yield f"| `{field}` | {_value(content)} | {_built_in(name, field, content)} | {meaning} |"
+    yield ""
+
+
+def _own(parts: Mapping[str, Schema]) -> Iterator[str]:
+    """What a kind of one's own says beside the fields of its group."""
+    groups = [parts[name]["properties"]["group"] for name in ("OwnDeviceRules", "OwnContactRules", "OwnKeyRules")]
+    values = ", ".join(f"`{group['const']}`" for group in groups)
+    yield "### Any other name in `identifiers`: a kind of your own"
+    yield ""
+    yield "| field | value | built in | meaning |"
+    yield "|---|---|---|---|"
+    yield f"| `group` | {values} | **required** | {groups[0]['description']} |"
+    yield "| the others | those of the kinds of its group | `priority`: **required** | as above |"
     yield ""
 
 

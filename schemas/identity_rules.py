@@ -8,12 +8,19 @@ as below. `schemas.identity_files` reads it, `schemas.identity_checks` says what
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, cast
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.definition import Duration, duration_ms
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND
+from schemas.identifiers import (
+    BUILT_IN_KINDS,
+    BUSINESS_KINDS,
+    CONTACT_KINDS,
+    DEVICE_KINDS,
+    UNIQUE_KIND,
+    IdentifierKinds,
+)
 from schemas.touchpoint import Contract
 
 IGNORED_MAX: Final = 1_000
@@ -29,6 +36,10 @@ Most = Annotated[int, Field(ge=1, le=1_000)]
 
 _MOST: Final = "An identifier linked with more values of this kind than this is crowded: none of its links counts."
 _PRIORITY: Final = "Place in the order of routing, among the kinds of its group: devices, contacts, business keys."
+_GROUP: Final = (
+    "What it is: a `device` belongs to its logins, a `contact` joins by its links, a `business_key` belongs to whoever "
+    "claims it first."
+)
 
 
 class KindRules(Contract):
@@ -149,8 +160,39 @@ class ClaimIdRules(KeyRules):
     priority: Priority = Field(4, description=_PRIORITY)
 
 
+class OwnDeviceRules(DeviceRules):
+    """Of a device of one's own."""
+
+    group: Literal["device"] = Field(description=_GROUP)
+
+
+class OwnContactRules(ContactRules):
+    """Of a contact of one's own."""
+
+    group: Literal["contact"] = Field(description=_GROUP)
+
+
+class OwnKeyRules(KeyRules):
+    """Of a business key of one's own."""
+
+    group: Literal["business_key"] = Field(description=_GROUP)
+
+
+OwnRules = Annotated[OwnDeviceRules | OwnContactRules | OwnKeyRules, Field(discriminator="group")]
+
+
 class Kinds(Contract):
-    """The kinds of identifiers of the contract, by name."""
+    """The kinds of identifiers by name: those of the contract, and those that say their group, which are a team's own
+    (`schemas.own_kinds` says what they may be called).
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, OwnRules] = Field(init=False)
+    by_group: ClassVar[Mapping[str, type[KindRules]]] = {
+        "device": OwnDeviceRules,
+        "contact": OwnContactRules,
+        "business_key": OwnKeyRules,
+    }
 
     user_id: UserRules = UserRules()
     anonymous_id: AnonymousIdRules = AnonymousIdRules()
@@ -162,6 +204,20 @@ class Kinds(Contract):
     receipt_id: ReceiptIdRules = ReceiptIdRules()
     ticket_id: TicketIdRules = TicketIdRules()
     claim_id: ClaimIdRules = ClaimIdRules()
+
+    @model_validator(mode="before")
+    @classmethod
+    def sort(cls, given: Any) -> Any:
+        """Where a kind stands in the file makes no difference, to the fingerprint neither."""
+        return dict(sorted(given.items(), key=lambda one: str(one[0]))) if isinstance(given, dict) else given
+
+    @property
+    def own(self) -> Mapping[str, OwnDeviceRules | OwnContactRules | OwnKeyRules]:
+        """By name."""
+        return self.__pydantic_extra__ or {}
+
+    def own_of(self, group: str) -> tuple[str, ...]:
+        return tuple(kind for kind, rules in self.own.items() if rules.group == group)
 
 
 class Windows(Contract):
@@ -210,6 +266,16 @@ class IdentityRules(Contract):
     windows: Windows = Field(Windows(), description="How long something counts.")
     limits: IdentityLimits = Field(IdentityLimits(), description="From where on nothing is joined any more.")
 
+    @property
+    def kinds(self) -> IdentifierKinds:
+        """Which there are: who needs to know gets it from here."""
+        if not self.identifiers.own:
+            return BUILT_IN_KINDS
+        own = self.identifiers.own_of
+        return IdentifierKinds(
+            (*DEVICE_KINDS, *own("device")), (*CONTACT_KINDS, *own("contact")), (*BUSINESS_KINDS, *own("business_key"))
+        )
+
     def of(self, kind: str) -> KindRules:
         found: KindRules = getattr(self.identifiers, kind)
         return found
@@ -221,11 +287,12 @@ class IdentityRules(Contract):
     @property
     def most(self) -> Mapping[str, int]:
         """By kind, of those that links are made of."""
-        return {UNIQUE_KIND: self.identifiers.user_id.most} | {kind: self.contact(kind).most for kind in CONTACT_KINDS}
+        contacts = self.kinds.contacts
+        return {UNIQUE_KIND: self.identifiers.user_id.most} | {kind: self.contact(kind).most for kind in contacts}
 
     @property
     def personal_kinds(self) -> tuple[str, ...]:
-        return tuple(kind for kind in CONTACT_KINDS if self.contact(kind).personal)
+        return tuple(kind for kind in self.kinds.contacts if self.contact(kind).personal)
 
     @property
     def login_before_ms(self) -> int:
@@ -237,14 +304,18 @@ class IdentityRules(Contract):
 
     def by_priority(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
         """`kinds`: those of one group."""
-        return tuple(sorted(kinds, key=lambda kind: getattr(self.identifiers, kind).priority))
+        return tuple(sorted(kinds, key=self.priority))
+
+    def priority(self, kind: str) -> int:
+        """Of a device, contact or business key: a user_id has none."""
+        return cast(int, getattr(self.identifiers, kind).priority)
 
     @property
     def routing_order(self) -> tuple[str, ...]:
         """As schemas.identifiers.ROUTING_ORDER, with the groups in the order that the priorities give them."""
-        devices, contacts, keys = map(self.by_priority, (DEVICE_KINDS, CONTACT_KINDS, BUSINESS_KINDS))
+        kinds = self.kinds
+        devices, contacts, keys = map(self.by_priority, (kinds.devices, kinds.contacts, kinds.keys))
         return (*devices, UNIQUE_KIND, *contacts, *keys)
 
 
-GROUPS: Final = {"devices": DEVICE_KINDS, "contacts": CONTACT_KINDS, "business keys": BUSINESS_KINDS}
 BUILT_IN: Final = IdentityRules()

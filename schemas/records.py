@@ -44,6 +44,12 @@ StepStatus = Literal["waiting", "reached", "skipped", "missed"]
 JourneyStatus = Literal["open", "succeeded", "failed", "expired", "moved"]
 
 
+class StoredIdentifiers(Identifiers):
+    """`other`: by kind, those of kinds that the deployment declares itself. What they mean, its rules know."""
+
+    other: dict[str, str] | None = None
+
+
 class Entry(Contract):
     """What the journeys need of a touchpoint: enough to fold it again at any time."""
 
@@ -130,7 +136,7 @@ class Resolved(Contract):
     log_time: int
     sequence: int
     too_late: bool
-    identifiers: Identifiers
+    identifiers: StoredIdentifiers
     subject: Subject | None
     keys: dict[str, str]
     facts: dict[str, Fact]

@@ -10,6 +10,8 @@ its own. Segment's API would make one up; we keep the bytes as they came.
 make another touchpoint.
 - groupId, else context.groupId, is the account_id: the company that the person acts for.
 - Traits of `identify`, else `context.traits`, give email, phone and loyalty_card; those of `group` are the group's.
+- Kinds of a deployment's own are looked for in snake and in camel case: contacts in the traits, business keys in the
+properties, devices in the context.
 - Numbers are accepted as userId, groupId, previousId and as business keys, and become text.
 - `alias` joins nobody: previousId is kept as a property.
 """
@@ -23,12 +25,11 @@ import msgspec
 from pydantic import Field
 
 from schemas.decoded import Decoded, Hints, Invalid, decoded
-from schemas.fast import fast_type
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
 from schemas.identity_reader import IdentityReader
 from schemas.snake_case import snake_case
 from schemas.times import to_ms
 from schemas.touchpoint import Identifiers, OpenContract, Time
+from schemas.wire import Members, Wire
 
 Id = Annotated[str, Field(max_length=200)] | int | None
 Text100 = Annotated[str, Field(max_length=100)] | None
@@ -64,13 +65,7 @@ NAMES: Final = {
     "alias": "aliased",
 }
 CHANNELS: Final = {"browser": "web", "mobile": "app"}
-_CAMEL: Final = {"order_id": "orderId", "receipt_id": "receiptId", "ticket_id": "ticketId", "claim_id": "claimId"}
-_CAMEL_CONTACT: Final = {"email": "email", "phone": "phone", "loyalty_card": "loyaltyCard"}
-_KEY_NAMES: Final = frozenset((*_CAMEL, *_CAMEL.values()))
-_CONTACT_NAMES: Final = frozenset((*_CAMEL_CONTACT, *_CAMEL_CONTACT.values()))
 _VOLATILE: Final = ("sentAt", "_metadata", "writeKey")
-
-_identifiers = fast_type(Identifiers)
 
 
 class _Fault(Exception):
@@ -97,9 +92,9 @@ def from_segment(item: SegmentItem, value: bytes, hints: Hints, reader: Identity
             sent_at,
             0,
             _channel(item, properties),
-            _identified(item, properties, context, traits if isinstance(traits, dict) else {}),
+            _identified(item, properties, context, traits if isinstance(traits, dict) else {}, reader.wire),
             None,
-            _properties(item, properties),
+            _properties(item, properties, reader.wire.contacts),
             context,
             reader,
             timed_here,
@@ -164,7 +159,7 @@ def _channel(item: SegmentItem, properties: dict[str, Any]) -> str | None:
 
 
 def _identified(
-    item: SegmentItem, properties: dict[str, Any], context: dict[str, Any], traits: dict[str, Any]
+    item: SegmentItem, properties: dict[str, Any], context: dict[str, Any], traits: dict[str, Any], wire: Wire
 ) -> Identifiers:
     device = context.get("device")
     found = {
@@ -174,17 +169,22 @@ def _identified(
     }
     if item.group_id is not None or "groupId" in context:
         found["account_id"] = _account(item, context)
-    for kind in CONTACT_KINDS if traits and not _CONTACT_NAMES.isdisjoint(traits) else ():
-        found[kind] = _either("traits", traits, kind, _CAMEL_CONTACT[kind])
-    for kind in BUSINESS_KINDS if properties and not _KEY_NAMES.isdisjoint(properties) else ():
-        found[kind] = _either("properties", properties, kind, _CAMEL[kind])
-    return _identifiers(**found)
+    _find(found, "context", context, wire.devices)
+    _find(found, "traits", traits, wire.contacts)
+    _find(found, "properties", properties, wire.keys)
+    return wire.identifiers(**found)
 
 
 def _account(item: SegmentItem, context: dict[str, Any]) -> str | None:
     """Of a group call its groupId, of any other the one that SDKs keep in the context."""
     own = _text("groupId", item.group_id)
     return own if own is not None else _text("context.groupId", context.get("groupId"))
+
+
+def _find(found: dict[str, str | None], where: str, fields: dict[str, Any], members: Members) -> None:
+    if fields and not members.names.isdisjoint(fields):
+        for kind, camel in members.camel.items():
+            found[kind] = _either(where, fields, kind, camel)
 
 
 def _either(where: str, fields: dict[str, Any], snake: str, camel: str) -> str | None:
@@ -203,12 +203,12 @@ def _text(field: str, value: object) -> str | None:
     return value
 
 
-def _properties(item: SegmentItem, properties: dict[str, Any]) -> dict[str, Any]:
+def _properties(item: SegmentItem, properties: dict[str, Any], contacts: Members) -> dict[str, Any]:
     match item.type:
         case "page" | "screen" if item.name is not None and "name" not in properties:
             return {"name": item.name} | properties
         case "identify" | "group" if item.traits:
-            lifted = _CONTACT_NAMES if item.type == "identify" else ()
+            lifted = contacts.names if item.type == "identify" else ()
             properties = properties | {key: value for key, value in item.traits.items() if key not in lifted}
     if item.type == "group" and item.group_id is not None:
         return properties | {"group_id": str(item.group_id)}

@@ -9,8 +9,8 @@ import logging
 import sys
 from typing import NoReturn
 
-from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
-from schemas.identity_files import identity_reader_of
+from schemas.definition_files import DefinitionError, load_definitions
+from schemas.identity_files import catalogue_of, identity_reader_of
 from schemas.settings import Settings, SettingsError, kafka_client_options, read_settings
 from schemas.sources_files import sources_of
 from streams.product import Product
@@ -27,7 +27,7 @@ def product_of(settings: Settings) -> Product:
     """Raises DefinitionError, SettingsError."""
     if settings.control_secret is None:
         raise SettingsError("TOUCHLINE_CONTROL_SECRET is missing. Set the same secret for collectors and workers.")
-    catalogue, reader = load_catalogue(settings.catalogue_file), identity_reader_of(settings)
+    catalogue, reader = catalogue_of(settings), identity_reader_of(settings)
     if reader.rules.login_before_ms > LOGIN_HORIZONS * settings.horizon_ms:
         raise SettingsError(
             f"windows.login_before of the identity rules is {reader.rules.windows.login_before}, more than"

@@ -76,6 +76,7 @@ class Product:
             most=rules.most,
             component=rules.limits.component,
             link_ms=rules.link_ms,
+            kinds=rules.kinds,
         )
 
     def stages(self) -> list[StageSpec]:

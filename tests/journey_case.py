@@ -11,8 +11,19 @@ import msgspec
 from schemas.definition import Catalogue, Definition
 from schemas.fast import encode
 from schemas.identifiers import alert_id_of, journey_id_of
-from schemas.records import Acknowledged, Attach, Detach, Entry, Fact, Mode, Resolved, SourceState, Switched, Tick
-from schemas.touchpoint import Identifiers
+from schemas.records import (
+    Acknowledged,
+    Attach,
+    Detach,
+    Entry,
+    Fact,
+    Mode,
+    Resolved,
+    SourceState,
+    StoredIdentifiers,
+    Switched,
+    Tick,
+)
 from streams.journey.compile import compile_definitions
 from streams.journey.plan import Compiled
 from streams.journey.track import Track
@@ -150,7 +161,7 @@ class Log:
             "sent_at": None,
             "received_at": None,
             "too_late": too_late,
-            "identifiers": Identifiers(user_id="u"),
+            "identifiers": StoredIdentifiers(user_id="u"),
             "subject": None,
             "properties": {"deep": {"er": [1, 2]}},
             "context": {},

@@ -8,13 +8,14 @@ knows by then. So the outcome is that of all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from deploy.backtest.hearing import Hearing
 from deploy.backtest.told import Scribe, Told, UsableOf
+from schemas.identifiers import BUSINESS_KINDS
 from schemas.records import AlertState, BreakKind, JourneyStatus, Severity
 from streams.journey.plan import Compiled
 from streams.journey.track import Track
@@ -71,9 +72,10 @@ class Course:
         on_journey: Callable[[JourneySeen], None],
         tick_ms: int = TICK_MS,
         hearing: Hearing | None = None,
+        keys: Sequence[str] = BUSINESS_KINDS,
     ) -> None:
         self._track = Track(0, compiled, "live", horizon_ms=horizon_ms)
-        self._scribe = Scribe(compiled.facts, usable_of)
+        self._scribe = Scribe(compiled.facts, usable_of, keys)
         self._on_alert, self._on_journey, self._tick_ms = on_alert, on_journey, tick_ms
         self._hearing = hearing or Hearing({}, ())
         self._ticked = self._since_flush = 0

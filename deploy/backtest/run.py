@@ -101,13 +101,14 @@ def run_up_ms(compiled: Compiled, horizon_ms: int) -> int:
     return max(definition.latest_ms for definition in compiled.definitions) + horizon_ms
 
 
-def wanted_of(sides: Sequence[Compiled]) -> Wanted:
+def wanted_of(sides: Sequence[Compiled], keys: Sequence[str]) -> Wanted:
     return Wanted(
         names=sorted({name for side in sides for name in side.names}),
         facts=sorted({fact for side in sides for one in side.definitions for fact in one.score_facts}),
         kinds=sorted({kind for side in sides for kind in side.kinds}),
         of_customers=any(side.joint for side in sides),
         needs_properties=any(side.facts for side in sides),
+        keys=keys,
     )
 
 
@@ -117,8 +118,8 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
     since, until = _span(wish, extent)
     definitions = [live(wish.definition)] + ([live(wish.against)] if wish.against is not None else [])
     sides = [compile_definitions([one], wish.catalogue, setting.sources) for one in definitions]
-    wanted, begin = wanted_of(sides), since - max(run_up_ms(side, setting.horizon_ms) for side in sides)
-    begin = max(begin, extent.first_at)
+    wanted = wanted_of(sides, wish.catalogue.keys)
+    begin = max(since - max(run_up_ms(side, setting.horizon_ms) for side in sides), extent.first_at)
     count = store.count(wanted, begin, until)
     slices = max(1, -(-count // setting.slice_rows))
     tallies = [Tally(since, until) for _ in sides]
@@ -137,6 +138,7 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
                 tally.journey,
                 setting.tick_ms,
                 Hearing(watches, heard),
+                wish.catalogue.keys,
             )
             for side, tally in zip(sides, tallies, strict=True)
         ]

@@ -21,6 +21,7 @@ from deploy.backtest.told import Told
 from deploy.identity.asked import Unclear
 from schemas.identifiers import BUSINESS_KINDS
 from schemas.sources import SOURCES_MAX, SourceRules, forms_of
+from sinks.clickhouse.statements import column_of
 from streams.journey.instances import CUSTOMER
 from streams.pace.silence import Watch
 
@@ -54,29 +55,29 @@ LEFT ANY JOIN
     SELECT key, argMin(customer_id, (weak, occurred_at, sequence, touchpoint_id)) AS owner, min(log_time) AS claimed_at
     FROM
     (
-        SELECT <kind> AS key, customer_id, source IN {browsers:Array(String)} AS weak, occurred_at, sequence,
+        SELECT <column> AS key, customer_id, source IN {browsers:Array(String)} AS weak, occurred_at, sequence,
             touchpoint_id, log_time
         FROM DB.v_touchpoints
-        WHERE <kind> != '' AND NOT too_late AND attributed_by IN <claims>
+        WHERE <column> != '' AND NOT too_late AND attributed_by IN <claims>
             AND log_time <= fromUnixTimestamp64Milli({until:Int64})
-            AND <kind> IN (SELECT <kind> FROM DB.touchpoints WHERE <kind> != '' AND <relevant>)
+            AND <column> IN (SELECT <column> FROM DB.touchpoints WHERE <column> != '' AND <relevant>)
     )
     WHERE concat('<kind>:', key) NOT IN (SELECT identifier FROM DB.v_identity_decisions WHERE kind = 'block')
     GROUP BY key
-) AS of_<kind> ON of_<kind>.key = t.<kind>"""
+) AS of_<kind> ON of_<kind>.key = t.<column>"""
 
 TOLD: Final = """
 SELECT
     toUnixTimestamp64Milli(effect.3) AS at, effect.1 AS scope, effect.2 AS customer, touchpoint_id, name, channel,
     toUnixTimestamp64Milli(occurred_at), sequence, toUnixTimestamp64Milli(log_time),
-    customer_id, attributed_by, [<kinds>], properties
+    customer_id, attributed_by, keys, properties
 FROM
 (
     SELECT
         t.touchpoint_id AS touchpoint_id, t.customer_id AS customer_id, t.attributed_by AS attributed_by,
         t.name AS name, t.channel AS channel, t.occurred_at AS occurred_at, t.sequence AS sequence,
         t.log_time AS log_time, t.raw_partition AS raw_partition, t.raw_offset AS raw_offset,
-        <properties> AS properties, <own_keys>,
+        <properties> AS properties, [<keys>] AS keys,
         arrayJoin(arrayFilter(one -> one.2 != '', [<effects>])) AS effect
     FROM (SELECT * FROM DB.v_touchpoints WHERE <relevant>) AS t <owners>
 )
@@ -161,7 +162,7 @@ class Extent(NamedTuple):
 class Wanted(NamedTuple):
     """Which touchpoints: names, properties by which one matters whatever its name, and the kinds of business keys
     under which they are told. `of_customers`: they are told to their customers, too. `needs_properties`: a definition
-    looks at them.
+    looks at them. `keys`: all business keys of the deployment.
     """
 
     names: Sequence[str]
@@ -169,11 +170,12 @@ class Wanted(NamedTuple):
     kinds: Sequence[str]
     of_customers: bool
     needs_properties: bool
+    keys: Sequence[str] = BUSINESS_KINDS
 
     @property
     def owned(self) -> Sequence[str]:
         """The kinds of keys whose owners have to be known."""
-        return BUSINESS_KINDS if self.of_customers else self.kinds
+        return self.keys if self.of_customers else self.kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,16 +240,19 @@ def query_of(wanted: Wanted) -> str:
         effects.insert(0, OF_CUSTOMER.replace("<claimed>", _claimed(wanted.owned)))
     return _filled(
         TOLD.replace("<effects>", ", ".join(effects))
-        .replace("<owners>", "".join(OWNERS.replace("<kind>", kind) for kind in wanted.owned))
-        .replace("<kinds>", ", ".join(BUSINESS_KINDS))
-        .replace("<own_keys>", ", ".join(f"t.{kind} AS {kind}" for kind in BUSINESS_KINDS))
+        .replace("<owners>", "".join(_owners_of(kind) for kind in wanted.owned))
+        .replace("<keys>", ", ".join(f"t.{column_of(kind)}" for kind in wanted.keys))
         .replace("<properties>", "t.properties" if wanted.needs_properties else "''")
     )
 
 
+def _owners_of(kind: str) -> str:
+    return OWNERS.replace("<kind>", kind).replace("<column>", column_of(kind))
+
+
 def _claimed(kinds: Sequence[str]) -> str:
     """When a touchpoint that carries only a business key got its customer; the beginning of time for all others."""
-    cases = [f"t.origin = concat('{kind}:', t.{kind}), of_{kind}.claimed_at" for kind in kinds]
+    cases = [f"t.origin = concat('{kind}:', t.{column_of(kind)}), of_{kind}.claimed_at" for kind in kinds]
     return f"multiIf({', '.join(cases)}, toDateTime64(0, 3, 'UTC'))" if cases else "toDateTime64(0, 3, 'UTC')"
 
 

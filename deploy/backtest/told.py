@@ -27,8 +27,8 @@ UsableOf = Callable[[dict[str, str]], dict[str, str]]
 class Told(NamedTuple):
     """Times are ms. `at`: when the journeys could know of it: its arrival or, while its business key had no owner, that
     of the first claim. `customer_id` is whose it is under this heading, `owner_id` whose it is at all. `scope`:
-    "customer", or the kind of the key. `keys` in the order of BUSINESS_KINDS, empty where there is none. `properties`:
-    JSON text.
+    "customer", or the kind of the key. `keys` in the order of the deployment's, empty where there is none.
+    `properties`: JSON text.
     """
 
     at: int
@@ -71,15 +71,17 @@ _tick = fast_type(Tick)
 
 
 class Scribe:
-    """Writes the records of one log: positions grow. `facts`: the properties that definitions look at."""
+    """Writes the records of one log: positions grow. `facts`: the properties that definitions look at. `keys`: the
+    business keys of the deployment.
+    """
 
-    def __init__(self, facts: frozenset[str], usable_of: UsableOf) -> None:
-        self._facts, self._usable_of = facts, usable_of
+    def __init__(self, facts: frozenset[str], usable_of: UsableOf, keys: Sequence[str] = BUSINESS_KINDS) -> None:
+        self._facts, self._usable_of, self._keys = facts, usable_of, keys
         self._offset = -1
 
     def touchpoint(self, told: Told) -> LogRecord | None:
         """None: the key under which it would be told counts no more."""
-        said = {kind: value for kind, value in zip(BUSINESS_KINDS, told.keys, strict=True) if value}
+        said = {kind: value for kind, value in zip(self._keys, told.keys, strict=True) if value}
         keys = self._usable_of(said) if said else said
         facts = self._facts_of(told.properties)
         if told.scope == CUSTOMER:

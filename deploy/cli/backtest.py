@@ -21,8 +21,8 @@ from deploy.identity.asked import Unclear
 from deploy.identity.setting import browsers_of
 from deploy.stack import Stack
 from schemas.definition import Catalogue, Definition
-from schemas.definition_files import find_definition, load_catalogue, load_definition
-from schemas.identity_files import identity_rules_of
+from schemas.definition_files import find_definition, load_definition
+from schemas.identity_files import catalogue_of, identity_rules_of
 from schemas.identity_reader import IdentityReader
 from schemas.settings import Settings, read_settings
 from schemas.sources_files import sources_of
@@ -53,7 +53,7 @@ def backtest(
 ) -> None:
     """Run a definition over the stored touchpoints, and say what it would have raised. Nothing is sent or stored."""
     settings = read_settings()
-    known = load_catalogue(catalogue or settings.catalogue_file)
+    known = catalogue_of(settings, catalogue)
     wish = Wish(
         load_definition(definition, known),
         known,

@@ -12,7 +12,8 @@ from deploy.cli import versions
 from schemas.answers import answers_of
 from schemas.definition_files import DefinitionError, load_catalogue, load_definition, load_definitions
 from schemas.export import export_schemas
-from schemas.identity_files import USUAL_FILE, identity_file_of, load_identity_rules
+from schemas.identity_files import USUAL_FILE, identity_file_of, identity_rules_of, load_identity_rules
+from schemas.identity_rules import BUILT_IN
 from schemas.settings import read_settings
 from schemas.sources_files import USUAL_FILE as USUAL_SOURCES
 from schemas.sources_files import load_sources, sources_file_of
@@ -34,19 +35,28 @@ def validate(
     """
     settings = read_settings()
     flaws: list[str] = []
-    try:
-        catalogue = load_catalogue(settings.catalogue_file)
-    except DefinitionError as error:
-        console.print(str(error), markup=False)
-        raise typer.Exit(1) from error
     identity_file, sources_file = identity_file_of(settings), sources_file_of(settings)
+    others: list[Path] = []
     for file in files or sorted(settings.definitions_dir.glob("*.yaml")):
         if _is_the(USUAL_FILE, file, identity_file):
             identity_file = file
-            continue
-        if _is_the(USUAL_SOURCES, file, sources_file):
+        elif _is_the(USUAL_SOURCES, file, sources_file):
             sources_file = file
-            continue
+        else:
+            others.append(file)
+    rules = BUILT_IN
+    if identity_file is not None:
+        try:
+            rules = load_identity_rules(identity_file)
+        except DefinitionError as error:
+            flaws.append(str(error))
+    try:
+        catalogue = load_catalogue(settings.catalogue_file, rules.kinds)
+    except DefinitionError as error:
+        for flaw in (*flaws, str(error)):
+            console.print(flaw, markup=False)
+        raise typer.Exit(1) from error
+    for file in others:
         try:
             definition = load_definition(file, catalogue)
             console.print(
@@ -65,12 +75,6 @@ def validate(
             load_definitions(settings.definitions_dir, catalogue)
         except DefinitionError as error:
             flaws.append(str(error))  # Each is right, and they cannot lie side by side.
-    personal: tuple[str, ...] = ()
-    if identity_file is not None:
-        try:
-            personal = load_identity_rules(identity_file).personal_kinds
-        except DefinitionError as error:
-            flaws.append(str(error))
     watched: tuple[str, ...] = ()
     if sources_file is not None:
         try:
@@ -87,7 +91,9 @@ def validate(
     if identity_file is None:
         console.print("identity rules: built in, no identity.yaml lies here", markup=False)
     else:
-        console.print(f"{identity_file}: identity rules; personal: {', '.join(personal) or 'nothing'}", markup=False)
+        personal = ", ".join(rules.personal_kinds) or "nothing"
+        own = f"; kinds of its own: {', '.join(rules.kinds.added)}" if rules.kinds.added else ""
+        console.print(f"{identity_file}: identity rules; personal: {personal}{own}", markup=False)
     if sources_file is not None:
         console.print(f"{sources_file}: watched: {', '.join(watched) or 'nothing'}", markup=False)
 
@@ -106,6 +112,7 @@ def export(
     """Write the JSON Schema of every contract, and of definitions, catalogue, identity rules and watched sources for
     editors.
     """
-    known = load_catalogue(catalogue) if catalogue is not None else None
-    for file in export_schemas(directory, known):
+    kinds = identity_rules_of(read_settings()).kinds
+    known = load_catalogue(catalogue, kinds) if catalogue is not None else None
+    for file in export_schemas(directory, known, kinds):
         console.print(str(file), markup=False)

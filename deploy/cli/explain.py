@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from schemas.definition import Catalogue, Definition
-from schemas.definition_files import find_definition, load_catalogue, load_definition
+from schemas.definition_files import find_definition, load_definition
 from schemas.explain_diagram import diagram
 from schemas.explain_prose import prose
+from schemas.identity_files import catalogue_of
 from schemas.settings import read_settings
 
 
@@ -25,7 +26,7 @@ def explain(
 ) -> None:
     """Say in plain words what a definition watches, when its alerts fire and when they end; with a Mermaid diagram."""
     settings = read_settings()
-    known = load_catalogue(catalogue or settings.catalogue_file)
+    known = catalogue_of(settings, catalogue)
     typer.echo(explained(_found(definition, settings.definitions_dir, known), known, only_diagram), nl=False)
 
 

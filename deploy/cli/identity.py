@@ -79,7 +79,11 @@ def at_desk() -> Iterator[Desk]:
     stack.attach()
     with Rows(stack) as rows:
         setting = setting_of(stack)
-        yield Desk(setting, Source(rows.ask, setting.browsers, setting.reader.read), int(time.time() * 1000))
+        yield Desk(
+            setting,
+            Source(rows.ask, setting.browsers, setting.reader.read, setting.reader.kinds),
+            int(time.time() * 1000),
+        )
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -88,7 +92,7 @@ def at_desk() -> Iterator[Desk]:
 def show(id: IdArgument, as_json: AsJson = False) -> None:
     """A customer's identifiers as a tree: why each belongs to it, since when, and what was decided by hand."""
     with at_desk() as desk:
-        asked = read_id(id, desk.setting.reader.read)
+        asked = read_id(id, desk.setting.reader.read, desk.source.kinds)
         found = shown_of(desk.source, asked, desk.setting.rules, desk.now)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
@@ -184,10 +188,11 @@ def _decide(
     if not reason.strip():
         raise Unclear(refusals.no_reason())
     with at_desk() as desk:
-        stored = desk.setting.reader.read
+        stored, kinds = desk.setting.reader.read, desk.source.kinds
         is_link = kind in ("link", "unlink")
-        found = desk.whole(read_linkable(said, stored, verb) if is_link else read_identifier(said, stored))
-        user_id = read_user(user, verb, stored) if user is not None else None
+        asked = read_linkable(said, stored, verb, kinds) if is_link else read_identifier(said, stored, kinds)
+        found = desk.whole(asked)
+        user_id = read_user(user, verb, stored, kinds) if user is not None else None
         if kind == "lift":
             user_id = user_to_lift(found, desk.source.decisions(), user_id)
         decided_by = author(by)

@@ -16,8 +16,10 @@ from deploy.demo.lag import Lag
 from deploy.embedded.process import EmbeddedError
 from deploy.part import is_ready
 from deploy.stack import Stack
+from schemas.identity_files import catalogue_of, identity_rules_of
 from schemas.settings import DATABASE, address_of, read_settings
 from sinks.clickhouse.__main__ import run_migrations
+from sinks.clickhouse.statements import Target
 
 console = Console(highlight=False)
 BROKEN_NOW = f"SELECT first_line FROM {DATABASE}.v_broken_journeys_now"  # noqa: S608 shown, with a constant
@@ -126,17 +128,18 @@ def migrate_(
     """Create or update the tables and views in ClickHouse. Safe to run twice."""
     stack = Stack(read_settings())
     stack.attach()
-    run_migrations(address_of(stack.clickhouse_url), None, _views(journeys, stack.clickhouse_url))
+    address = address_of(stack.clickhouse_url)
+    target = Target(address.database, None, identity_rules_of(stack.settings).kinds)
+    run_migrations(address, target, _views(journeys, target))
     console.print("ClickHouse is up to date")
 
 
-def _views(journeys: Path | None, url: str) -> list[str]:
+def _views(journeys: Path | None, target: Target) -> list[str]:
     if journeys is None:
         return []
-    from schemas.definition_files import load_catalogue, load_definitions
-    from sinks.clickhouse.statements import Target
+    from schemas.definition_files import load_definitions
     from sinks.clickhouse.view_builder import deployment_views
 
-    catalogue = load_catalogue(read_settings().catalogue_file)
+    catalogue = catalogue_of(read_settings())
     definitions = load_definitions(journeys, catalogue)
-    return deployment_views(definitions, catalogue, Target(address_of(url).database, None))
+    return deployment_views(definitions, catalogue, target)

@@ -23,7 +23,8 @@ from deploy.cli.trace_text import (
 )
 from deploy.identity.why import MOVES, STEPS
 from deploy.stack import Stack
-from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from schemas.definition_files import DefinitionError, load_definitions
+from schemas.identity_files import catalogue_of
 from schemas.settings import Settings, read_settings
 
 SHOWN_MAX: Final = 5
@@ -89,7 +90,7 @@ def show_stored(stack: Stack, rows: Rows, wanted: str, with_row: bool) -> bool:
 def starts_of(settings: Settings) -> dict[str, str]:
     """By name@version, the name of what begins it. Nothing when the definitions are not at hand: the rest stands."""
     try:
-        definitions = load_definitions(settings.definitions_dir, load_catalogue(settings.catalogue_file))
+        definitions = load_definitions(settings.definitions_dir, catalogue_of(settings))
     except DefinitionError:
         return {}
     return {f"{one.journey}@{one.version}": one.start.touchpoint for one in definitions if one.start.touchpoint}

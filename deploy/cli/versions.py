@@ -22,8 +22,9 @@ from deploy.spoken import speak
 from deploy.stack import Stack
 from schemas.control_records import Switch
 from schemas.definition import Definition
-from schemas.definition_files import load_catalogue, locate_definitions
+from schemas.definition_files import locate_definitions
 from schemas.fast import encode
+from schemas.identity_files import catalogue_of
 from schemas.records import Mode
 from schemas.settings import Settings, read_settings
 from schemas.yaml_file import nearest
@@ -170,7 +171,7 @@ def _plain(text: str) -> str:
 
 
 def _located(settings: Settings) -> Located:
-    return locate_definitions(settings.definitions_dir, load_catalogue(settings.catalogue_file))
+    return locate_definitions(settings.definitions_dir, catalogue_of(settings))
 
 
 def _known(located: Located, name: str) -> list[int]:

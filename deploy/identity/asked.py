@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from deploy.identity import refusals
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, ROUTING_ORDER, UNIQUE_KIND
+from schemas.identifiers import BUILT_IN_KINDS, UNIQUE_KIND, Group, IdentifierKinds
 from schemas.placeholders import is_placeholder
 
 Stored = Callable[[str, str], str | None]
@@ -32,10 +32,13 @@ class Unclear(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """`is_whole` False: the value is the beginning of a hash, as a screen shows it."""
+    """`is_whole` False: the value is the beginning of a hash, as a screen shows it. `group`: of the kind; None: what is
+    no identifier, such as a subject.
+    """
 
     kind: str
     value: str
+    group: Group | None
     is_whole: bool = True
 
     @property
@@ -44,15 +47,15 @@ class Identifier:
 
     @property
     def is_device(self) -> bool:
-        return self.kind in DEVICE_KINDS
+        return self.group == "device"
 
     @property
     def is_contact(self) -> bool:
-        return self.kind in CONTACT_KINDS
+        return self.group == "contact"
 
     @property
     def is_key(self) -> bool:
-        return self.kind in BUSINESS_KINDS
+        return self.group == "business_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +65,29 @@ class Customer:
     beginning: str
 
 
-def identifier_of(text: str) -> Identifier:
+def identifier_of(text: str, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Identifier:
     """Of what is stored already: `kind:value`."""
     kind, _, value = text.partition(":")
-    return Identifier(kind, value)
+    return Identifier(kind, value, kinds.group_of(kind))
 
 
-def read_id(text: str, stored: Stored) -> Identifier | Customer:
+def read_id(text: str, stored: Stored, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Identifier | Customer:
     """Raises Unclear."""
     said = text.strip()
     if _CUSTOMER.fullmatch(said.lower()) and len(said) <= 36:
         return Customer(said.lower())
-    return read_identifier(said, stored)
+    return read_identifier(said, stored, kinds)
 
 
-def read_identifier(text: str, stored: Stored) -> Identifier:
+def read_identifier(text: str, stored: Stored, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Identifier:
     """Raises Unclear."""
     kind, colon, value = text.strip().partition(":")
     if not colon:
         if _TOUCHPOINT.fullmatch(kind):
             raise Unclear(refusals.is_a_touchpoint(kind))
         raise Unclear(refusals.without_kind())
-    if kind not in ROUTING_ORDER:
-        raise Unclear(refusals.unknown_kind(kind, _nearest(kind)))
+    if (group := kinds.group_of(kind)) is None:
+        raise Unclear(refusals.unknown_kind(kind, _nearest(kind, kinds), kinds))
     if not value.strip():
         raise Unclear(refusals.empty_value(kind))
     if len(value) > VALUE_MAX:
@@ -93,16 +96,16 @@ def read_identifier(text: str, stored: Stored) -> Identifier:
         raise Unclear(refusals.placeholder(kind))
     if (found := _HASH.fullmatch(value)) is not None:
         digits = found["digits"]
-        return Identifier(kind, f"hmac:{digits}", is_whole=len(digits) == HASH_LENGTH)
+        return Identifier(kind, f"hmac:{digits}", group, is_whole=len(digits) == HASH_LENGTH)
     kept = stored(kind, value)
     if kept is None:
         raise Unclear(refusals.not_usable(kind))
-    return Identifier(kind, kept)
+    return Identifier(kind, kept, group)
 
 
-def read_linkable(text: str, stored: Stored, verb: str) -> Identifier:
+def read_linkable(text: str, stored: Stored, verb: str, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Identifier:
     """For link and unlink: a device or a contact. Raises Unclear."""
-    found = read_identifier(text, stored)
+    found = read_identifier(text, stored, kinds)
     if found.kind == UNIQUE_KIND:
         raise Unclear(refusals.user_in_link(verb, found.value))
     if found.is_key:
@@ -110,13 +113,13 @@ def read_linkable(text: str, stored: Stored, verb: str) -> Identifier:
     return found
 
 
-def read_user(text: str, verb: str, stored: Stored) -> str:
+def read_user(text: str, verb: str, stored: Stored, kinds: IdentifierKinds = BUILT_IN_KINDS) -> str:
     """A user's id, with or without `user_id:`, as it is stored. Raises Unclear."""
     said = text.strip()
     kind, colon, value = said.partition(":")
     if colon and kind == UNIQUE_KIND:
         said = value
-    elif colon and kind in ROUTING_ORDER:
+    elif colon and kinds.group_of(kind) is not None:
         raise Unclear(refusals.not_a_user(verb, kind))
     if not said or len(said) > VALUE_MAX or is_placeholder(said):
         raise Unclear(refusals.placeholder(UNIQUE_KIND))
@@ -126,7 +129,7 @@ def read_user(text: str, verb: str, stored: Stored) -> str:
     return kept
 
 
-def _nearest(kind: str) -> str | None:
+def _nearest(kind: str, kinds: IdentifierKinds) -> str | None:
     said = kind.strip().lower().replace("-", "_").replace(" ", "_")
     known = {
         "user": "user_id",
@@ -145,5 +148,5 @@ def _nearest(kind: str) -> str | None:
     }
     if said in known:
         return known[said]
-    near = get_close_matches(said, ROUTING_ORDER, 1, 0.5)
+    near = get_close_matches(said, kinds.all, 1, 0.5)
     return near[0] if near else None

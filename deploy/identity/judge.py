@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from deploy.identity.touch import Owner, Touch
 from schemas.control_records import Decision
-from schemas.identifiers import BUSINESS_KINDS
 from streams.identity.cap import fell_out
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
@@ -52,7 +51,7 @@ def tail_of(origin: str, touches: Iterable[Touch], hearsay: Hearsay, rules: Rule
     """All of one routing identifier, on a device or on a contact, as its owner would hold them. What fell out because
     they are too many lies with what came too late: only what it carries itself counts.
     """
-    tail, ordered = new_tail(origin), sorted(touches, key=lambda touch: touch.order)
+    tail, ordered = new_tail(origin, rules.limits.kinds), sorted(touches, key=lambda touch: touch.order)
     out = too_many(ordered, rules.limits)
     for touch in ordered:
         kept = kept_of(touch, tail, rules)
@@ -115,7 +114,7 @@ def key_of(
     for touch in touches:
         if not touch.too_late and name in touch.keys:
             owner = owners.get(touch.touchpoint_id, touch.owner)
-            customer = owner.customer_id if owner.by in CLAIMING and touch.kind not in BUSINESS_KINDS else None
+            customer = owner.customer_id if owner.by in CLAIMING and not touch.on_key else None
             own = touch.origin == name
             claim = Claim(*touch.order, touch.raw_offset, customer, own, touch.log_time, b"", touch.weak)
             take(key, claim, limits)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.identity.read import NEAR, Source, filled
-from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
+from schemas.identifiers import BUILT_IN_KINDS, UNIQUE_KIND
 from streams.identity.contacts import Graph, Node
 from streams.identity.decisions import Decisions
 from streams.identity.limits import DAY_MS, Limits
@@ -111,11 +111,15 @@ def links_around(source: Source, starts: Iterable[str], limits: Limits, now: int
 
 def _step(source: Source, near: list[str], limits: Limits, now: int) -> dict[str, list[tuple[Link, int]]]:
     parts, parameters = [], dict[str, object]()
-    for kind in (UNIQUE_KIND, *CONTACT_KINDS):
+    for kind in (UNIQUE_KIND, *BUILT_IN_KINDS.contacts):
         values = [name.partition(":")[2] for name in near if kind_of(name) == kind]
         if values:
             parts.append(f"{kind} IN {{{kind}s:Array(String)}}")
             parameters[f"{kind}s"] = values
+    own = [name for name in near if kind_of(name) not in (UNIQUE_KIND, *BUILT_IN_KINDS.contacts)]
+    if own:  # Of kinds that the deployment added: they have no column.
+        parts.append("hasAny(contacts, {own:Array(String)})")
+        parameters["own"] = own
     rows = source.ask(
         filled(LINKS, where=" OR ".join(parts)),
         parameters

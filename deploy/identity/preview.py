@@ -17,7 +17,8 @@ from deploy.identity.read import Source, filled
 from deploy.identity.touch import Owner, Row, Touch
 from deploy.identity.why import KEY_MAX, AlertPart, is_remembered
 from schemas.control_records import Decision
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
+from schemas.identifiers import UNIQUE_KIND, customer_of
+from sinks.clickhouse.statements import column_of, on_device
 from streams.identity.contacts import Graph
 from streams.identity.decisions import Decisions
 
@@ -35,7 +36,7 @@ KEYED: Final = (
 )
 DEVICES_OF: Final = """origin IN (
     SELECT origin FROM DB.touchpoints WHERE user_id = {user:String} AND attributed_by = 'user_id'
-        AND (anonymous_id != '' OR device_id != '') GROUP BY origin LIMIT <most>)"""
+        AND (<on_device>) GROUP BY origin LIMIT <most>)"""
 ALERTS: Final = """
 SELECT state, first_line, alert_id FROM DB.v_alerts
 WHERE journey_id IN {journeys:Array(String)} AND state IN ('firing', 'acknowledged') LIMIT 500"""
@@ -117,11 +118,11 @@ class _Around:
 def preview(source: Source, decision: Decision, rules: Rules, now: int) -> Preview:
     made = source.decisions()
     old, new = in_force(made), in_force([*made, decision])
-    about = identifier_of(decision.identifier)
+    about = identifier_of(decision.identifier, source.kinds)
     contacts = _contacts_near(source, decision)
     links = links_around(source, contacts, rules.limits, now)
     graphs = (links.graph(old, rules.limits), links.graph(new, rules.limits))
-    renamed = _renamed(links, *graphs)
+    renamed = _renamed(_contacts_of(links), *graphs)
     found = _affected(source, decision, [one.contact for one in renamed])
     links = _with_all(source, links, found.touches, rules, now)
     around = _around(source, found.touches)
@@ -153,18 +154,22 @@ def preview(source: Source, decision: Decision, rules: Rules, now: int) -> Previ
 
 def is_seen(source: Source, identifier: str) -> bool:
     kind, _, value = identifier.partition(":")
-    query = filled("SELECT 1 FROM DB.touchpoints WHERE <kind> = {value:String} LIMIT 1", kind=kind)
+    query = filled("SELECT 1 FROM DB.touchpoints WHERE <column> = {value:String} LIMIT 1", column=column_of(kind))
     return bool(source.ask(query, {"value": value}))
 
 
 def _contacts_near(source: Source, decision: Decision) -> list[str]:
     """From where the graph of contacts is read: the identifier itself if it is in it."""
-    kind = kind_of(decision.identifier)
-    return [decision.identifier] if kind in CONTACT_KINDS or kind == UNIQUE_KIND else []
+    group = source.kinds.group_of(kind_of(decision.identifier))
+    return [decision.identifier] if group in ("contact", "user") else []
 
 
-def _renamed(links: Links, old: Graph, new: Graph) -> tuple[Renamed, ...]:
-    contacts = sorted(one for one in _known(links) if kind_of(one) in CONTACT_KINDS)
+def _contacts_of(links: Links) -> list[str]:
+    """In the graph there are users and contacts."""
+    return sorted(one for one in _known(links) if kind_of(one) != UNIQUE_KIND)
+
+
+def _renamed(contacts: Sequence[str], old: Graph, new: Graph) -> tuple[Renamed, ...]:
     named = [(one, old.names(one), new.names(one)) for one in contacts]
     return tuple(Renamed(one, before, after) for one, before, after in named if before != after)
 
@@ -172,8 +177,8 @@ def _renamed(links: Links, old: Graph, new: Graph) -> tuple[Renamed, ...]:
 def _still(links: Links, graph: Graph, decision: Decision, decisions: Decisions) -> tuple[str, ...]:
     if decision.kind != "unlink" or decision.user_id is None:
         return ()
-    goal, contacts = f"{UNIQUE_KIND}:{decision.user_id}", sorted(_known(links) - {decision.identifier})
-    named = [one for one in contacts if kind_of(one) in CONTACT_KINDS and graph.names(one) == decision.user_id]
+    goal, contacts = f"{UNIQUE_KIND}:{decision.user_id}", [c for c in _contacts_of(links) if c != decision.identifier]
+    named = [one for one in contacts if graph.names(one) == decision.user_id]
     ways = ((one, path_to(one, goal, graph, links, decisions)) for one in named)
     return tuple(one for one, way in ways if any(link.other == decision.identifier for link in way))
 
@@ -184,11 +189,11 @@ def _known(links: Links) -> set[str]:
 
 def _affected(source: Source, decision: Decision, renamed: list[str]) -> _Affected:
     """Touchpoints whose owner could change: without user_id, on the identifier or with a contact renamed."""
-    about, where = identifier_of(decision.identifier), list[tuple[str, dict[str, object]]]()
+    about, where = identifier_of(decision.identifier, source.kinds), list[tuple[str, dict[str, object]]]()
     if about.is_device:
         where.append(("origin = {origin:String}", {"origin": about.text}))
     elif about.kind == UNIQUE_KIND:
-        where.append((filled(DEVICES_OF, most=DEVICES_MAX), {"user": about.value}))
+        where.append((filled(DEVICES_OF, most=DEVICES_MAX, on_device=on_device(source.kinds)), {"user": about.value}))
     for some in _parts(renamed, AT_ONCE):
         where.append(("hasAny(contacts, {contacts:Array(String)})", {"contacts": some}))
     found: dict[str, Touch] = {}
@@ -213,7 +218,7 @@ def _with_all(source: Source, links: Links, touches: Iterable[Touch], rules: Rul
 
 def _around(source: Source, touches: Sequence[Touch]) -> _Around:
     """All that lies on the routing identifiers of these touchpoints: what decides them."""
-    origins = list(dict.fromkeys(touch.origin for touch in touches if touch.kind not in BUSINESS_KINDS))
+    origins = list(dict.fromkeys(touch.origin for touch in touches if not touch.on_key))
     of: dict[str, list[Touch]] = {origin: [] for origin in origins[:DEVICES_MAX]}
     is_whole = len(origins) <= DEVICES_MAX
     for some in _parts(list(of), AT_ONCE):
@@ -245,15 +250,12 @@ def _held(
     after: Mapping[str, Owner],
 ) -> _Held:
     """The business keys whose owner may change: claimed by what moves, or decided about."""
-    about = identifier_of(decision.identifier)
+    about = identifier_of(decision.identifier, source.kinds)
     keys = {about.text: None} if about.is_key else dict[str, None]()
     for touch in touches:
         if before[touch.touchpoint_id].customer_id != after[touch.touchpoint_id].customer_id:
             keys |= dict.fromkeys(touch.keys)
-    of = {}
-    for key in list(keys)[:KEYS_MAX]:
-        kind, _, value = key.partition(":")
-        of[key] = source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+    of = {key: source.carrying(key, KEY_MAX) for key in list(keys)[:KEYS_MAX]}
     return _Held(of, len(keys) <= KEYS_MAX)
 
 
@@ -287,7 +289,7 @@ def _people(touches: Iterable[Touch], renamed: Iterable[Renamed], decision: Deci
     users |= {touch.user_id for touch in touches}
     people = {customer_of(UNIQUE_KIND, user): f"{UNIQUE_KIND}:{user}" for user in users if user is not None}
     for touch in touches:
-        if touch.kind not in BUSINESS_KINDS:
+        if not touch.on_key:
             kind, _, value = touch.origin.partition(":")
             people.setdefault(customer_of(kind, value), touch.origin)
     return people

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from deploy.identity.touch import Owner, Reads, Row, Touch, touch_of
 from schemas.control_records import Decision
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds
 from schemas.identity_reader import DEFAULT_READER
+from sinks.clickhouse.statements import column_of
 
 Ask = Callable[[str, Mapping[str, Any]], Sequence[Row]]
 """A query (`DB.` stands for the database) and its parameters."""
@@ -33,11 +34,11 @@ TOUCHES: Final = filled(
     """
 SELECT touchpoint_id, message_id, name, channel, source, origin, toUnixTimestamp64Milli(occurred_at) AS at, sequence,
     toUnixTimestamp64Milli(log_time) AS arrived_at, too_late, customer_id, attributed_by, user_id,
-    <kinds>, contacts,
+    <kinds>, contacts, other_identifiers,
     source IN {browsers:Array(String)} AS weak, raw_partition, raw_offset
 FROM DB.touchpoints FINAL WHERE <near> AND (<where>) ORDER BY <order> LIMIT {most:UInt32}""",
     near=NEAR,
-    kinds=", ".join((*CONTACT_KINDS, *BUSINESS_KINDS)),
+    kinds=", ".join((*BUILT_IN_KINDS.contacts, *BUILT_IN_KINDS.keys)),
 )
 OWNERS: Final = filled(
     """
@@ -55,11 +56,14 @@ SELECT decision_id, kind, identifier, user_id, reason, decided_by, toUnixTimesta
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where answers come from. `browsers`: sources whose write key a browser holds. `reads`: what counts."""
+    """Where answers come from. `browsers`: sources whose write key a browser holds. `reads`: what counts.
+    `kinds`: of identifiers.
+    """
 
     ask: Ask
     browsers: tuple[str, ...] = ()
     reads: Reads = DEFAULT_READER.read
+    kinds: IdentifierKinds = BUILT_IN_KINDS
 
     def touches(
         self, where: str, parameters: Mapping[str, Any], most: int, order: str = "occurred_at, sequence, touchpoint_id"
@@ -72,7 +76,12 @@ class Source:
             return []
         found = self.ask(filled(OWNERS, where=where), given)
         owners = {row["touchpoint_id"]: Owner(row["customer_id"] or None, row["attributed_by"]) for row in found}
-        return [touch_of(row, owners.get(row["touchpoint_id"]), self.reads) for row in rows]
+        return [touch_of(row, owners.get(row["touchpoint_id"]), self.reads, self.kinds) for row in rows]
+
+    def carrying(self, key: str, most: int) -> list[Touch]:
+        """All on-time touchpoints with this business key."""
+        kind, _, value = key.partition(":")
+        return self.touches(f"{column_of(kind)} = {{value:String}} AND NOT too_late", {"value": value}, most)
 
     def touchpoint(self, wanted: str) -> list[Touch]:
         """By id, by message id, or by the beginning of an id as screens show it; two at most."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from deploy.identity.words import listed, short
-from schemas.identifiers import ROUTING_ORDER
+from schemas.identifiers import IdentifierKinds
 
 
-def unknown_kind(kind: str, near: str | None) -> str:
+def unknown_kind(kind: str, near: str | None, kinds: IdentifierKinds) -> str:
     if kind == "account_id":
         return "account_id names a company that people act for; it attributes nothing, so there is nothing to decide"
     said = kind if kind.isascii() and kind.isprintable() and len(kind) <= 40 else "that"
     hint = f" Did you mean {near}?" if near else ""
-    return f"{said} is no kind of identifier.{hint} The kinds are {', '.join(ROUTING_ORDER)}"
+    return f"{said} is no kind of identifier.{hint} The kinds are {', '.join(kinds.all)}"
 
 
 def too_many_decisions(most: int) -> str:

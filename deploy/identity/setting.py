@@ -9,8 +9,8 @@ from typing import Any
 from deploy.identity.judge import Rules
 from deploy.stack import Stack
 from schemas.definition import Catalogue
-from schemas.definition_files import DefinitionError, load_catalogue
-from schemas.identity_files import identity_reader_of
+from schemas.definition_files import DefinitionError
+from schemas.identity_files import catalogue_of, identity_reader_of
 from schemas.identity_reader import IdentityReader
 from schemas.settings import Settings, SettingsError
 from schemas.yaml_file import plain, read_mapping
@@ -43,7 +43,7 @@ def setting_of(stack: Stack) -> Setting:
     SettingsError where secrets are missing.
     """
     settings = stack.settings
-    catalogue = load_catalogue(settings.catalogue_file)
+    catalogue = catalogue_of(settings)
     reader, secret = _secrets_of(stack)
     return Setting(
         rules=Rules(limits_of(settings, catalogue, reader), ends_of(catalogue)),

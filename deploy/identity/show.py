@@ -27,7 +27,8 @@ from deploy.identity.tree import (
 from deploy.identity.user_tree import of_user
 from deploy.identity.view import View, crowds, edge, edge_of, faulty, more, shown, split, unread
 from deploy.identity.why import KEY_MAX, about
-from schemas.identifiers import CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
+from schemas.identifiers import UNIQUE_KIND, customer_of
+from sinks.clickhouse.statements import column_of
 from streams.identity.contacts import Graph
 
 
@@ -36,12 +37,12 @@ def show(source: Source, asked: Identifier | Customer, rules: Rules, now: int) -
     found = find(source, asked)
     made = tuple(source.decisions())
     view = View(source, rules, now, made, in_force(made))
-    kind = kind_of(found)
-    if kind == UNIQUE_KIND:
+    group = source.kinds.group_of(kind_of(found))
+    if group == "user":
         return of_user(view, found, found, None)
-    if kind in DEVICE_KINDS:
+    if group == "device":
         return _of_device(view, found)
-    if kind in CONTACT_KINDS:
+    if group == "contact":
         links, graph = view.links(found)
         naming = naming_of(found, graph, links, view.standing)
         if naming.user_id is not None:
@@ -68,15 +69,15 @@ def whole(source: Source, identifier: Identifier) -> Identifier:
     """The stored identifier whose hash begins so. Raises Unclear."""
     kind = identifier.kind
     template = (
-        "SELECT DISTINCT <kind> AS value FROM DB.touchpoints WHERE startsWith(<kind>, {beginning:String}) LIMIT 3"
+        "SELECT DISTINCT <column> AS value FROM DB.touchpoints WHERE startsWith(<column>, {beginning:String}) LIMIT 3"
     )
-    query = filled(template, kind=kind)
+    query = filled(template, column=column_of(kind))
     rows = source.ask(query, {"beginning": identifier.value})
     if not rows:
         raise Unclear(nothing_begins(identifier.text))
     if len(rows) > 1:
         raise Unclear(ambiguous(identifier.text, [f"{kind}:{row['value']}" for row in rows]))
-    return Identifier(kind, rows[0]["value"])
+    return replace(identifier, value=rows[0]["value"], is_whole=True)
 
 
 def _of_device(view: View, device: str) -> Shown:
@@ -134,8 +135,7 @@ def _of_contact(view: View, contact: str, naming: Naming, links: Links, graph: G
 
 
 def _of_key(view: View, key: str) -> Shown:
-    kind, value = split(key)
-    touches = view.source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+    touches = view.source.carrying(key, KEY_MAX)
     held = key_of(key, touches, {}, view.standing, view.rules.limits)
     claim = deciding_claim(held)
     leaves = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS
+from schemas.identifiers import BUILT_IN_KINDS, Group, IdentifierKinds
 from schemas.identity_reader import DEFAULT_READER
 
 Row = Mapping[str, Any]
@@ -24,7 +24,8 @@ class Owner:
 class Touch:
     """Times are ms. `user_id` and `contacts` are those that count; `said_user_id` is what it says, proven or not.
 
-    `origin` is its routing identifier. `owner` is its owner as stored now.
+    `origin` is its routing identifier, `group` that of its kind: None for a subject. `owner` is whose it is as stored
+    now.
     """
 
     touchpoint_id: str
@@ -46,14 +47,16 @@ class Touch:
     owner: Owner
     raw_partition: int
     raw_offset: int
-
-    @property
-    def kind(self) -> str:
-        return self.origin.partition(":")[0]
+    group: Group | None
 
     @property
     def on_device(self) -> bool:
-        return self.kind in DEVICE_KINDS
+        return self.group == "device"
+
+    @property
+    def on_key(self) -> bool:
+        """It names nobody but a business key."""
+        return self.group == "business_key"
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -64,10 +67,14 @@ Reads = Callable[[str, str], str | None]
 """(kind, value) -> the text that counts; None: it is not usable, so it does nothing."""
 
 
-def touch_of(row: Row, owner: Owner | None = None, reads: Reads = DEFAULT_READER.read) -> Touch:
+def touch_of(
+    row: Row,
+    owner: Owner | None = None,
+    reads: Reads = DEFAULT_READER.read,
+    kinds: IdentifierKinds = BUILT_IN_KINDS,
+) -> Touch:
     """`row`: of `read.TOUCHES`. Without `owner` that of the row counts."""
     rule = row["attributed_by"]
-    said = tuple(f"{kind}:{row[kind]}" for kind in CONTACT_KINDS if row[kind])
     return Touch(
         touchpoint_id=row["touchpoint_id"],
         message_id=row["message_id"],
@@ -82,12 +89,18 @@ def touch_of(row: Row, owner: Owner | None = None, reads: Reads = DEFAULT_READER
         user_id=row["user_id"] if rule == "user_id" else None,
         said_user_id=row["user_id"] or None,
         contacts=tuple(row["contacts"]),
-        said_contacts=said,
-        keys=tuple(
-            f"{kind}:{row[kind]}" for kind in BUSINESS_KINDS if row[kind] and reads(kind, row[kind]) is not None
-        ),
+        said_contacts=_said(row, kinds.contacts),
+        keys=tuple(key for key in _said(row, kinds.keys) if reads(*key.split(":", 1)) is not None),
         weak=bool(row["weak"]),
         owner=owner or Owner(row["customer_id"] or None, rule),
         raw_partition=row["raw_partition"],
         raw_offset=row["raw_offset"],
+        group=kinds.group_of(row["origin"].partition(":")[0]),
     )
+
+
+def _said(row: Row, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Kinds that the deployment added stand in one map."""
+    other = row["other_identifiers"]
+    values = ((kind, row[kind] if kind in row else other.get(kind)) for kind in kinds)
+    return tuple(f"{kind}:{value}" for kind, value in values if value)

@@ -8,10 +8,10 @@ from typing import Final, Literal
 from deploy.identity.naming import Naming
 from deploy.identity.read import filled
 from schemas.control_records import Decision
-from schemas.identifiers import BUSINESS_KINDS
+from schemas.identifiers import IdentifierKinds
+from sinks.clickhouse.statements import column_of, on_device
 
 SHOWN_MAX: Final = 15
-_ON_DEVICE: Final = "(anonymous_id != '' OR device_id != '') AND NOT too_late"
 _OF_CUSTOMER: Final = """origin IN (
     SELECT {root:String}
     UNION DISTINCT SELECT origin FROM DB.touchpoints WHERE customer_id = {customer:String}
@@ -28,14 +28,13 @@ _EDGE: Final = """count() AS touchpoints, toUnixTimestamp64Milli(min(occurred_at
     toUnixTimestamp64Milli(max(occurred_at)) AS last_at,
     argMax((touchpoint_id, name), (occurred_at, touchpoint_id)) AS late, late.1 AS last_id, late.2 AS last_name,
     count() OVER () AS found"""
-DEVICES: Final = filled(
+_DEVICES: Final = filled(
     """
 SELECT origin AS identifier, <edge> FROM DB.touchpoints FINAL
 WHERE origin IN (SELECT origin FROM DB.touchpoints WHERE user_id = {user:String}) AND user_id = {user:String}
-    AND attributed_by = 'user_id' AND <on_device>
+    AND attributed_by = 'user_id' AND (<on_device>) AND NOT too_late
 GROUP BY origin ORDER BY last_at DESC LIMIT <shown_max>""",
     edge=_EDGE,
-    on_device=_ON_DEVICE,
     shown_max=SHOWN_MAX,
 )
 USERS: Final = filled(
@@ -63,15 +62,13 @@ SELECT origin, count() AS days, max(day) AS latest FROM (
     FROM DB.touchpoints FINAL WHERE origin IN {origins:Array(String)} AND NOT too_late GROUP BY origin, day
     HAVING users > {users:UInt32} OR all > {touchpoints:UInt32}
 ) GROUP BY origin"""
-_KEYS: Final = ", ".join(f"('{kind}', {kind})" for kind in BUSINESS_KINDS)
-KEYS: Final = filled(
+_KEYS: Final = filled(
     """
 SELECT concat(key.1, ':', key.2) AS identifier, <edge> FROM (
     SELECT touchpoint_id, name, occurred_at, arrayJoin([<keys>]) AS key FROM DB.v_touchpoints
     WHERE <near> AND customer_id = {customer:String} AND NOT too_late
 ) WHERE key.2 != '' GROUP BY identifier ORDER BY last_at DESC LIMIT <shown_max>""",
     edge=_EDGE,
-    keys=_KEYS,
     near=_OF_CUSTOMER,
     shown_max=SHOWN_MAX,
 )
@@ -102,6 +99,17 @@ ORDER BY attributed_by = 'user_id' DESC LIMIT 1 BY customer_id LIMIT 3"""
 NAMED: Final = """
 SELECT customer_id, if(user_id != '', concat('user_id:', user_id), contact) AS identifier
 FROM DB.contact_namings FINAL WHERE startsWith(customer_id, {beginning:String}) LIMIT 1 BY customer_id LIMIT 3"""
+
+
+def devices_of(kinds: IdentifierKinds) -> str:
+    """The devices of a user."""
+    return filled(_DEVICES, on_device=on_device(kinds))
+
+
+def keys_of(kinds: IdentifierKinds) -> str:
+    """The business keys that a customer's touchpoints carry."""
+    return filled(_KEYS, keys=", ".join(f"('{kind}', {column_of(kind)})" for kind in kinds.keys))
+
 
 Rule = Literal["login", "link", "chain", "by_hand", "claim", "seen"]
 Group = Literal["devices", "users", "claim", "contacts", "keys", "apart"]

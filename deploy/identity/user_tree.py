@@ -9,14 +9,14 @@ from deploy.identity.links import Links, kind_of
 from deploy.identity.naming import Naming, fault_of, naming_of
 from deploy.identity.touch import Row
 from deploy.identity.tree import (
-    DEVICES,
-    KEYS,
     SHOWN_MAX,
     Branch,
     Leaf,
     Mark,
     Rule,
     Shown,
+    devices_of,
+    keys_of,
 )
 from deploy.identity.view import View, crowds, edge, edge_of, faulty, key_at, more, shown, split, unread
 from deploy.identity.why import about
@@ -29,9 +29,9 @@ DEPTH_MAX: Final = 6
 def of_user(view: View, user: str, asked: str, naming: Naming | None) -> Shown:
     value, customer = split(user)[1], customer_of(*split(user))
     links, graph = view.links(user, asked)
-    devices = view.source.ask(DEVICES, {"user": value})
+    devices = view.source.ask(devices_of(view.source.kinds), {"user": value})
     contacts, apart = _contacts(view, user, asked, links, graph)
-    keys = view.source.ask(KEYS, {"customer": customer, "root": user})
+    keys = view.source.ask(keys_of(view.source.kinds), {"customer": customer, "root": user})
     branches = (
         Branch("devices", _devices(view, devices, value, asked), more(devices)),
         contacts,

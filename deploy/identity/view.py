@@ -74,8 +74,7 @@ def unread(links: Links, name: str) -> int:
 
 
 def key_at(view: View, key: str) -> Key:
-    kind, value = split(key)
-    touches = view.source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+    touches = view.source.carrying(key, KEY_MAX)
     return key_of(key, touches, {}, view.standing, view.rules.limits)
 
 

@@ -16,7 +16,7 @@ from deploy.identity.naming import Naming, naming_of
 from deploy.identity.read import Source
 from deploy.identity.touch import Owner, Row, Touch
 from schemas.control_records import Decision
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, UNIQUE_KIND, customer_of
+from schemas.identifiers import UNIQUE_KIND, customer_of
 from streams.identity.decisions import Decisions
 from streams.identity.device import Kept, Tail, marker_before, marker_from
 from streams.identity.hearsay import Hearsay
@@ -194,14 +194,14 @@ def _near(source: Source, touch: Touch, rules: Rules) -> list[Touch]:
 
 
 def _owner(touch: Touch, near: Sequence[Touch], claims: Sequence[Claimed], hearsay: Hearsay, rules: Rules) -> Owner:
-    if touch.kind in BUSINESS_KINDS:
+    if touch.on_key:
         claimed = next((one for one in claims if one.key == touch.origin), None)
         if touch.too_late or claimed is None or claimed.customer_id is None:
             return Owner(None, "waiting")
         return Owner(claimed.customer_id, "business_key")
     if touch.user_id is not None:
         return Owner(customer_of(UNIQUE_KIND, touch.user_id), "user_id")
-    if touch.on_device or touch.kind in CONTACT_KINDS:
+    if touch.group in ("device", "contact"):
         return owners_on(touch.origin, near, hearsay, rules)[touch.touchpoint_id]
     return Owner(None, "subject")
 
@@ -247,8 +247,7 @@ def _marker(
 
 
 def _claimed(source: Source, key: str, touch: Touch, standing: Decisions, rules: Rules) -> Claimed:
-    kind, _, value = key.partition(":")
-    touches = source.touches(f"{kind} = {{value:String}} AND NOT too_late", {"value": value}, KEY_MAX)
+    touches = source.carrying(key, KEY_MAX)
     held = key_of(key, touches, {}, standing, rules.limits)
     claim = deciding_claim(held)
     found = None if claim is None else next(one for one in touches if one.touchpoint_id == claim.touchpoint_id)

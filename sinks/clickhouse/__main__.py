@@ -17,6 +17,7 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from prometheus_client import CollectorRegistry
 
 from schemas.definition_files import DefinitionError, load_catalogue, load_definitions
+from schemas.identity_files import identity_rules_of
 from schemas.settings import Address, Settings, address_of, kafka_client_options, read_settings
 from sinks.clickhouse.errors import MigrationError, Rejected, Unavailable
 from sinks.clickhouse.loader import TOPICS, Loader
@@ -55,18 +56,17 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def run_migrations(address: Address, cluster: str | None, views: Sequence[str]) -> None:
+def run_migrations(address: Address, target: Target, views: Sequence[str]) -> None:
     """Raises Unavailable, Rejected or MigrationError."""
     client = connect(address)
     try:
-        target = Target(address.database, cluster)
         for name in migrate(ClickHouseDatabase(client, target), target, views=views):
             log.info("migration applied", name=name, database=address.database)
     finally:
         client.close()
 
 
-def load(settings: Settings, address: Address, stop: Event, views: Sequence[str]) -> None:
+def load(settings: Settings, address: Address, target: Target, stop: Event, views: Sequence[str]) -> None:
     """Runs until `stop`. While Kafka or ClickHouse do not answer at the start it waits for them, ready to be
     asked why."""
     registry = CollectorRegistry()
@@ -87,7 +87,7 @@ def load(settings: Settings, address: Address, stop: Event, views: Sequence[str]
     health.start()
     log.info("loader starts", health_port=health.port, clickhouse=str(address))
     try:
-        _patiently(stop, lambda: run_migrations(address, settings.clickhouse_cluster, views))
+        _patiently(stop, lambda: run_migrations(address, target, views))
         kafka = _patiently(stop, lambda: KafkaLog(_options(settings)))
         store = ClickHouseStore(address)
         loader = Loader(kafka, store, metrics, prefix=settings.topic_prefix)
@@ -138,7 +138,7 @@ def _options(settings: Settings) -> KafkaOptions:
 
 def _views(journeys: Path, touchpoints: Path, target: Target) -> list[str]:
     """Raises DefinitionError."""
-    catalogue = load_catalogue(touchpoints)
+    catalogue = load_catalogue(touchpoints, target.kinds)
     return deployment_views(load_definitions(journeys, catalogue), catalogue, target)
 
 
@@ -147,15 +147,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings()
         address = address_of(settings.clickhouse_url.get_secret_value() if settings.clickhouse_url else LOCAL_URL)
-        target = Target(address.database, settings.clickhouse_cluster)
+        target = Target(address.database, settings.clickhouse_cluster, identity_rules_of(settings).kinds)
         views = _views(given.journeys, given.touchpoints, target) if given.journeys else []
         if given.command == "migrate":
-            run_migrations(address, settings.clickhouse_cluster, views)
+            run_migrations(address, target, views)
             return 0
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        load(settings, address, stop, views)
+        load(settings, address, target, stop, views)
     except (ValueError, DefinitionError, MigrationError, Unavailable, Rejected, TopicsMissing, KafkaError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1

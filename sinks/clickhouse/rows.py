@@ -45,6 +45,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("channel", "source", "occurred_at", "occurred_at_sent", "sent_at", "received_at", "log_time", "sequence"),
         *("too_late", "store_id", "app_version", "country", "subject_kind", "subject_id", *_PERSON_KINDS),
         *(*BUSINESS_KINDS, "account_id", "contacts", "properties", "context", "raw_partition", "raw_offset"),
+        "other_identifiers",
     ),
     "attributions": ("touchpoint_id", "customer_id", "attributed_by", "rev", "run"),
     "journeys": (
@@ -154,7 +155,15 @@ def _touchpoint(record: Resolved) -> Row:
         _json(context).decode(),
         record.at[1],
         record.at[2],
+        _other(record) if names.other or record.keys else {},
     )
+
+
+def _other(record: Resolved) -> dict[str, str]:
+    """Of kinds without a column; of a business key the text that counts."""
+    return (record.identifiers.other or {}) | {
+        kind: value for kind, value in record.keys.items() if kind not in BUSINESS_KINDS
+    }
 
 
 def _attached(record: Attach) -> Iterable[TableRows]:

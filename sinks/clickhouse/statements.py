@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from string import Template
 from typing import Final
 
+from schemas.identifiers import BUILT_IN_KINDS, ROUTING_ORDER, IdentifierKinds
+
 DEDUP_BLOCKS: Final = 20_000
 """Inserts that ClickHouse remembers per table: with 12 partitions and 2 inserts a second, about a quarter of
 an hour."""
@@ -26,24 +28,64 @@ _PIECES: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where tables are created. `cluster` None: one server, nothing replicated."""
+    """Where tables are created. `cluster` None: one server, nothing replicated. `kinds`: of identifiers; views say what
+    is a device, and whom contacts name.
+    """
 
     database: str
     cluster: str | None = None
+    kinds: IdentifierKinds = BUILT_IN_KINDS
 
 
 def variables(target: Target) -> dict[str, str]:
     """Raises ValueError for a cluster's name that is none."""
+    given = {"database": target.database} | kind_variables(target)
     if target.cluster is None:
         window = f"non_replicated_deduplication_window = {DEDUP_BLOCKS}"
-        return {"database": target.database, "on_cluster": "", "replicated": "", "dedup_window": window}
+        return given | {"on_cluster": "", "replicated": "", "dedup_window": window}
     if not _CLUSTER.fullmatch(target.cluster):
         raise ValueError(f"{target.cluster!r} is no name of a cluster; letters, digits, _ and - only")
     window = (
         f"replicated_deduplication_window = {DEDUP_BLOCKS}, replicated_deduplication_window_seconds = {DEDUP_SECONDS}"
     )
     on_cluster = f"ON CLUSTER '{target.cluster}'"
-    return {"database": target.database, "on_cluster": on_cluster, "replicated": "Replicated", "dedup_window": window}
+    return given | {"on_cluster": on_cluster, "replicated": "Replicated", "dedup_window": window}
+
+
+def kind_variables(target: Target) -> dict[str, str]:
+    """What views need of the kinds of identifiers. Those of contacts are about kinds that a deployment added: each is
+    one more look at whom it names, so there is none where there is no such kind.
+    """
+    own = [kind for kind in target.kinds.contacts if kind not in BUILT_IN_KINDS.contacts]
+    named = {f"own_{number}": kind for number, kind in enumerate(own, 1)}
+    return {
+        "on_device": on_device(target.kinds),
+        "t_on_device": on_device(target.kinds, "t.origin"),
+        "own_named": "".join(f"ifNull({one}.customer_id, '') AS by_{one},\n        " for one in named),
+        "own_greatest": "".join(f", by_{one}" for one in named),
+        "own_agree": "".join(f"\n                AND (by_{one} = '' OR by_{one} = greatest_named)" for one in named),
+        "own_joins": "".join(
+            _OWN_JOIN.format(one=one, kind=kind, database=target.database) for one, kind in named.items()
+        ),
+    }
+
+
+_OWN_JOIN: Final = """LEFT ANY JOIN
+    (
+        SELECT contact, customer_id FROM {database}.contact_namings FINAL
+        WHERE user_id != '' AND startsWith(contact, '{kind}:')
+    ) AS {one} ON {one}.contact = arrayFirst(one -> startsWith(one, '{kind}:'), t.contacts)
+    """
+
+
+def on_device(kinds: IdentifierKinds, origin: str = "origin") -> str:
+    """The condition that a routing identifier is a device. Kinds are words: nothing in them needs a quote."""
+    return " OR ".join(f"startsWith({origin}, '{kind}:')" for kind in kinds.devices)
+
+
+def column_of(kind: str) -> str:
+    """Where a touchpoint's identifier of a kind is stored."""
+    return kind if kind in ROUTING_ORDER else f"other_identifiers['{kind}']"
 
 
 def text(word: str) -> str:

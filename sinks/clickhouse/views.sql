@@ -66,7 +66,8 @@ CREATE OR REPLACE VIEW ${database}.v_touchpoints ${on_cluster}
     occurred_at_sent DateTime64(3, 'UTC') COMMENT 'When it happened, as the sender said',
     received_at   Nullable(DateTime64(3, 'UTC')) COMMENT 'When the collector received it',
     raw_partition UInt32 COMMENT 'Where it lay on touchpoints.raw: partition',
-    raw_offset    UInt64 COMMENT 'Where it lay on touchpoints.raw: offset'
+    raw_offset    UInt64 COMMENT 'Where it lay on touchpoints.raw: offset',
+    other_identifiers Map(LowCardinality(String), String) COMMENT 'By kind, identifiers of kinds that identity.yaml adds'
 )
 AS SELECT
     touchpoint_id,
@@ -86,7 +87,7 @@ AS SELECT
     if(rule = 'stored', stored_rule, rule) AS attributed_by,
     name, declared, channel, source, occurred_at, log_time, sequence, too_late, store_id, app_version, country, subject_kind,
     subject_id, order_id, receipt_id, ticket_id, claim_id, account_id, properties, context, run, message_id, origin,
-    occurred_at_sent, received_at, raw_partition, raw_offset
+    occurred_at_sent, received_at, raw_partition, raw_offset, other_identifiers
 FROM
 (
     SELECT
@@ -97,15 +98,15 @@ FROM
         ifNull(if(moved, a.attributed_by, t.attributed_by), '') AS stored_rule,
         ifNull(d.linked, '') AS linked,
         ifNull(d.blocked, false) AS blocked,
-        startsWith(t.origin, 'anonymous_id:') OR startsWith(t.origin, 'device_id:') AS on_device,
+        ${t_on_device} AS on_device,
         -- The one user whom its contacts name: all of them that name somebody name the greatest.
         ifNull(e.customer_id, '') AS by_email,
         ifNull(p.customer_id, '') AS by_phone,
         ifNull(l.customer_id, '') AS by_card,
-        greatest(by_email, by_phone, by_card) AS greatest_named,
+        ${own_named}greatest(by_email, by_phone, by_card${own_greatest}) AS greatest_named,
         if(
             (by_email = '' OR by_email = greatest_named) AND (by_phone = '' OR by_phone = greatest_named)
-                AND (by_card = '' OR by_card = greatest_named),
+                AND (by_card = '' OR by_card = greatest_named)${own_agree},
             greatest_named, ''
         ) AS named,
         multiIf(
@@ -129,7 +130,8 @@ FROM
         t.order_id AS order_id, t.receipt_id AS receipt_id, t.ticket_id AS ticket_id, t.claim_id AS claim_id,
         t.account_id AS account_id, t.properties AS properties, t.context AS context, t.run AS run,
         t.message_id AS message_id, t.origin AS origin, t.occurred_at_sent AS occurred_at_sent,
-        t.received_at AS received_at, t.raw_partition AS raw_partition, t.raw_offset AS raw_offset
+        t.received_at AS received_at, t.raw_partition AS raw_partition, t.raw_offset AS raw_offset,
+        t.other_identifiers AS other_identifiers
     FROM ${database}.touchpoints AS t FINAL
     LEFT ANY JOIN (SELECT touchpoint_id, customer_id, attributed_by, rev FROM ${database}.attributions FINAL) AS a
         ON a.touchpoint_id = t.touchpoint_id
@@ -148,7 +150,7 @@ FROM
         SELECT contact, customer_id FROM ${database}.contact_namings FINAL
         WHERE user_id != '' AND startsWith(contact, 'loyalty_card:')
     ) AS l ON l.contact = arrayFirst(one -> startsWith(one, 'loyalty_card:'), t.contacts)
-    LEFT ANY JOIN
+    ${own_joins}LEFT ANY JOIN
     (
         SELECT
             identifier,

@@ -36,7 +36,7 @@ FROM
         touchpoint_id, occurred_at, sequence,
         -- A user_id that attributes nothing (a placeholder, a browser's without proof) is nobody's.
         if(attributed_by = 'user_id', [concat('user_id:', user_id)], []) AS users,
-        if(startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'), [origin], []) AS devices,
+        if(${on_device}, [origin], []) AS devices,
         arraySort(contacts) AS sorted,
         arrayJoin(arrayConcat(
             arrayFlatten(arrayMap(user -> arrayMap(device -> ('user_device', user, device), devices), users)),
@@ -82,7 +82,7 @@ SELECT
     uniqExactIf(user_id, attributed_by = 'user_id') AS number, count() AS touchpoints, min(occurred_at) AS first_at,
     max(occurred_at) AS last_at
 FROM ${database}.touchpoints FINAL
-WHERE NOT too_late AND (startsWith(origin, 'anonymous_id:') OR startsWith(origin, 'device_id:'))
+WHERE NOT too_late AND (${on_device})
 GROUP BY identifier, day
 HAVING number > 4 OR touchpoints > 1000
 ORDER BY number DESC, touchpoints DESC

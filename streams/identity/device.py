@@ -11,13 +11,13 @@ Kiosk days only ever grow with the set, so the verdict is kept and outlives the 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Container, Sequence
-from functools import lru_cache
+from collections.abc import Container, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from schemas.identifiers import BUSINESS_KINDS, CONTACT_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
+from schemas.identifiers import BUILT_IN_KINDS, UNIQUE_KIND, IdentifierKinds, customer_of
 from schemas.records import AttributedBy
 from streams.identity.decisions import Decisions
 from streams.identity.hearsay import Hearsay
@@ -84,12 +84,14 @@ class Tail:
         self.due = -1
 
 
-RULES: dict[str, Rule] = {
-    UNIQUE_KIND: "user_id",
-    **dict.fromkeys(DEVICE_KINDS, "device"),
-    **dict.fromkeys(CONTACT_KINDS, "contact"),
-    **dict.fromkeys(BUSINESS_KINDS, "business_key"),
-}
+@cache
+def _rules(kinds: IdentifierKinds) -> Mapping[str, Rule]:
+    return {
+        UNIQUE_KIND: "user_id",
+        **dict.fromkeys(kinds.devices, "device"),
+        **dict.fromkeys(kinds.contacts, "contact"),
+        **dict.fromkeys(kinds.keys, "business_key"),
+    }
 
 
 def alone(rule: Rule) -> AttributedBy:
@@ -97,10 +99,10 @@ def alone(rule: Rule) -> AttributedBy:
     return "waiting" if rule == "business_key" else rule
 
 
-def new_tail(routing: str) -> Tail:
+def new_tail(routing: str, kinds: IdentifierKinds = BUILT_IN_KINDS) -> Tail:
     """`routing` is `kind:value`, or the name of a subject or message, which stand for nobody."""
     kind, _, value = routing.partition(":")
-    rule = RULES.get(kind, "subject")
+    rule = _rules(kinds).get(kind, "subject")
     return Tail(routing, rule, customer_of(kind, value) if rule in ("user_id", "device", "contact") else None)
 
 

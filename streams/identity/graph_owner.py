@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from schemas.control_records import Decision, Sighting
-from schemas.identifiers import CONTACT_KINDS, UNIQUE_KIND
 from streams.identity.effects import Emission
 from streams.identity.heard import Heard
 from streams.identity.limits import DAY_MS, Limits
@@ -21,6 +20,7 @@ class GraphOwner:
     def __init__(self, heard: Heard, emission: Emission, limits: Limits) -> None:
         self._heard, self._graph, self._emission = heard, heard.graph, emission
         self._link_days = limits.link_ms // DAY_MS
+        self._group_of = limits.kinds.group_of
         self._today = 0
 
     def sighting(self, sighting: Sighting) -> None:
@@ -42,7 +42,7 @@ class GraphOwner:
         """Takes the decision, too. False: there are too many, so it is refused, and ClickHouse never hears of it."""
         if not self._heard.hearsay.decisions.has_room(decision):
             return False
-        if decision.identifier.partition(":")[0] not in (UNIQUE_KIND, *CONTACT_KINDS):
+        if self._group_of(decision.identifier.partition(":")[0]) not in ("user", "contact"):
             self._heard.decides(decision, order)
         else:
             changed = self._graph.decided(decision.identifier, lambda: self._heard.decides(decision, order))

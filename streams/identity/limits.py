@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.identifiers import BUILT_IN_KINDS, IdentifierKinds
+
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -22,7 +24,7 @@ class Limits:
     """`kiosk_*`: more than this many within one UTC day on one device make it a kiosk day. `kept`: touchpoints per
     identifier. `key_touchpoints`: a business key that more of them carry is worn out. `component`: identifiers in the
     largest that may name a user. `link_ms`: how long a link counts after its last touchpoint. `linked`: identifiers in
-    the contact graph.
+    the contact graph. `kinds`: of identifiers; no bound, but needed wherever bounds are.
     """
 
     horizon_ms: int = 72 * HOUR_MS
@@ -39,6 +41,7 @@ class Limits:
     bad_window: int = 1_000
     bad_at_least: int = 200
     bad_ratio: float = 0.5
+    kinds: IdentifierKinds = BUILT_IN_KINDS
 
     @property
     def kept_ms(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from schemas.control_records import Evidence
 from schemas.decoded import Decoded
 from schemas.definition import Catalogue
-from schemas.identifiers import BUSINESS_KINDS, DEVICE_KINDS, UNIQUE_KIND, customer_of
+from schemas.identifiers import UNIQUE_KIND, customer_of
 from schemas.records import AttributedBy, Entry, Fact, Run
 from streams.identity.cap import make_room, net, pass_by
 from streams.identity.clock import AHEAD_MS, offset_after
@@ -196,12 +196,13 @@ class Owner:
     def decided(self, identifier: str) -> None:
         """A person decided about an identifier. What concerns the contact graph is done by its own owner."""
         kind, _, value = identifier.partition(":")
-        if kind in DEVICE_KINDS:
+        group = self._state.limits.kinds.group_of(kind)
+        if group == "device":
             self.reattribute(identifier)
-        elif kind == UNIQUE_KIND:
+        elif group == "user":
             for routing in sorted(self._devices_of(value)):
                 self.reattribute(routing)
-        elif kind in BUSINESS_KINDS:
+        elif group == "business_key":
             self._key_blocked(identifier)
 
     def _devices_of(self, user_id: str) -> list[str]:

@@ -77,7 +77,7 @@ class State:
     def tail(self, routing: str) -> Tail:
         tail = self.tails.get(routing)
         if tail is None:
-            tail = self.tails[routing] = new_tail(routing)
+            tail = self.tails[routing] = new_tail(routing, self.limits.kinds)
         return tail
 
     def remember(self, routing: str, tail: Tail, kept: Kept) -> None:

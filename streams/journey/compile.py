@@ -34,7 +34,8 @@ def compile_definitions(
 ) -> Compiled:
     bringers = bringers_of(sources)
     found = tuple(_compile(d, catalogue, bringers) for d in sorted(definitions, key=lambda d: (d.journey, d.version)))
-    kinds = [kind for kind in BUSINESS_KINDS if any(d.kind == kind for d in found)]
+    used = {d.kind for d in found if d.kind is not None}
+    kinds = [*(kind for kind in BUSINESS_KINDS if kind in used), *sorted(used.difference(BUSINESS_KINDS))]
     joint = tuple(d for d in found if d.joint)
     names = sorted({name for d in found for name in d.plans})
     return Compiled(

@@ -24,6 +24,13 @@ from streams.journey.values import Book, Kept, comes_after, order_of
 
 CUSTOMER = "customer"
 KIND_BITS = {kind: 1 << index for index, kind in enumerate(BUSINESS_KINDS)}
+OWN_BIT = 1 << 30
+"""It carries a key of a kind that a deployment added: `Kept.own` says which."""
+
+
+def carries(kept: Kept, kind: str) -> bool:
+    """Whether it carries a business key of the kind, as far as that was asked for."""
+    return kept.kinds & KIND_BITS.get(kind, 0) != 0 or kind in kept.own
 
 
 class Scope:
@@ -91,7 +98,7 @@ class Unit:
         definition = self.definition
         if kept.name not in definition.plans and not definition.relevant(kept.name, kept.facts):
             return False
-        return scope.of_key or definition.kind is None or not kept.kinds & KIND_BITS[definition.kind]
+        return scope.of_key or definition.kind is None or not carries(kept, definition.kind)
 
     def take(self, kept: Kept, scope: Scope, modes: Modes) -> Run | None:
         """Fold a touchpoint that comes after all others in the order. The run that it touched, if any."""

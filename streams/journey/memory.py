@@ -16,7 +16,7 @@ from msgspec import structs
 
 from schemas.records import Fact
 from streams.journey.inputs import EntryView, ResolvedView
-from streams.journey.instances import CUSTOMER, KIND_BITS, Scope, Unit
+from streams.journey.instances import CUSTOMER, KIND_BITS, OWN_BIT, Scope, Unit, carries
 from streams.journey.ledger import Ledger, StoredBook, book_of
 from streams.journey.modes import Span
 from streams.journey.plan import Compiled, CompiledDefinition, title
@@ -42,7 +42,7 @@ class Memory:
     def serves(self, kept: Kept) -> bool:
         """Whether any definition folds this touchpoint as one of the customer."""
         for definition in self._compiled.joint:
-            if definition.kind is not None and kept.kinds & KIND_BITS[definition.kind]:
+            if definition.kind is not None and carries(kept, definition.kind):
                 continue
             if definition.relevant(kept.name, kept.facts):
                 return True
@@ -147,6 +147,7 @@ class Memory:
             rev,
             moved_from,
             entry.person if self._compiled.persons else None,
+            tuple(intern(kind) for kind in entry.keys if kind not in KIND_BITS) if kinds & OWN_BIT else (),
         )
 
     def _shared_facts(self, facts: dict[str, Fact]) -> dict[str, Fact] | None:

@@ -33,7 +33,7 @@ from streams.journey.inputs import (
     UnreadableRecord,
     decode,
 )
-from streams.journey.instances import CUSTOMER, KIND_BITS, Unit
+from streams.journey.instances import CUSTOMER, KIND_BITS, OWN_BIT, Unit
 from streams.journey.ledger import Ledger, Meta, StoredBook, read
 from streams.journey.memory import Memory, take_back
 from streams.journey.modes import Modes
@@ -342,5 +342,5 @@ def _kinds(entry: EntryView | ResolvedView) -> int:
     """Only the customer's own touchpoints are asked which keys they carry."""
     kinds = 0
     for kind in entry.keys:
-        kinds |= KIND_BITS.get(kind, 0)
+        kinds |= KIND_BITS.get(kind, OWN_BIT)
     return kinds

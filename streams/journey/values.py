@@ -12,7 +12,9 @@ from schemas.records import AlertState, BreakKind, Fact, Severity
 class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A touchpoint as long as a journey may need it, and its form in the changelog.
 
-    `kinds`: bits of the key kinds it carries. `facts`: None when there are none. `person`: who acted, if asked for.
+    `kinds`: bits of the key kinds it carries; `own`: those of them that have no bit, because a deployment added them
+    (so what was kept means the same whatever is added later). `facts`: None when there are none. `person`: who acted,
+    if asked for.
     """
 
     touchpoint_id: str
@@ -26,6 +28,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rev: int
     moved_from: str | None
     person: str | None = None
+    own: tuple[str, ...] = ()
 
 
 Order = tuple[int, int, str]

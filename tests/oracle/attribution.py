@@ -18,7 +18,7 @@ from uuid import UUID, uuid5
 from tests.oracle.decode import SHIPPED, Touchpoint
 from tests.oracle.links import Decided, InForce, Links, in_force
 from tests.oracle.rules import DAY, HOUR, MINUTE
-from tests.oracle.usable import BUSINESS, CONTACTS, DEVICES, Identifier, Rules
+from tests.oracle.usable import Identifier, Rules
 
 NAMESPACE: Final = UUID("6f1d4c1e-7f0b-5d0e-9a55-6c1b7d3f4a10")
 SKEW_MIN: Final = 10 * MINUTE
@@ -87,10 +87,10 @@ def attribute(
     found: dict[str, Answer] = {}
     kiosk_days: set[tuple[Identifier, int]] = set()
     past_the_cap: set[str] = set()
-    for identifier, present in _by_identifier(on_time).items():
+    for identifier, present in _by_identifier(on_time, rules).items():
         kept = present[-rules.kept :]
         past_the_cap |= {x.touchpoint_id for x in present[: -rules.kept]}
-        if identifier[0] in DEVICES:
+        if identifier[0] in rules.kinds.devices:
             days = _kiosk_days(present, rules)
             kiosk_days |= {(identifier, day) for day in days}
             named = _named_by_logins(identifier, kept, days, decided, rules)
@@ -100,11 +100,11 @@ def attribute(
         if x.user is not None:
             found[x.touchpoint_id] = (customer_of(("user_id", x.user)), "user_id")
         elif x.touchpoint_id in late or x.touchpoint_id in past_the_cap:
-            found[x.touchpoint_id] = _alone(x)
+            found[x.touchpoint_id] = _alone(x, rules)
         elif x.touchpoint_id not in found:
-            found[x.touchpoint_id] = _by_contacts(x, links) or _alone(x)
+            found[x.touchpoint_id] = _by_contacts(x, links) or _alone(x, rules)
     worn_out = _worn_out(on_time, rules)
-    owners = _owners(on_time, found, decided.blocked | worn_out)
+    owners = _owners(on_time, found, decided.blocked | worn_out, rules)
     for x in on_time:
         if found[x.touchpoint_id][1] == "waiting" and x.routing in owners:
             found[x.touchpoint_id] = (owners[x.routing], "business_key")
@@ -112,22 +112,22 @@ def attribute(
     return Attribution(answers, owners, worn_out, frozenset(past_the_cap), links, decided, frozenset(kiosk_days))
 
 
-def _by_identifier(on_time: Iterable[Touchpoint]) -> dict[Identifier, list[Touchpoint]]:
+def _by_identifier(on_time: Iterable[Touchpoint], rules: Rules) -> dict[Identifier, list[Touchpoint]]:
     """What lies on each identifier that is no business key."""
     found: dict[Identifier, list[Touchpoint]] = defaultdict(list)
     for x in on_time:
-        if x.routing is not None and x.routing[0] not in BUSINESS:
+        if x.routing is not None and x.routing[0] not in rules.kinds.business:
             found[x.routing].append(x)
     return found
 
 
-def _alone(x: Touchpoint) -> Answer:
+def _alone(x: Touchpoint, rules: Rules) -> Answer:
     """What is left when neither a user, a login nor a contact names anybody."""
     if x.routing is None:
         return None, "subject"
-    if x.routing[0] in BUSINESS:
+    if x.routing[0] in rules.kinds.business:
         return None, "waiting"
-    return customer_of(x.routing), "contact" if x.routing[0] in CONTACTS else "device"
+    return customer_of(x.routing), "contact" if x.routing[0] in rules.kinds.contacts else "device"
 
 
 def _by_contacts(x: Touchpoint, links: Links) -> Answer | None:
@@ -191,13 +191,13 @@ def _is_logout(x: Touchpoint, rules: Rules) -> bool:
 
 
 def _owners(
-    on_time: Iterable[Touchpoint], found: dict[str, Answer], nobodys: frozenset[Identifier]
+    on_time: Iterable[Touchpoint], found: dict[str, Answer], nobodys: frozenset[Identifier], rules: Rules
 ) -> dict[Identifier, str]:
     """Rule 4. `on_time` in the order, so the first claim counts: of servers', else of browsers'."""
     owners: dict[bool, dict[Identifier, str]] = {False: {}, True: {}}
     for x in on_time:
         customer, _ = found[x.touchpoint_id]
-        for kind in BUSINESS:
+        for kind in rules.kinds.business:
             if customer is not None and kind in x.identifiers and (kind, x.identifiers[kind]) not in nobodys:
                 owners[x.weak].setdefault((kind, x.identifiers[kind]), customer)
     return owners[True] | owners[False]
@@ -205,5 +205,7 @@ def _owners(
 
 def _worn_out(on_time: Iterable[Touchpoint], rules: Rules) -> frozenset[Identifier]:
     """Business keys that nobody has, since too many touchpoints carry them."""
-    count = Counter(identifier for x in on_time for identifier in x.identifiers.items() if identifier[0] in BUSINESS)
+    count = Counter(
+        identifier for x in on_time for identifier in x.identifiers.items() if identifier[0] in rules.kinds.business
+    )
     return frozenset(identifier for identifier, number in count.items() if number > rules.key_touchpoints)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.oracle.rules import Declared
-from tests.oracle.usable import BUSINESS, CONTACTS, KINDS, Identifier, Rules, cleaned, usable
+from tests.oracle.usable import Identifier, Rules, cleaned, usable
 
 SHIPPED: Final = Rules()
 SEGMENT: Final = ("web", "app")
@@ -63,7 +63,8 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Touchpoint:
-    """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are the usable ones. `weak`: from a
+    """`occurred_at` is the client's until `attribution` corrects it. `identifiers` are the usable ones, in the
+    order of routing. `weak`: from a
     browser. `unproven`: its user_id is not usable because nothing proves it. `untimed`: it is timed by our clock.
     """
 
@@ -92,7 +93,7 @@ class Touchpoint:
 
     @property
     def routing(self) -> Identifier | None:
-        return next(((kind, self.identifiers[kind]) for kind in KINDS if kind in self.identifiers), None)
+        return next(iter(self.identifiers.items()), None)
 
     @property
     def user(self) -> str | None:
@@ -168,7 +169,7 @@ def _native(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     if type(item.get("format_version", 1)) is not int or item.get("format_version", 1) != 1:
         raise Bad("format_version")
     identifiers = _map(item, "identifiers")
-    _closed(identifiers, (*KINDS, "account_id"))
+    _closed(identifiers, (*rules.kinds.all, "account_id"))
     named = {kind: _text(value, kind, 200) for kind, value in identifiers.items() if value is not None}
     subject = item.get("subject")
     if subject is not None:
@@ -212,7 +213,7 @@ def _segment(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     }
     named = {kind: _text(value, kind, 200) for kind, value in raw.items() if value is not None and value != ""}
     if kind == "identify":
-        named |= {kind: properties[kind] for kind in CONTACTS if isinstance(properties.get(kind), str)}
+        named |= {kind: properties[kind] for kind in rules.kinds.contacts if isinstance(properties.get(kind), str)}
     said = {field: _time(item[field], field) for field in SEGMENT_TIMES if item.get(field) is not None}
     own_sent_at = said.get("sentAt")
     if sent.sent_at is not None:
@@ -254,7 +255,7 @@ def _touchpoint(
     context: dict[str, Any],
     untimed: bool = False,
 ) -> Touchpoint:
-    for kind in BUSINESS:
+    for kind in rules.kinds.business:
         if kind not in named and isinstance(properties.get(kind), str) and properties[kind]:
             named[kind] = properties[kind]
     identifiers, unproven = usable(named, context, browser=sent.browser, rules=rules)

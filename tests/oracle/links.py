@@ -14,11 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
-from tests.oracle.usable import CONTACTS, Identifier, Rules
-
-JOINING: Final = ("user_id", *CONTACTS)
+from tests.oracle.usable import Identifier, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Links:
         self.contacts: set[Identifier] = set()
         last: dict[tuple[Identifier, Identifier], int] = {}
         for day, identifiers in together:
-            joining = [(kind, identifiers[kind]) for kind in JOINING if kind in identifiers]
+            joining = [(kind, identifiers[kind]) for kind in ("user_id", *rules.kinds.contacts) if kind in identifiers]
             self.contacts.update(one for one in joining if one[0] != "user_id")
             for pair in combinations(joining, 2):
                 last[pair] = max(day, last.get(pair, day))
@@ -140,11 +138,11 @@ class Links:
     @cached_property
     def named(self) -> dict[Identifier, str | None]:
         """Every contact that was seen or decided about."""
-        about = {one for one in self._decided.linked if one[0] in CONTACTS} | self.contacts
+        about = {one for one in self._decided.linked if one[0] in self.rules.kinds.contacts} | self.contacts
         return {contact: self.names(contact) for contact in about}
 
     def named_by(self, identifiers: Mapping[str, str]) -> set[str]:
         """The users that the contacts of one touchpoint name."""
-        contacts = [(kind, identifiers[kind]) for kind in CONTACTS if kind in identifiers]
+        contacts = [(kind, identifiers[kind]) for kind in self.rules.kinds.contacts if kind in identifiers]
         users = {self.named[one] if one in self.named else self.names(one) for one in contacts}
         return {user for user in users if user is not None}

@@ -25,7 +25,6 @@ KINDS: Final = (
 DEVICES: Final = KINDS[:2]
 CONTACTS: Final = KINDS[3:6]
 BUSINESS: Final = KINDS[6:]
-PERSONAL: Final = ("email", "phone")
 # fmt: off
 PLACEHOLDERS: Final = frozenset((
     "anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined",
@@ -37,8 +36,21 @@ UNUSABLE: Final = re.compile(r"unusable:[0-9a-f]{64}", re.ASCII)
 HASHED: Final = re.compile(r"hmac:[0-9a-f]{64}", re.ASCII)
 EMAIL: Final = re.compile(r"[a-z0-9._+-]+@[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}", re.ASCII)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{9,14}", re.ASCII)
-MEMBER: Final = re.compile(rb'(?P<before>"(?P<kind>email|phone)"\s*:\s*)(?P<text>"(?:[^"\\]|\\.)*")')
 Identifier = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Of a deployment, each group in the order of routing: those above, and what it declares itself."""
+
+    devices: tuple[str, ...] = DEVICES
+    contacts: tuple[str, ...] = CONTACTS
+    business: tuple[str, ...] = BUSINESS
+    personal: tuple[str, ...] = ("email", "phone")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.devices, "user_id", *self.contacts, *self.business)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class Rules:
     country: str = "49"
     personal_key: bytes | None = None
     proof_secret: bytes | None = None
+    kinds: Kinds = Kinds()
 
     def ends_session(self, name: str) -> bool:
         return name in self.known and self.known[name].ends_session
@@ -85,9 +98,9 @@ def usable(
     """What counts, in the order of routing; and whether a user_id is missing because nothing proves it."""
     found: dict[str, str] = {}
     unproven = False
-    for kind in KINDS:
+    for kind in rules.kinds.all:
         value = sent.get(kind)
-        if value is None or is_placeholder(value) or (browser and kind in CONTACTS):
+        if value is None or is_placeholder(value) or (browser and kind in rules.kinds.contacts):
             continue
         if browser and kind == "user_id" and not _proves(context.get("user_proof"), value, rules):
             unproven = True
@@ -100,10 +113,12 @@ def usable(
 
 def normalised(kind: str, value: str, rules: Rules) -> str | None:
     """None: it cannot be read, so it is not usable."""
-    if kind not in PERSONAL or HASHED.fullmatch(value):
+    if kind not in rules.kinds.personal or HASHED.fullmatch(value):
         return value
     if UNUSABLE.fullmatch(value):
         return None
+    if kind not in ("email", "phone"):
+        return value
     text = value.strip().lower()
     if kind == "email":
         return text if EMAIL.fullmatch(text) else None
@@ -116,14 +131,14 @@ def normalised(kind: str, value: str, rules: Rules) -> str | None:
 
 def stored(kind: str, normal: str, rules: Rules) -> str:
     """As every stage after the door sees it."""
-    if kind not in PERSONAL or rules.personal_key is None or HASHED.fullmatch(normal):
+    if kind not in rules.kinds.personal or rules.personal_key is None or HASHED.fullmatch(normal):
         return normal
     return "hmac:" + hmac(rules.personal_key, normal.encode(), sha256).hexdigest()
 
 
 def in_place(kind: str, value: str, rules: Rules) -> str:
     """What stands in the bytes of the touchpoint instead of what was sent, whether it counts or not."""
-    if kind not in PERSONAL or rules.personal_key is None or is_placeholder(value):
+    if kind not in rules.kinds.personal or rules.personal_key is None or is_placeholder(value):
         return value
     normal = normalised(kind, value, rules)
     if normal is not None:
@@ -140,7 +155,9 @@ def cleaned(content: bytes, rules: Rules) -> bytes:
         kind, value = found["kind"].decode(), json.loads(found["text"])
         return found["before"] + json.dumps(in_place(kind, value, rules)).encode() if value else found[0]
 
-    return MEMBER.sub(replaced, content)
+    kinds = "|".join(rules.kinds.personal).encode()
+    member = rb'(?P<before>"(?P<kind>%b)"\s*:\s*)(?P<text>"(?:[^"\\]|\\.)*")' % kinds
+    return re.sub(member, replaced, content)
 
 
 def proof_of(user_id: str, secret: bytes) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from typing import Final
 
 from tests.oracle.attribution import AHEAD_MAX, Attributed, customer_of
-from tests.oracle.usable import CONTACTS, DEVICES, Identifier
+from tests.oracle.usable import DEVICES, Identifier
 from tests.simulated.cover_worlds import OF_THE_WORLDS
 from tests.simulated.expected import Expected
 from tests.simulated.log import Logs, Record
+from tests.simulated.own_kinds import LIKE
 from tests.simulated.seen import new_records
 
 OF_THE_SET: Final = (
@@ -89,7 +90,11 @@ def of_the_set(expected: Expected) -> Iterator[str]:
         if len(links.named_by(x.identifiers)) > 1 and not one.too_late:
             yield "contacts that named two users"
         if one.by == "contact" and x.routing is not None and one.customer != customer_of(x.routing):
-            yield "contacts decided alone" if x.routing[0] in CONTACTS else "contacts decided for a device"
+            yield (
+                "contacts decided alone"
+                if x.routing[0] in links.rules.kinds.contacts
+                else "contacts decided for a device"
+            )
             if (device, x.occurred_at // 86_400_000) in found.kiosk_days:
                 yield "contacts decided on a kiosk day"
         if one.by == "login":
@@ -125,6 +130,7 @@ def _decided(expected: Expected) -> Iterator[str]:
     there = {one for attributed in found.touchpoints.values() for one in attributed.touchpoint.identifiers.items()}
     names = {"anonymous_id": "a device", "email": "a contact", "loyalty_card": "a contact"}
     names |= {"user_id": "a user", "order_id": "a key"}
+    names |= {own: names[kind] for own, kind in LIKE.items()}
     yield from (f"{names[one[0]]} blocked" for one in found.decided.blocked & there)
     for attributed in found.touchpoints.values():
         carried = attributed.touchpoint.identifiers.items()

@@ -9,6 +9,7 @@ from schemas.control import control_headers
 from schemas.control_records import Decision, DecisionKind
 from schemas.fast import encode, fast_type
 from tests.oracle.usable import Rules, normalised, stored
+from tests.simulated.own_kinds import own_of
 
 Written = tuple[bytes, tuple[tuple[str, bytes], ...]]
 _decision = fast_type(Decision)
@@ -56,6 +57,7 @@ def _identifier(rng: Random, kind: DecisionKind, devices: int, pool: int, world:
     if kind == "block":
         choices += [("user_id", f"{world}u0"), ("order_id", f"{world}o0")]
     about, value = rng.choice(choices)
+    about = own_of(rng, about, rules)
     normal = normalised(about, value, rules)
     assert normal is not None
     return f"{about}:{stored(about, normal, rules)}"

@@ -15,7 +15,7 @@ from zlib import crc32
 from tests.oracle.attribution import Attribution, attribute
 from tests.oracle.decode import Broken, Suppressed, Touchpoint, check_catalogue
 from tests.oracle.links import Decided, decided_of
-from tests.oracle.usable import BUSINESS, KINDS, Rules, cleaned, usable
+from tests.oracle.usable import Rules, cleaned, usable
 
 
 class Raw(Protocol):
@@ -79,7 +79,9 @@ def expect(raw: Sequence[Iterable[Raw]], progress: Iterable[Raw], rules: Rules, 
     keyed: dict[str, tuple[str | None, set[str]]] = {}
     for one in found.touchpoints.values():
         for key in [
-            (kind, one.touchpoint.identifiers[kind]) for kind in BUSINESS if kind in one.touchpoint.identifiers
+            (kind, one.touchpoint.identifiers[kind])
+            for kind in rules.kinds.business
+            if kind in one.touchpoint.identifiers
         ]:
             if not one.too_late:
                 keyed.setdefault(f"{key[0]}:{key[1]}", (found.owners.get(key), set()))[1].add(
@@ -152,7 +154,7 @@ def _touchpoint(
     value: bytes, body: dict[str, Any], headers: dict[str, bytes], log_time: int, rules: Rules
 ) -> Touchpoint:
     browser = headers.get("trust") == b"browser"
-    said = {kind: value for kind, value in body.get("identifiers", {}).items() if kind in KINDS}
+    said = {kind: value for kind, value in body.get("identifiers", {}).items() if kind in rules.kinds.all}
     identifiers, unproven = usable(said, body.get("context", {}), browser=browser, rules=rules)
     occurred_at = round(datetime.fromisoformat(body["occurred_at"]).timestamp() * 1000)
     subject = body.get("subject")

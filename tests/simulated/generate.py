@@ -18,8 +18,9 @@ from random import Random
 from typing import Any, Final
 from zlib import crc32
 
-from tests.oracle.usable import CONTACTS, KINDS, Rules, proof_of, usable
+from tests.oracle.usable import CONTACTS, Rules, proof_of, usable
 from tests.simulated.decide import deciding
+from tests.simulated.own_kinds import with_own
 
 HOUR_MS: Final = 3_600_000
 REMEMBERED_MS: Final = 144 * HOUR_MS
@@ -153,6 +154,7 @@ def _touchpoint(rng: Random, number: int, now: int, of: Shape, rules: Rules, wor
     ids = _with_contacts(rng, of, world) if about_contacts else _with_devices(rng, of, world)
     if of.busy:
         ids["order_id"] = f"{world}o0"
+    ids = with_own(rng, ids, rules)
     body: dict[str, Any] = {
         "format_version": 1,
         "message_id": f"{world}m{number}",
@@ -250,9 +252,8 @@ def phone(rng: Random, number: int, world: str) -> str:
 
 
 def routing_of(counts: dict[str, str], subject: dict[str, str] | None, message_id: str) -> str:
-    for kind in KINDS:
-        if kind in counts:
-            return f"{kind}:{counts[kind]}"
+    for kind, value in counts.items():  # In the order of routing.
+        return f"{kind}:{value}"
     return f"{subject['kind']}:{subject['id']}" if subject else f"message:{message_id}"
 
 

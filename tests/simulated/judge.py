@@ -17,6 +17,8 @@ from tests.simulated.worlds import (
     CONFIG,
     FORGETFUL,
     FORGETFUL_RULES,
+    OWN_CONFIG,
+    OWN_RULES,
     PARTITIONS,
     RULES,
     TIGHT,
@@ -51,6 +53,18 @@ def judge_attribution(
     expected = check(world.logs, PARTITIONS, TIGHT_RULES if tight else RULES, WATCHED)
     covered = {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS)}
     return covered | {name for name, count in world.faults.items() if count}
+
+
+def judge_own_kinds(seed: int) -> set[str]:
+    """The same where the deployment has kinds of its own. What it was about is said of their groups; and which of the
+    kinds decided something, by routing it.
+    """
+    world = build(Random(seed), config=OWN_CONFIG, rules=OWN_RULES)
+    world.run()
+    expected = check(world.logs, PARTITIONS, OWN_RULES, WATCHED)
+    found = [one for one in expected.attribution.touchpoints.values() if one.touchpoint.routing is not None]
+    routed = {f"{(one.touchpoint.routing or ('', ''))[0]}: {one.by}" for one in found}
+    return {*of_the_set(expected), *of_the_logs(world.logs, expected, PARTITIONS), *routed}
 
 
 def _within(of: Shape) -> Shape:

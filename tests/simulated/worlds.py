@@ -32,6 +32,7 @@ from tests.oracle.rules import DAY
 from tests.oracle.usable import Rules
 from tests.simulated.generate import Arrival, Shape, history, shape
 from tests.simulated.journeys import catalogue, catalogue_said, definitions, sources_said
+from tests.simulated.own_kinds import OWN
 from tests.simulated.scheduler import SECRET, Odds, StagePlan, World
 from tests.simulated.weaker import Causeless, Deaf, LastArrival, Mute, NeverAgain
 
@@ -80,6 +81,27 @@ CONFIG = ResolveConfig(
     reader=READER,
     sources=forms_of(SOURCE_RULES),
 )
+OWN_RULES = replace(RULES, kinds=OWN)
+"""The same deployment with kinds of its own."""
+OWN_IDENTITY_RULES = IdentityRules.model_validate(
+    IDENTITY_RULES.model_dump()
+    | {
+        "identifiers": IDENTITY_RULES.identifiers.model_dump()
+        | {
+            kind: getattr(IDENTITY_RULES.identifiers, kind).model_dump() | {"priority": priority}
+            for kind, priority in {"device_id": 3, "email": 2, "phone": 3, "loyalty_card": 4}.items()
+        }
+        | {kind: {"priority": priority} for kind, priority in {"receipt_id": 3, "ticket_id": 4, "claim_id": 5}.items()}
+        | {
+            "cookie_id": {"group": "device", "priority": 2},
+            "passport": {"group": "contact", "priority": 1, "personal": True, "most": MOST},
+            "member": {"group": "contact", "priority": 5, "most": MOST},
+            "booking_id": {"group": "business_key", "priority": 2},
+        }
+    }
+)
+OWN_READER = IdentityReader(OWN_IDENTITY_RULES, IdentitySecrets(b"personal", b"proofs"))
+OWN_CONFIG = replace(CONFIG, limits=replace(PRODUCT, reader=OWN_READER).limits(), reader=OWN_READER)
 LINK_DAYS = 8
 FORGETFUL_RULES = replace(RULES, link_days=LINK_DAYS)
 FORGETFUL = replace(CONFIG, limits=replace(CONFIG.limits, link_ms=LINK_DAYS * DAY))
@@ -147,6 +169,7 @@ def build(
     of: Shape | None = None,
     with_track: bool = False,
     config: ResolveConfig = CONFIG,
+    rules: Rules = RULES,
 ) -> World:
     faults = rng.choice((0, 1, 1, 3))
     odds = Odds(
@@ -160,7 +183,7 @@ def build(
     )
     if weaker is not None:
         odds = LAZY if weaker in ("one round less", "no round", "nothing caused") else EAGER
-    arrivals = history(rng, PARTITIONS, of or shape(rng), RULES, SECRET)
+    arrivals = history(rng, PARTITIONS, of or shape(rng), rules, SECRET)
     return World(rng, plans("live", weaker, with_track, config=config), arrivals, odds)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.identity.asked import Identifier
+from deploy.identity.asked import identifier_of
 from deploy.identity.decide import decision_of
 from deploy.identity.judge import Rules, in_force
 from deploy.identity.links import Link, Links
@@ -19,8 +19,7 @@ SECRET = b"a secret of the test"
 
 
 def decided(kind: DecisionKind, identifier: str, user_id: str | None = None, reason: str = "card lost") -> Decision:
-    name, _, value = identifier.partition(":")
-    return decision_of(kind, Identifier(name, value), user_id, reason, "anna", AT)
+    return decision_of(kind, identifier_of(identifier), user_id, reason, "anna", AT)
 
 
 def links(*pairs: str, is_whole: bool = True) -> Links:
@@ -51,6 +50,7 @@ def touch(
 ) -> Touch:
     """From a row as ClickHouse gives it."""
     row: dict[str, object] = dict.fromkeys((*KINDS, "order_id", "receipt_id", "ticket_id", "claim_id"), "")
+    row["other_identifiers"] = {}
     row |= {
         "touchpoint_id": f"{number:032x}",
         "message_id": f"m-{number}",

@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 
 from deploy.identity import texts
-from deploy.identity.asked import Customer, Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
+from deploy.identity.asked import (
+    Customer,
+    Identifier,
+    Unclear,
+    identifier_of,
+    read_id,
+    read_identifier,
+    read_linkable,
+    read_user,
+)
 from deploy.identity.decide import user_to_lift
 from deploy.identity.judge import Rules, deciding_claim, hearsay_of, in_force, key_of, owners_on, too_many
 from deploy.identity.touch import Owner, Touch
@@ -246,7 +255,7 @@ def test_no_more_decisions_than_the_workers_keep() -> None:
 
 
 def test_lift_finds_the_decision_that_is_meant() -> None:
-    card = Identifier("loyalty_card", "C")
+    card = identifier_of("loyalty_card:C")
     made = [decided("unlink", CARD, "u1"), decided("block", CARD)]
     assert user_to_lift(card, made[:1], None) == "u1"
     assert user_to_lift(card, made, "u1") == "u1"

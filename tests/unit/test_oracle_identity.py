@@ -12,7 +12,7 @@ from tests.oracle.attribution import Attribution, attribute, correct_clocks, cus
 from tests.oracle.decode import Touchpoint
 from tests.oracle.links import Decided
 from tests.oracle.rules import HOUR
-from tests.oracle.usable import CONTACTS, Identifier, Rules, proof_of, usable
+from tests.oracle.usable import CONTACTS, KINDS, Identifier, Rules, proof_of, usable
 
 SMALL = Rules(most_otherwise=2, component=5)
 ANN, BEN = customer_of(("user_id", "ann")), customer_of(("user_id", "ben"))
@@ -56,7 +56,7 @@ def solve(case: Case) -> Attribution:
     arrivals = []
     for number, (said, _, _) in enumerate(case.touches):
         at = int(said.get("at", 0)) * HOUR + number
-        identifiers = {kind: value for kind, value in said.items() if kind not in ("at", "name", "weak", "late")}
+        identifiers: dict[str, str] = {kind: said[kind] for kind in KINDS if kind in said}
         arrivals.append(
             Touchpoint(
                 touchpoint_id=f"{number:02d}", message_id=f"m{number}", source="till", place="", channel=None,
