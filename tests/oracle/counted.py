@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.oracle.course import Course, matches
+from tests.oracle.course import Course, matches, place
 from tests.oracle.decode import Touchpoint
 from tests.oracle.found import BreakFound, cleared
 from tests.oracle.rules import Balance, Ban, Definition, LowScore, Persons, Repeated, weight
@@ -33,7 +33,7 @@ def scored(definition: Definition, course: Course, rule: LowScore) -> list[Break
     """Counts after the end, too; a failure does not end it. A bad score that is the clearing step's, too, clears."""
     clearing = definition.step(rule.cleared_by).pattern if rule.cleared_by is not None else None
     episodes: list[BreakFound] = []
-    for x in _judging(course, rule):
+    for x in _judging(definition, course, rule):
         score = _score(definition, x, rule.score)
         running = bool(episodes) and episodes[-1].cleared_at is None
         if (score is not None and score >= rule.below) or (clearing is not None and matches(clearing, x)):
@@ -45,12 +45,15 @@ def scored(definition: Definition, course: Course, rule: LowScore) -> list[Break
     return episodes
 
 
-def _judging(course: Course, rule: LowScore) -> list[Touchpoint]:
+def _judging(definition: Definition, course: Course, rule: LowScore) -> list[Touchpoint]:
     """Who judges before it happened judges something else."""
     if rule.about is None:
         return course.after
     happened = course.reached.get(rule.about)
-    return [x for x in course.after if happened is not None and x.order > happened.order]
+    if happened is None:
+        return []
+    since = place(definition, happened)
+    return [x for x in course.after if place(definition, x) > since]
 
 
 def _score(definition: Definition, x: Touchpoint, name: str) -> float | None:

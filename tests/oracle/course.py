@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from tests.oracle.decode import Touchpoint
 from tests.oracle.open_time import later
@@ -29,6 +30,23 @@ class Course:
 
 def matches(pattern: Pattern, x: Touchpoint) -> bool:
     return x.name in pattern.names and all(_equal(_said(x, word), wanted) for word, wanted in pattern.where)
+
+
+def turn(definition: Definition, x: Touchpoint) -> float:
+    """Which of the touchpoints of one moment comes first, as the definition has it."""
+    if matches(definition.start, x):
+        return 0
+    depths = (definition.depth(step.name) for step in definition.steps if matches(step.pattern, x))
+    return 1 + min(depths, default=inf)
+
+
+def place(definition: Definition, x: Touchpoint) -> tuple[int, int, float, str]:
+    """Where it stands in the order of the definition."""
+    return (x.occurred_at, x.sequence, turn(definition, x), x.touchpoint_id)
+
+
+def ordered(definition: Definition, touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
+    return sorted(touchpoints, key=lambda x: place(definition, x))
 
 
 def _said(x: Touchpoint, word: str) -> object:

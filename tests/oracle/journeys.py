@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.oracle.attribution import Attribution
+from tests.oracle.course import ordered
 from tests.oracle.decode import Touchpoint
 from tests.oracle.definitions import DEFINITIONS
 from tests.oracle.fold import Judged, Outcome, fold, is_open, matches, on_time
@@ -126,7 +127,7 @@ def runs(
 def _runs_of_customer(definition: Definition, mine: Iterable[Touchpoint], mode: Mode) -> dict[str, list[Touchpoint]]:
     runs: dict[str, list[Touchpoint]] = {}
     current: list[Touchpoint] = []
-    for x in sorted(mine, key=lambda x: x.order):
+    for x in ordered(definition, mine):
         if current and is_open(definition, current, x.occurred_at):
             current.append(x)
         elif matches(definition.start, x) and mode(x.occurred_at) != "off":
@@ -145,7 +146,7 @@ def _runs_of_keys(
         for x in group
         if relevant(definition, x)
     }
-    for x in sorted(mixed.values(), key=lambda x: x.order):
+    for x in ordered(definition, mixed.values()):
         if definition.key in x.identifiers:
             runs[f"{definition.key}:{x.identifiers[definition.key]}"].append(x)
         elif definition.joins:

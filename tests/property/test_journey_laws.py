@@ -54,15 +54,17 @@ class Arrival(NamedTuple):
 
 @st.composite
 def arrivals(draw: st.DrawFn) -> list[Arrival]:
-    """In arrival order: log times rise, what occurred does not care."""
+    """In arrival order: log times rise, what occurred does not care. By a coarse clock much is of one moment."""
     found = []
+    grid, ids = draw(st.sampled_from([1, 1, 20])), draw(st.permutations(range(12)))
     for index in range(draw(st.integers(1, 12))):
         name = draw(st.sampled_from(NAMES))
         facts: dict[str, Any] = {"csat": draw(st.integers(1, 5))} if name == "survey" else {}
-        at = NOON + draw(st.integers(0, 100)) * MINUTE
+        at = NOON + draw(st.integers(0, 100)) // grid * grid * MINUTE
+        sequence = draw(st.integers(0, 1)) if grid == 1 else 0
         order = draw(st.sampled_from(["7", "7", "8", None]))
         log = NOON + 100 * MINUTE + index * 7 * MINUTE
-        entry = touch(name, at, tid=f"t{index}", order=order, log=log, sequence=draw(st.integers(0, 1)), **facts)
+        entry = touch(name, at, tid=f"t{ids[index]}", order=order, log=log, sequence=sequence, **facts)
         found.append(Arrival(entry, draw(st.booleans())))
     return found
 

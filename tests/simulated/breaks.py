@@ -37,6 +37,8 @@ TWICE: Final = (100, 100, 400, 999, 1_000, 1_001, 2_000)
 """How many ms after it something is sent again."""
 OWNER: Final = "c1"
 """The customer in question; others act in journeys of a key only."""
+AT_ONCE: Final = (1, 5, 60)
+"""In units: to so much a clock rounds that makes touchpoints of the very same moment."""
 DAYS: Final = (0, 3, 26, 27, 28, 60, 75, 91, 215, 236, 237, 238, 244, 297, 298, 305)
 """Where calendars count, worlds begin so many days after noon: the clocks change then, and there are holidays."""
 
@@ -134,6 +136,8 @@ def world(
         later=tuple(sorted({*between, begin + end})),
         begin=begin,
     )
+    if rng.random() < 0.35:
+        found = _at_once(rng, found, rng.choice(AT_ONCE) * unit)
     return found if plain else _with_people(rng, _with_hearing(rng, found, unit), unit)
 
 
@@ -193,6 +197,17 @@ def _again(rng: Random, former: Entry, index: int, log: int) -> Entry:
     """What a page or a tag sends twice: the same, under an id of its own, a moment later."""
     at = former.occurred_at + rng.choice(TWICE)
     return former.model_copy(update={"touchpoint_id": f"t{index:02d}", "occurred_at": at, "log_time": log})
+
+
+def _at_once(rng: Random, found: World, grid: int) -> World:
+    """The same by a coarse clock, without sequences: which id is the least is chance."""
+    ids = [one.touchpoint_id for one in found.arrivals]
+    rng.shuffle(ids)
+    arrivals = (
+        one.model_copy(update={"touchpoint_id": tid, "occurred_at": one.occurred_at // grid * grid, "sequence": 0})
+        for one, tid in zip(found.arrivals, ids, strict=True)
+    )
+    return replace(found, arrivals=tuple(arrivals))
 
 
 # -- for the oracle ---------------------------------------------------------------------------------------------------

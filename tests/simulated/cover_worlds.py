@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from tests.oracle.course import ordered
 from tests.oracle.decode import Touchpoint
 from tests.oracle.fold import Outcome, fold, on_time
 from tests.oracle.rules import Definition
@@ -29,6 +30,7 @@ OF_THE_FOLD: Final = (
     "a score before its step",
     "a low score that a step cleared",
     "a monitored score",
+    *(f"a moment in which chance does not decide, {one}" for one in ("keyed", "joint", "customer's")),
 )
 OF_THE_SOURCES: Final = (
     "a silence that is over",
@@ -57,10 +59,13 @@ def of_the_world(found: World, states: set[str]) -> Iterator[str]:
         yield from _of_the_fold(rule, outcome)
         if mode == "shadow":
             yield "a journey in the shadow"
-        journey = [x for x in oracle.touchpoints if x.touchpoint_id in members]
+        journey = ordered(rule, (x for x in oracle.touchpoints if x.touchpoint_id in members))
         alone = fold(rule, journey, w, on_time)
         if alone is not None and alone.breaks != outcome.breaks:
             yield "a break that a source holds back"
+        if fold(rule, journey, w) != fold(rule, sorted(journey, key=lambda x: x.order), w):
+            kind = "customer's" if rule.key == "customer" else "joint" if rule.joins else "keyed"
+            yield f"a moment in which chance does not decide, {kind}"
         yield from (name for name, other in _other_rules(rule) if _begun(other, journey, w) != _begun(rule, journey, w))
     yield from _of_the_sources(found, oracle, w)
     yield from _of_the_people(found, oracle, states)
@@ -80,7 +85,7 @@ def _other_rules(rule: Definition) -> Iterator[tuple[str, Definition]]:
 
 
 def _begun(rule: Definition, journey: Sequence[Touchpoint], w: int) -> list[tuple[str, int, int | None]]:
-    outcome = fold(rule, sorted(journey, key=lambda x: x.order), w)
+    outcome = fold(rule, journey, w)
     return [(one.name, one.cause_at, one.cleared_at) for one in outcome.breaks] if outcome else []
 
 

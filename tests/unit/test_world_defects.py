@@ -15,7 +15,7 @@ import pytest
 
 from schemas import worth
 from streams.journey import compile as compiled
-from streams.journey import fold, holds, modes, people, rules
+from streams.journey import fold, holds, instances, modes, people, rules
 from streams.journey.holds import Holds, Place
 from streams.journey.inputs import ResolvedView
 from streams.journey.instances import Unit
@@ -135,6 +135,7 @@ DEFECTS: Final = (
     Defect("steps count all time", _with("_step", hours=None), counting=True),
     Defect("silence counts all time", _with("_rule", hours=None), "abandoned", counting=True),
     Defect("tolerance counts all time", _with("_rule", hours=None), "failure_event", counting=True),
+    Defect("chance decides within a moment", _swap(instances, "turn", lambda _: lambda *rest: 0)),
     Defect("nothing waits for a source", _swap(Holds, "holding", lambda _: lambda *rest: []), alone=False),
     Defect("a silence holds for good", _swap(Place, "lifted", _for_good), alone=False),
     Defect("a quiet source is no reason to wait", _swap(Place, "lets_pass", _when_it_speaks), alone=False),
