@@ -15,9 +15,10 @@ from schemas.yaml_file import Path_, nearest
 
 PREFIX: Final = "answer_"
 STEP: Final = "answered"
+DAY_MS: Final = 86_400_000
 NAME_MAX: Final = 60 - len(PREFIX)
-LIFETIME: Final = "30d"
-"""At least; a longer `within` has its own time."""
+LIFETIME_DAYS: Final = 30
+"""At least; a longer `within` has its own time, and two days for the alert to be told in."""
 
 
 def answers_of(catalogue: Catalogue) -> list[Definition]:
@@ -29,7 +30,7 @@ def _answer(name: str, entry: CatalogueEntry) -> Definition:
     answer = entry.answer
     assert answer is not None, "asked only of entries that have one"
     severity: Severity = "error" if entry.impact.criticality == "high" else "warning"
-    is_long = duration_ms(answer.within) > duration_ms(LIFETIME)
+    days = duration_ms(answer.within) // DAY_MS + 2
     return Definition(
         journey=PREFIX + name,
         version=1,
@@ -39,7 +40,7 @@ def _answer(name: str, entry: CatalogueEntry) -> Definition:
         start=Pattern(touchpoint=name),
         steps={STEP: Step(touchpoint=answer.touchpoint, within=answer.within, severity=severity)},
         outcome=Outcome(success=STEP),
-        lifetime=answer.within if is_long else LIFETIME,
+        lifetime=f"{max(days, LIFETIME_DAYS)}d",
     )
 
 

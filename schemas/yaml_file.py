@@ -80,7 +80,7 @@ def read_mapping(file: Path) -> CommentedMap:
     yaml.allow_duplicate_keys = False
     misread: list[Flaw] = []
     try:
-        tokens = list(YAML(typ="rt").scan(text))
+        tokens = list(_as_far_as_it_may_nest(YAML(typ="rt").scan(text)))
         misread = [Flaw(str(file), *found) for found in _misread(tokens)]
         if traps := [Flaw(str(file), *found) for found in _traps(tokens)]:
             raise DefinitionError(_in_order([*misread, *traps]))
@@ -168,6 +168,16 @@ def _text(file: Path) -> str:
 
 def _in_order(flaws: Iterable[Flaw]) -> list[Flaw]:
     return sorted(flaws, key=lambda flaw: (flaw.line, flaw.column))
+
+
+def _as_far_as_it_may_nest(tokens: Iterable[Any]) -> Iterator[Any]:
+    """To read on would take minutes."""
+    depth = 0
+    for token in tokens:
+        yield token
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > DEPTH_MAX:
+            return
 
 
 def _traps(tokens: Iterable[Any]) -> Iterator[tuple[int, int, str]]:

@@ -20,8 +20,8 @@ the source is silent; the append of the touchpoint that breaks its contract.
 """
 WAIT_MS: Final = 2_000
 GRACE_MS: Final = 1_000
-GAP_MS: Final = 200
-"""Between two lines of a story."""
+GAP_MS: Final = 1_200
+"""Between two lines of a story: what follows on the same more closely counts once."""
 BROWSING: Final = ("page_viewed", "product_viewed", "search_performed")
 TILL: Final = "till-{till}"
 CONTRACT: Final = "signed_contract"
@@ -80,7 +80,7 @@ STORIES: Final = (
         "touchpoint",
         [Line("low_score_begun"), Line("low_score_bad", {"csat": 1})],
         _step("low_score"),
-        {"sad": {"score": "csat", "below": 3, "about": "done"}},
+        {"sad": {"score": "csat", "below": 3}},
     ),
     Story(
         "failure_event",
@@ -159,6 +159,8 @@ def catalogue(contracts: int) -> Catalogue:
     names = [f"{story.kind}_{part}" for story in STORIES for part in ("begun", "done", "bad")]
     entries = {name: _entry("negative" if name == "experience_balance_bad" else "neutral") for name in names}
     entries |= {name: _entry("neutral") for name in BROWSING}
+    entries["low_score_bad"] = _entry("neutral", score={"property": "csat", "worst": 1, "neutral": 3, "best": 5})
+    entries["handoff_lost_done"] = _entry("neutral") | {"channel": "store"}
     broken = _entry("neutral", mode="control", properties={"amount": {"type": "number", "required": True}})
     entries |= {f"{CONTRACT}_{number:04d}": broken for number in range(contracts)}
     return Catalogue.model_validate({"touchpoints": entries})

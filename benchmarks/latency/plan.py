@@ -21,9 +21,9 @@ Definition_ = Literal["retries", "order", "answer"]
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent
 PLANTED_PER_SECOND: Final[dict[Definition_, int]] = {"retries": 5, "order": 5, "answer": 10}
-LEAD_MS: Final = 1_000
+LEAD_MS: Final = 4_000
 """Before this nothing is planted: what leads up to a break has to fit in."""
-RETRY_MS: Final = 200
+RETRY_MS: Final = 1_200
 SLICE_MS: Final = 5
 DEVICES: Final = 20_000
 BROWSING: Final = ("page_viewed", "product_viewed", "search_performed")
