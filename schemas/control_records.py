@@ -16,7 +16,7 @@ DecisionKind = Literal["link", "unlink", "block", "lift"]
 
 class Beat(Contract):
     """Log time has come this far: nothing that arrives later has an earlier one. In live runs the broker's time
-    counts, not `log_time`.
+    counts, and `log_time` is when the beat was sent: a broker whose clock is far ahead of it is not believed.
     """
 
     format_version: Version1 = 1

@@ -125,9 +125,9 @@ class Product:
             ),
         ]
 
-    def _beat(self, partition: int) -> Effect:
-        """Live, the broker's time at the append is the beat's log time."""
-        value = encode(_beat(log_time=0))
+    def _beat(self, partition: int, now_ms: int) -> Effect:
+        """Live, the broker's time at the append counts, as far as it is not ahead of `now_ms`."""
+        value = encode(_beat(log_time=now_ms))
         headers = control_headers("beat", partition, value, self.control_secret)
         return Effect("touchpoints.raw", partition, None, value, headers)
 

@@ -59,8 +59,8 @@ class StageSpec:
     changelog: str
     partitions: int
     factory: Callable[[int], Stage]
-    beat: Callable[[int], Effect] | None = None
-    """Makes the beat record of an owned partition, for deployments in which no collector beats."""
+    beat: Callable[[int, int], Effect] | None = None
+    """Makes the beat record of an owned partition at a time (ms), for deployments in which no collector beats."""
 
 
 class Place(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from time import monotonic, time_ns
 
 from streams.checkpoint import Checkpoint
 from streams.emit import Emitter
@@ -185,5 +185,6 @@ class Shell:
                 key[1] for key, runner in self._runners.items() if key[0] == topic and runner.state is State.RUNNING
             ]
             if owned:
-                await self._emitters[spec.name].send([spec.beat(partition) for partition in owned])
+                now_ms = time_ns() // 1_000_000
+                await self._emitters[spec.name].send([spec.beat(partition, now_ms) for partition in owned])
                 self.metrics.beats.labels(spec.name).inc(len(owned))

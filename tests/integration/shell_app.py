@@ -101,7 +101,7 @@ def main() -> None:
         health_port=toy.health_port,
     )
     stage = BusyStage if toy.work_us else CountStage
-    beat = (lambda partition: Effect("in", partition, b"clock", BEAT)) if toy.beats else None
+    beat = (lambda partition, _: Effect("in", partition, b"clock", BEAT)) if toy.beats else None
     run_worker(
         settings, [StageSpec("toy", "in", "toy.state", toy.partitions, lambda partition: stage(partition, toy), beat)]
     )

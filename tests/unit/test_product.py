@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from schemas.settings import Settings, SettingsError
 from streams.identity.limits import Limits
 from streams.main import product_of
+from streams.stage import Effect
+from tests.simulated.log import Record
 
 GIVEN = {"control_secret": "0123456789abcdef", "personal_key": "0123456789abcdef", "horizon_ms": 72 * 3_600_000}
 
@@ -62,3 +65,15 @@ def test_a_login_may_not_speak_for_longer_than_it_is_remembered(tmp_path: Path) 
     ):
         product_of(settings(tmp_path, rules))
     assert product_of(settings(tmp_path, rules, horizon_ms=73 * 3_600_000)).limits().login_ms == 145 * 3_600_000
+
+
+def test_where_no_collector_beats_a_workers_own_beats_let_time_pass(tmp_path: Path) -> None:
+    """Live, a beat counts as far as it was sent: one that says nothing of that would stop time."""
+    product = product_of(settings(tmp_path, beats="worker"))
+    spec = next(spec for spec in product.stages() if spec.name == "resolve")
+    assert spec.beat is not None
+    at = 1_772_366_400_000
+    beat, out = spec.beat(3, at), list[Effect]()
+    spec.factory(3).apply(Record(0, at + 5, None, beat.value, beat.headers), out)
+    (report,) = out
+    assert json.loads(report.value)["log_time"] == at + 4
