@@ -12,7 +12,7 @@ arrival order. Only how much a full scope (`crowding`) gives up at once hangs on
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
@@ -136,7 +136,7 @@ class Unit:
 
     def _in_turn(self, found: list[Kept]) -> list[Kept]:
         """`found` lies in the order but for turns. They matter where two have one moment."""
-        if any(one.occurred_at == other.occurred_at for one, other in pairwise(found)):
+        if _has_ties(found):
             found.sort(key=self._order)
         return found
 
@@ -146,7 +146,7 @@ class Unit:
         everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
         if len(self.scopes) > 1:
             everything.sort(key=lambda pair: order_of(pair[0]))
-        if any(one[0].occurred_at == other[0].occurred_at for one, other in pairwise(everything)):
+        if _has_ties(kept for kept, _ in everything):
             everything.sort(key=lambda pair: self._order(pair[0]))
         for kept, scope in everything:
             self.take(kept, scope, modes)
@@ -175,3 +175,7 @@ class Unit:
         run = Run(anchor, journey_id_of(self.definition.name, self.definition.version, self.customer, anchor))
         self.runs = (*self.runs, run)
         return run
+
+
+def _has_ties(found: Iterable[Kept]) -> bool:
+    return any(one.occurred_at == other.occurred_at for one, other in pairwise(found))
