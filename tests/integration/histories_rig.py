@@ -4,10 +4,11 @@ that the laws judge.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -72,7 +73,8 @@ class Histories:
 
     # -- workers
 
-    def start(self, instance: str) -> None:
+    def start(self, instance: str, env: Mapping[str, str] | None = None) -> None:
+        """`env`: beside what is in the environment of the tests."""
         self._opened[instance] = self._opens(instance)
         with (self._logs / f"{instance}.log").open("ab") as log:
             self._children[instance] = subprocess.Popen(
@@ -82,6 +84,7 @@ class Histories:
                 ],
                 stderr=log,
                 stdout=log,
+                env={**os.environ, **(env or {})},
             )
 
     def kill(self, instance: str) -> None:
