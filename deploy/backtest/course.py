@@ -1,7 +1,7 @@
 """The driver: stored touchpoints, in the order in which they could be known, through the stage `track`. Pure.
 
-The stage is the one that runs live. What keeps time live is replaced: a tick is due every `tick_ms` of log time, and
-one lies behind everything that arrived by then. Of a year at four ticks a second only those are made at which the
+The stage is the one that runs live. What keeps time live is replaced: `ticks` says when one is due, and it lies behind
+everything that arrived by then. Of a year at four ticks a second only those are made at which the
 stage looks at something or a watched source changes, and the last one before each touchpoint, for that is the W it
 knows by then. So the outcome is that of all of them.
 """
@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from deploy.backtest.hearing import Hearing
+from deploy.backtest.ticks import AS_LIVE, Ticks
 from deploy.backtest.told import Scribe, Told, UsableOf
 from schemas.identifiers import BUSINESS_KINDS
 from schemas.records import AlertState, BreakKind, JourneyStatus, Severity
@@ -21,8 +22,6 @@ from streams.journey.plan import Compiled
 from streams.journey.track import Track
 from streams.stage import Effect
 
-TICK_MS: Final = 250
-"""The beat of a live deployment."""
 FLUSH_AT: Final = 20_000
 """Touchpoints between two looks at the journeys: snapshots coalesce, and what waits for them stays bounded."""
 
@@ -70,19 +69,19 @@ class Course:
         usable_of: UsableOf,
         on_alert: Callable[[AlertChange], None],
         on_journey: Callable[[JourneySeen], None],
-        tick_ms: int = TICK_MS,
+        ticks: Ticks = AS_LIVE,
         hearing: Hearing | None = None,
         keys: Sequence[str] = BUSINESS_KINDS,
     ) -> None:
         self._track = Track(0, compiled, "live", horizon_ms=horizon_ms)
         self._scribe = Scribe(compiled.facts, usable_of, keys)
-        self._on_alert, self._on_journey, self._tick_ms = on_alert, on_journey, tick_ms
+        self._on_alert, self._on_journey, self._ticks = on_alert, on_journey, ticks
         self._hearing = hearing or Hearing({}, ())
         self._ticked = self._since_flush = 0
 
     def tell(self, told: Told) -> None:
         """Must come in the order of `at`."""
-        self._pass_time((told.at - 1) // self._tick_ms * self._tick_ms)
+        self._pass_time(self._ticks.last_before(told.at))
         record = self._scribe.touchpoint(told)
         if record is None:
             return
@@ -95,21 +94,18 @@ class Course:
 
     def end(self, at: int) -> None:
         """Time passes to the first tick not before `at`."""
-        self._pass_time(self._on_grid(at))
+        self._pass_time(self._ticks.first_from(at))
         self._flush()
 
     def _pass_time(self, until: int) -> None:
         while (wakes_at := self._wakes_at()) is not None and wakes_at <= until:
-            self._tick(max(self._on_grid(wakes_at), self._ticked + self._tick_ms))
+            self._tick(self._ticks.first_from(max(wakes_at, self._ticked + 1)))
         if until > self._ticked:
             self._tick(until)
 
     def _wakes_at(self) -> int | None:
         of_track, of_hearing = self._track.wakes_at(), self._hearing.wakes_at()
         return of_hearing if of_track is None else of_track if of_hearing is None else min(of_track, of_hearing)
-
-    def _on_grid(self, at: int) -> int:
-        return -(-at // self._tick_ms) * self._tick_ms
 
     def _tick(self, log_time: int) -> None:
         self._ticked = log_time

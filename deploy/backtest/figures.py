@@ -69,8 +69,18 @@ class DayFigures(msgspec.Struct, frozen=True):
     busiest: list[tuple[str, int]]
 
 
+class Otherwise(msgspec.Struct, frozen=True):
+    """Both raised it, and it ended in two ways."""
+
+    here: Sample
+    ended_there: End
+
+
 class Difference(msgspec.Struct):
-    """Of two sides, `here` the definition that is tried. `false`: of these, how many were withdrawn."""
+    """Of two sides, `here` the definition that is tried. `false`: of these, how many were withdrawn. Of those that both
+    raised: `ended_otherwise`, and `at_once_otherwise`: cleared by both, but by one in the same breath, so that nobody
+    was told.
+    """
 
     against: str
     both: int = 0
@@ -82,6 +92,9 @@ class Difference(msgspec.Struct):
     """Both, only here, only there."""
     samples_here: list[Sample] = []
     samples_there: list[Sample] = []
+    ended_otherwise: int = 0
+    at_once_otherwise: int = 0
+    samples_otherwise: list[Otherwise] = []
 
 
 class Raised(msgspec.Struct):
@@ -95,6 +108,10 @@ class Raised(msgspec.Struct):
     @property
     def subject(self) -> Subject:
         return self.first.anchor, self.first.break_name, self.first.occurrence
+
+    @property
+    def ended(self) -> End:
+        return end_of(self.state, self.reason)
 
 
 def end_of(state: AlertState, reason: str) -> End:
@@ -151,10 +168,9 @@ class Tally:
         found = self.breaks.get(first.break_name)
         if found is None:
             found = self.breaks[first.break_name] = BreakFigures(first.kind, first.severity, samples=[])
-        ended = end_of(one.state, one.reason)
         found.alerts += 1
         found.told += one.told
-        setattr(found, ended, getattr(found, ended) + 1)
+        setattr(found, one.ended, getattr(found, one.ended) + 1)
         if len(found.samples) < SAMPLES_MAX and one.told:
             found.samples.append(sample_of(one))
 
@@ -173,7 +189,7 @@ def sample_of(one: Raised) -> Sample:
         anchor=first.anchor,
         break_name=first.break_name,
         fired_at=from_ms(first.fired_at),
-        ended=end_of(one.state, one.reason),
+        ended=one.ended,
         first_line=first.first_line,
         told=one.told,
     )
@@ -185,26 +201,32 @@ class Comparison:
     """
 
     def __init__(self, against: str) -> None:
-        self._found = Difference(against, by_break={}, samples_here=[], samples_there=[])
+        self._found = Difference(against, by_break={}, samples_here=[], samples_there=[], samples_otherwise=[])
         self._here: dict[Subject, Raised] = {}
         self._there: dict[Subject, Raised] = {}
 
     def add(self, here: Mapping[Subject, Raised], there: Mapping[Subject, Raised]) -> None:
         for subject, one in here.items():
-            self._put(subject, one, self._here, self._there)
+            if (known := self._there.pop(subject, None)) is None:
+                self._here[subject] = one
+            else:
+                self._both(one, known)
         for subject, one in there.items():
-            self._put(subject, one, self._there, self._here)
+            if (known := self._here.pop(subject, None)) is None:
+                self._there[subject] = one
+            else:
+                self._both(known, one)
         if len(self._here) + len(self._there) > WAITING_MAX:
             self.end()
 
     def end(self) -> Difference:
         found = self._found
-        for subject, one in sorted(self._here.items(), key=_by_subject):
+        for subject, one in sorted(self._here.items(), key=_standing_first):
             self._count(subject[1], 1)
             found.only_here += 1
             found.false_here += one.state == "withdrawn"
             _keep(found.samples_here, one)
-        for subject, one in sorted(self._there.items(), key=_by_subject):
+        for subject, one in sorted(self._there.items(), key=_standing_first):
             self._count(subject[1], 2)
             found.only_there += 1
             found.false_there += one.state == "withdrawn"
@@ -212,12 +234,15 @@ class Comparison:
         self._here, self._there = {}, {}
         return found
 
-    def _put(self, subject: Subject, one: Raised, own: dict[Subject, Raised], other: dict[Subject, Raised]) -> None:
-        if other.pop(subject, None) is None:
-            own[subject] = one
-        else:
-            self._found.both += 1
-            self._count(subject[1], 0)
+    def _both(self, here: Raised, there: Raised) -> None:
+        self._found.both += 1
+        self._count(here.first.break_name, 0)
+        if {here.ended, there.ended} == {"cleared", "cleared_at_once"}:
+            self._found.at_once_otherwise += 1
+        elif here.ended != there.ended:
+            self._found.ended_otherwise += 1
+            if len(self._found.samples_otherwise) < DIFFERENT_MAX:
+                self._found.samples_otherwise.append(Otherwise(sample_of(here), there.ended))
 
     def _count(self, name: str, place: int) -> None:
         counts = list(self._found.by_break.get(name, (0, 0, 0)))
@@ -225,8 +250,9 @@ class Comparison:
         self._found.by_break[name] = counts[0], counts[1], counts[2]
 
 
-def _by_subject(pair: tuple[Subject, Raised]) -> Subject:
-    return pair[0]
+def _standing_first(pair: tuple[Subject, Raised]) -> tuple[bool, Subject]:
+    """For the samples: what was withdrawn says less."""
+    return pair[1].state == "withdrawn", pair[0]
 
 
 def _keep(samples: list[Sample], one: Raised) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from deploy.backtest.course import TICK_MS, Course
+from deploy.backtest.course import Course
 from deploy.backtest.figures import (
     BreakFigures,
     Comparison,
@@ -23,6 +23,7 @@ from deploy.backtest.figures import (
 )
 from deploy.backtest.hearing import Hearing
 from deploy.backtest.stored import SLICE_ROWS, Extent, Store, Wanted
+from deploy.backtest.ticks import AS_LIVE, Ticks
 from deploy.backtest.told import UsableOf
 from schemas.definition import Catalogue, Definition
 from schemas.sources import NOTHING_WATCHED, SourceRules
@@ -56,11 +57,11 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the deployment has set. `tick_ms`: how often its clock ticks; `sources`: which are watched."""
+    """What the deployment has set. `ticks`: when its clock ticks; `sources`: which are watched."""
 
     horizon_ms: int
     usable_of: UsableOf
-    tick_ms: int = TICK_MS
+    ticks: Ticks = AS_LIVE
     slice_rows: int = SLICE_ROWS
     sources: SourceRules = NOTHING_WATCHED
 
@@ -136,7 +137,7 @@ def backtest(wish: Wish, store: Store, setting: Setting, progress: Progress) -> 
                 setting.usable_of,
                 tally.alert,
                 tally.journey,
-                setting.tick_ms,
+                setting.ticks,
                 Hearing(watches, heard),
                 wish.catalogue.keys,
             )

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from deploy.backtest.figures import Difference, Sample, total
+from deploy.backtest.figures import Difference, End, Sample, total
 from deploy.backtest.run import Report
 
 COLUMNS: Final = (
@@ -79,14 +79,19 @@ def _examples(report: Report) -> list[Sample]:
 
 def _samples(samples: Sequence[Sample]) -> Iterator[RenderableType]:
     for sample in samples:
-        yield Text(f"{sample.fired_at}  {sample.break_name}: {sample.ended.replace('_', ' ')}", style="cyan")
+        yield Text(f"{sample.fired_at}  {sample.break_name}: {_words(sample.ended)}", style="cyan")
         yield Text(f"  {sample.first_line}")
+
+
+def _words(ended: End) -> str:
+    return ended.replace("_", " ")
 
 
 def _difference(found: Difference) -> Iterator[RenderableType]:
     yield Text(f"compared with {found.against}", style="bold")
     if not found.only_here and not found.only_there:
         yield Text(f"the same alerts: {found.both:,}")
+        yield from _otherwise(found)
         return
     false_here, false_there = _withdrawn(found.false_here), _withdrawn(found.false_there)
     yield Text(f"raised by both {found.both:,}; only here {found.only_here:,}{false_here};")
@@ -102,6 +107,21 @@ def _difference(found: Difference) -> Iterator[RenderableType]:
             yield Text()
             yield Text(heading, style="bold")
             yield from _samples(samples)
+    yield from _otherwise(found)
+
+
+def _otherwise(found: Difference) -> Iterator[RenderableType]:
+    if found.at_once_otherwise:
+        text = f"cleared by both, but by one in the same breath, so that nobody was told: {found.at_once_otherwise:,}"
+        yield Text(text)
+    if not found.ended_otherwise:
+        return
+    yield Text()
+    yield Text(f"raised by both, but ended otherwise: {found.ended_otherwise:,}", style="bold")
+    for one in found.samples_otherwise:
+        ends = f"{_words(one.here.ended)} here, {_words(one.ended_there)} there"
+        yield Text(f"{one.here.fired_at}  {one.here.break_name}: {ends}", style="cyan")
+        yield Text(f"  {one.here.first_line}")
 
 
 def _withdrawn(count: int) -> str:

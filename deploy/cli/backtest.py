@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from deploy.backtest.asked import is_file, read_duration, read_moment
-from deploy.backtest.course import TICK_MS
 from deploy.backtest.run import NothingStored, Report, Setting, Wish
 from deploy.backtest.run import backtest as run_backtest
 from deploy.backtest.screen import screen
 from deploy.backtest.stored import Store
-from deploy.cli.rows import Rows
+from deploy.backtest.ticks import AS_LIVE, Ticks
 from deploy.identity.asked import Unclear
 from deploy.identity.setting import browsers_of
+from deploy.rows import Rows
 from deploy.stack import Stack
 from schemas.definition import Catalogue, Definition
 from schemas.definition_files import find_definition, load_definition
@@ -63,11 +63,11 @@ def backtest(
     )
     if wish.since is not None and wish.until is not None and wish.since > wish.until:
         raise Unclear(f"--from {since} is later than --to {until}")
-    tick_ms = TICK_MS if tick is None else read_duration(tick)
+    ticks = AS_LIVE if tick is None else Ticks(read_duration(tick))
     stack = Stack(settings)
     stack.attach()
     try:
-        report = _run(stack, wish, tick_ms)
+        report = _run(stack, wish, ticks)
     except NothingStored as error:
         errors.print(f"touchline: {error}")
         raise typer.Exit(1) from error
@@ -83,10 +83,10 @@ def _other(said: str, settings: Settings, catalogue: Catalogue) -> Definition:
     return find_definition(said, settings.definitions_dir, catalogue)
 
 
-def _run(stack: Stack, wish: Wish, tick_ms: int) -> Report:
+def _run(stack: Stack, wish: Wish, ticks: Ticks) -> Report:
     reader = IdentityReader(identity_rules_of(stack.settings))  # Of business keys, so without secrets.
     setting = Setting(
-        stack.settings.horizon_ms, reader.usable_of, tick_ms, sources=sources_of(stack.settings, wish.catalogue)
+        stack.settings.horizon_ms, reader.usable_of, ticks, sources=sources_of(stack.settings, wish.catalogue)
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Rows(stack) as rows, Progress(*columns, console=errors, transient=True) as bar:

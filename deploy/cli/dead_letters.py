@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.replay import Left, Replayed, plan
-from deploy.cli.rows import Row, Rows
 from deploy.cli.trace_text import dead_letter_lines, letter_id, read_letter_id
 from deploy.embedded.process import EmbeddedError
+from deploy.rows import Row, Rows
 from deploy.stack import Stack
 from schemas.settings import read_settings
 

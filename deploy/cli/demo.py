@@ -40,6 +40,9 @@ def demo(
     export: Annotated[Path | None, typer.Option(help="keep script, bytes and results in this folder")] = None,
     kill: Annotated[str | None, typer.Option(help=f"SIGKILL three times: {', '.join(KILLABLE)}")] = None,
     workers: Annotated[int, typer.Option(min=1, max=12, help="worker processes")] = 1,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="with --once: all definitions over the stored touchpoints, too")
+    ] = False,
     routes: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="the notifier tells whom this file names, too")
     ] = None,
@@ -60,7 +63,7 @@ def demo(
     began = time.monotonic()
     try:
         settings = read_settings(data_dir=home / "data", run="simulation", topic_prefix="demo.")
-        wish = Wish(seed, touchpoints, export or home / "export", kill, workers, routes)
+        wish = Wish(seed, touchpoints, export or home / "export", kill, workers, routes, backtest)
         verdict = run_once(settings, wish, lambda text: console.print(f"{time.monotonic() - began:7.1f} s  {text}"))
     finally:
         shutil.rmtree(home, ignore_errors=True)

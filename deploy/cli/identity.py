@@ -17,7 +17,6 @@ from rich.console import Console
 
 from deploy.author import author
 from deploy.cli.identity_screens import preview_screen, show_screen, why_screen
-from deploy.cli.rows import Rows
 from deploy.identity import refusals, texts
 from deploy.identity.asked import Identifier, Unclear, read_id, read_identifier, read_linkable, read_user
 from deploy.identity.decide import REASON_MAX, decision_of, has_arrived, moved, send, user_to_lift
@@ -28,6 +27,7 @@ from deploy.identity.setting import Setting, setting_of
 from deploy.identity.show import show as shown_of
 from deploy.identity.show import whole
 from deploy.identity.why import why as why_of
+from deploy.rows import Rows
 from deploy.stack import Stack
 from schemas.control_records import Decision, DecisionKind
 from schemas.settings import read_settings

@@ -13,7 +13,6 @@ from kafka.errors import KafkaError
 from rich.console import Console
 
 from deploy.cli.kafka_look import TAIL_RECORDS, Hit, Looked, committed, look
-from deploy.cli.rows import Row, Rows
 from deploy.cli.trace_text import (
     dead_letter_lines,
     found_lines,
@@ -22,6 +21,7 @@ from deploy.cli.trace_text import (
     waiting_lines,
 )
 from deploy.identity.why import MOVES, STEPS
+from deploy.rows import Row, Rows
 from deploy.stack import Stack
 from schemas.definition_files import DefinitionError, load_definitions
 from schemas.identity_files import catalogue_of

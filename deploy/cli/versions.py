@@ -12,12 +12,12 @@ from rich.table import Table
 
 from deploy.author import author
 from deploy.backtest.asked import read_moment, read_name
-from deploy.cli.rows import Rows
 from deploy.definitions.versions import Standing, Switched, arrived, others_that_end, standings, switches
 from deploy.embedded.process import EmbeddedError
 from deploy.identity.asked import Unclear
 from deploy.identity.setting import setting_of
 from deploy.identity.words import when
+from deploy.rows import Rows
 from deploy.spoken import speak
 from deploy.stack import Stack
 from schemas.control_records import Switch

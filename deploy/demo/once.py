@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from kafka.errors import KafkaError
 
+from deploy.demo.again import run_again
 from deploy.demo.beats import beat_sender
 from deploy.demo.judge import Verdict, judge
 from deploy.demo.lag import Lag, is_drained
@@ -42,7 +43,9 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asks for. `kill`: the part to be killed three times; `directory`: where to export."""
+    """What the command line asks for. `kill`: the part to be killed three times; `directory`: where to export;
+    `backtest`: run the definitions over what is stored, too.
+    """
 
     seed: int
     touchpoints: int
@@ -50,6 +53,7 @@ class Wish:
     kill: str | None = None
     workers: int = 1
     routes_file: Path | None = None
+    backtest: bool = False
 
 
 def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
@@ -88,10 +92,20 @@ def run_once(settings: Settings, wish: Wish, progress: Progress) -> Verdict:
             "retries": tally.retries,
             "seconds": round(time.monotonic() - began, 1),
         }
+        if wish.backtest:
+            _add_backtest(stack, script, verdict, progress)
         return verdict
     finally:
         stack.stop(progress)
         receiver.close()
+
+
+def _add_backtest(stack: Stack, script: Script, verdict: Verdict, progress: Progress) -> None:
+    began = time.monotonic()
+    again = run_again(stack, script, progress)
+    figures = msgspec.to_builtins(again)
+    verdict.differences += figures.pop("differences")
+    verdict.figures["backtest"] = figures | {"seconds": round(time.monotonic() - began, 1)}
 
 
 async def _send(stack: Stack, script: Script, wish: Wish, kills: list[dict[str, Any]], progress: Progress) -> Tally:

@@ -11,7 +11,7 @@ import asyncio
 import base64
 import json
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -32,6 +32,9 @@ WINDOW_MS = 30 * SECOND
 BEAT_MS = 5 * MINUTE
 PULSE_BEAT_MS = 250
 PULSE_WINDOW_MS = 50
+"""Beats lie on multiples of their time, also where nothing is sent: whoever runs the stored touchpoints again can let
+time pass at the same moments (deploy.demo.again).
+"""
 IN_FLIGHT_MAX = 24
 RETRY_SECONDS = 0.2
 GIVE_UP_SECONDS = 180
@@ -92,14 +95,14 @@ class Driver:
         """Blocks until everything is sent and acknowledged. Raises DeliveryFailed."""
         script, plans = self.script, self.script.plans
         first, last = (
-            bisect_left(plans, moment, key=lambda plan: plan.arrives_at)
+            bisect_right(plans, moment, key=lambda plan: plan.arrives_at)
             for moment in (script.pulse_start, script.pulse_end)
         )
         async with self._connected():
             await self._beat(script.start - 1)
             await self._run_fast(plans[:first])
-            await self._pass_time(script.pulse_start - 1)
-            await self.caught_up(script.pulse_start - 1)
+            await self._pass_time(script.pulse_start)
+            await self.caught_up(script.pulse_start)
             await self._run_pulse(plans[first:last])
             await self._run_fast(plans[last:])
             await self._pass_time(script.end)
@@ -108,6 +111,8 @@ class Driver:
     async def _run_fast(self, plans: Sequence[Plan]) -> None:
         looks = deque(look for look in self.script.looks if look > self.tally.log_time)
         for until, chunk in _chunks(plans, BEAT_MS):
+            if until - BEAT_MS > self.tally.log_time:
+                await self._pass_time(until - BEAT_MS)
             await self._send_all(chunk, WINDOW_MS)
             await self._pass_time(until)
             if looks and looks[0] <= until:
@@ -144,19 +149,21 @@ class Driver:
         """
         began = time.monotonic()
         self.tally.pulse_wall_start_ms = time.time_ns() // 1_000_000
-        start, next_beat = self.script.pulse_start, self.script.pulse_start + PULSE_BEAT_MS
+        start, end = self.script.pulse_start, self.script.pulse_end
+        windows = dict(_chunks(plans, PULSE_WINDOW_MS))
         under_way: set[asyncio.Task[None]] = set()
         beats: list[asyncio.Task[None]] = []
-        for until, chunk in _chunks(plans, PULSE_WINDOW_MS):
-            await asyncio.sleep(max(0.0, (until - start) / 1000 - (time.monotonic() - began)))
-            task = asyncio.create_task(self._send_all(chunk, PULSE_WINDOW_MS))
+        for until in range(start + PULSE_WINDOW_MS, end + 1, PULSE_WINDOW_MS):
+            await self._pause((until - start) / 1000 - (time.monotonic() - began))
+            task = asyncio.create_task(self._send_all(windows.get(until, ()), PULSE_WINDOW_MS))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
-            if until >= next_beat:
+            if until % PULSE_BEAT_MS == 0:
                 beats.append(asyncio.create_task(self._beat_after(until, [*under_way, *beats[-1:]])))
-                next_beat = until + PULSE_BEAT_MS
         await asyncio.gather(*under_way, *beats)
-        await self._pass_time(self.script.pulse_end)
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.0, seconds))
 
     async def _beat_after(self, until: int, earlier: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.gather(*earlier)
@@ -237,9 +244,9 @@ def _accepted(request: _Request, status: int, answer: Any) -> int:
 
 
 def _chunks(plans: Sequence[Plan], every_ms: int) -> Iterator[tuple[int, list[Plan]]]:
-    """The plans between two beats; the time at which the second beat is due. Silent stretches give one chunk."""
-    for number, chunk in groupby(plans, key=lambda plan: plan.arrives_at // every_ms):
-        yield (number + 1) * every_ms - 1, list(chunk)
+    """What arrives after one multiple of `every_ms` and until the next one, with the latter; without empty ones."""
+    for number, chunk in groupby(plans, key=lambda plan: -(-plan.arrives_at // every_ms)):
+        yield number * every_ms, list(chunk)
 
 
 def _requests(plans: Sequence[Plan], window_ms: int) -> Iterator[_Request]:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from deploy.backtest.figures import end_of
 from deploy.backtest.run import NothingStored, Report, Setting, Wish, backtest
 from deploy.backtest.stored import Store
+from deploy.backtest.ticks import Ticks
 from deploy.cli.main import app
 from deploy.embedded.clickhouse.launch import RunningClickHouse
 from schemas.definition import Definition
@@ -41,7 +42,7 @@ from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.tables_rig import Tables, tables_of
 from tests.integration.test_cli import TOUCHLINE
 
-SETTING = Setting(72 * HOUR, READER.usable_of, TICK_MS, sources=SOURCES)
+SETTING = Setting(72 * HOUR, READER.usable_of, Ticks(TICK_MS), sources=SOURCES)
 PRODUCT = product()
 NAMES = [definition.journey for definition in PRODUCT.definitions]
 
@@ -103,6 +104,7 @@ def test_the_definition_in_force_raises_what_it_raised(world: World, name: str) 
     report, stored = run(world, world.wish(definition(name))), world.stored(name)
     assert report.difference.only_here == report.difference.only_there == 0, report.difference
     assert report.difference.both == len(stored)
+    assert report.difference.ended_otherwise == report.difference.at_once_otherwise == 0, report.difference
     assert stored or name.startswith("answer_"), "a definition that raises nothing shows nothing"
     live: dict[str, int] = dict.fromkeys(ends(report), 0)
     for end, _ in stored.values():
@@ -114,7 +116,9 @@ def test_the_definition_in_force_raises_what_it_raised(world: World, name: str) 
 def test_silent_sources_hold_back_what_they_held_back(world: World) -> None:
     """The same without sources.yaml tells of customers whom a silent till explains."""
     assert world.tables.select("SELECT count() FROM DB.v_alerts WHERE kind = 'silent_source'")[0][0] > 0
-    report = run(world, world.wish(definition("click_and_collect")), Setting(72 * HOUR, READER.usable_of, TICK_MS))
+    report = run(
+        world, world.wish(definition("click_and_collect")), Setting(72 * HOUR, READER.usable_of, Ticks(TICK_MS))
+    )
     assert report.difference.only_here > 0
     assert report.difference.only_there == 0
 
@@ -123,7 +127,7 @@ def test_slices_of_the_customers_change_nothing(world: World) -> None:
     wish = world.wish(definition("click_and_collect"))
     whole, cut = (
         run(world, wish),
-        run(world, wish, Setting(72 * HOUR, READER.usable_of, TICK_MS, slice_rows=50, sources=SOURCES)),
+        run(world, wish, Setting(72 * HOUR, READER.usable_of, Ticks(TICK_MS), slice_rows=50, sources=SOURCES)),
     )
     for report in (whole, cut):
         for found in report.breaks.values():

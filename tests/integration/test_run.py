@@ -26,7 +26,7 @@ TOUCHPOINTS = 3_000
 def test_a_run_is_as_the_script_and_the_oracle_say(tmp_path: Path, kill: str | None) -> None:
     exported, figures = tmp_path / "export", tmp_path / "figures.json"
     command = [TOUCHLINE, "demo", "--once", "--touchpoints", str(TOUCHPOINTS), "--seed", "4"]
-    command += ["--export", str(exported), "--json", str(figures), *(["--kill", kill] if kill else [])]
+    command += ["--export", str(exported), "--json", str(figures), "--backtest", *(["--kill", kill] if kill else [])]
     env = Deployment(tmp_path).env | {"TMPDIR": str(tmp_path)}
     del env["TOUCHLINE_DATA_DIR"]
     run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
@@ -34,6 +34,7 @@ def test_a_run_is_as_the_script_and_the_oracle_say(tmp_path: Path, kill: str | N
     found = json.loads(figures.read_text())
     assert (found["lost"], found["doubled"]) == (0, 0)
     assert len(found["kills"]) == (3 if kill else 0)
+    assert found["backtest"]["both"] > 100, "what a backtest of the same touchpoints raises was compared, too"
     oracle = [sys.executable, "-m", "tests.oracle", str(exported), *(["--killed"] if kill else [])]
     judged = subprocess.run(oracle, capture_output=True, text=True, timeout=100)
     assert judged.returncode == 0, judged.stdout

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.backtest.course import AlertChange, Course, JourneySeen
 from deploy.backtest.hearing import Heard, Hearing
+from deploy.backtest.ticks import Ticks
 from deploy.backtest.told import Attached, Scribe, Told
 from schemas import records
 from schemas.definition import Break, Catalogue, Definition, Instance, Outcome, Pattern, Step
@@ -138,7 +139,7 @@ def test_ticks_that_are_left_out_change_nothing(seed: int) -> None:
     told, until = rows(Random(seed)), START + 40 * HOUR
     alerts: list[AlertChange] = []
     journeys: list[JourneySeen] = []
-    course = Course(COMPILED, HORIZON, dict, alerts.append, journeys.append, TICK_MS)
+    course = Course(COMPILED, HORIZON, dict, alerts.append, journeys.append, Ticks(TICK_MS))
     for one in told:
         course.tell(one)
     course.end(until)
@@ -149,7 +150,9 @@ def test_ticks_that_are_left_out_change_nothing(seed: int) -> None:
 def test_nor_when_sources_fall_silent(seed: int) -> None:
     told, heard, until = rows(Random(seed)), moments(Random(seed)), START + 40 * HOUR
     alerts: list[AlertChange] = []
-    course = Course(WATCHED, HORIZON, dict, alerts.append, lambda _: None, TICK_MS, Hearing(watches_of(SOURCES), heard))
+    course = Course(
+        WATCHED, HORIZON, dict, alerts.append, lambda _: None, Ticks(TICK_MS), Hearing(watches_of(SOURCES), heard)
+    )
     for one in told:
         course.tell(one)
     course.end(until)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from deploy.backtest.asked import is_file, read_duration, read_moment, read_name
 from deploy.backtest.course import AlertChange, JourneySeen
-from deploy.backtest.figures import ALERTS_MAX, Comparison, Raised, Tally, end_of, total
+from deploy.backtest.figures import ALERTS_MAX, DIFFERENT_MAX, Comparison, Difference, Raised, Tally, end_of, total
 from deploy.backtest.run import Report
 from deploy.backtest.screen import screen
 from deploy.identity.asked import Unclear
@@ -129,6 +129,44 @@ def test_a_counterpart_may_lie_in_another_slice() -> None:
     assert [sample.anchor for sample in found.samples_there] == ["order_id:4"]
 
 
+def ended(number: int, state: AlertState, reason: str) -> Raised:
+    return Raised(change(number, "firing", SINCE), state, reason, True)
+
+
+def compared(here: Raised, there: Raised) -> Difference:
+    comparison = Comparison("the stored alerts")
+    comparison.add({here.subject: here}, {})
+    comparison.add({}, {there.subject: there})
+    return comparison.end()
+
+
+def test_what_both_raised_may_end_otherwise() -> None:
+    found = compared(ended(1, "resolved", "expired"), ended(1, "firing", "fired"))
+    assert (found.both, found.ended_otherwise, found.at_once_otherwise) == (1, 1, 0)
+    (one,) = found.samples_otherwise
+    assert (one.here.anchor, one.here.ended, one.ended_there) == ("order_id:1", "expired", "open")
+    alike = compared(ended(1, "resolved", "cleared"), ended(1, "resolved", "closed"))
+    assert (alike.ended_otherwise, alike.at_once_otherwise) == (0, 0)
+
+
+def test_cleared_in_the_same_breath_is_another_time_of_the_same_end() -> None:
+    for here, there in (("cleared", "cleared_at_once"), ("cleared_at_once", "cleared")):
+        found = compared(ended(1, "resolved", here), ended(1, "resolved", there))
+        assert (found.ended_otherwise, found.at_once_otherwise) == (0, 1)
+    at_once = compared(ended(1, "resolved", "cleared_at_once"), ended(1, "firing", "fired"))
+    assert (at_once.ended_otherwise, at_once.at_once_otherwise) == (1, 0)
+
+
+def test_samples_show_first_what_stands() -> None:
+    comparison = Comparison("the stored alerts")
+    withdrawn = [ended(number, "withdrawn", "withdrawn") for number in range(1, DIFFERENT_MAX + 1)]
+    comparison.add({one.subject: one for one in (*withdrawn, ended(99, "firing", "fired"))}, {})
+    found = comparison.end()
+    assert (found.only_here, found.false_here) == (DIFFERENT_MAX + 1, DIFFERENT_MAX)
+    assert found.samples_here[0].anchor == "order_id:99"
+    assert len(found.samples_here) == DIFFERENT_MAX
+
+
 def text_of(report: Report) -> str:
     console = Console(width=100, highlight=False, force_terminal=False)
     with console.capture() as captured:
@@ -166,6 +204,12 @@ def test_the_screen_answers_the_questions() -> None:
     assert "raised by both 1; only here 1;" in shown
     assert "only there 1 (1 of them withdrawn later)" in shown
     assert "3 of these touchpoints belonged to somebody else" in shown
+
+
+def test_the_screen_says_what_ended_otherwise() -> None:
+    shown = text_of(report(tally(change(2, "firing", SINCE))))
+    assert "raised by both, but ended otherwise: 1" in shown
+    assert "paid: open here, withdrawn there" in shown
 
 
 def test_the_screen_says_that_there_is_nothing() -> None:
