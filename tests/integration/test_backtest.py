@@ -64,7 +64,7 @@ class World:
         """The end, and the log time at which it fired first, maybe under another customer."""
         rows = self.tables.select(
             "SELECT anchor, break_name, occurrence, state, reason, toUnixTimestamp64Milli(fired_at) FROM DB.v_alerts "
-            f"WHERE definition = '{name}'"
+            f"WHERE definition = '{name}' AND run = 'simulation'"
         )
         first: dict[tuple[str, str, int], int] = {}
         for *subject, _, _, fired_at in rows:
@@ -111,6 +111,17 @@ def test_the_definition_in_force_raises_what_it_raised(world: World, name: str) 
         live[end] += 1
     assert ends(report) == live
     assert sum(found.alerts for found in report.breaks.values()) == len(stored)
+
+
+def test_what_a_replay_has_stored_is_none_of_the_alerts_of_the_time(world: World) -> None:
+    database, name = world.tables.address.database, "service_case"
+    before = run(world, world.wish(definition(name))).difference
+    world.tables.client.command(
+        f"INSERT INTO {database}.alerts SELECT * REPLACE (concat('replayed', alert_id) AS alert_id, 'replay' AS run,"
+        f" concat(anchor, '-replayed') AS anchor) FROM {database}.alerts WHERE definition = '{name}'"
+    )
+    assert run(world, world.wish(definition(name))).difference == before
+    assert before.only_there == 0
 
 
 def test_silent_sources_hold_back_what_they_held_back(world: World) -> None:
