@@ -84,9 +84,11 @@ def alert_id_of(journey_id: str, break_name: str, occurrence: int) -> str:
     return _uuid5(f"alert|{journey_id}|{break_name}|{occurrence}")
 
 
-def dedup_key_of(definition: str, anchor: str, break_name: str, occurrence: int) -> str:
-    """One notification per broken thing: the key stays when the journey moves to another customer."""
-    return _uuid5(f"dedup|{definition}|{anchor}|{break_name}|{occurrence}")
+def dedup_key_of(definition: str, version: int, anchor: str, break_name: str, occurrence: int) -> str:
+    """One notification per broken thing: the key stays when the journey moves to another customer. Another version is
+    another key, so that one in shadow mode neither ends what the live one told nor stands in its place.
+    """
+    return _uuid5(f"dedup|{definition}|{version}|{anchor}|{break_name}|{occurrence}")
 
 
 def touchpoint_id_of(source: str, message_id: str, content: bytes) -> str:

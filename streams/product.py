@@ -31,7 +31,7 @@ from streams.pace.silence import Watch, watch_of
 from streams.settings import StageSpec
 from streams.stage import Effect
 
-STATE_VERSION: Final = 4
+STATE_VERSION: Final = 5
 """Grows with each change of code that may answer differently or store state differently."""
 
 _beat = fast_type(Beat)

@@ -44,7 +44,7 @@ REASONS: Final[dict[Reason, str]] = {
     "moved": "the journey went to another customer; the alert goes on there",
     "continues": "it was told before, of the customer who had the journey then",
     "duplicate": "it was told before",
-    "not_told": "nobody was told that it broke, so nobody is told that it ended or who looks after it",
+    "not_told": "nobody was told that it broke, so nobody is told that it ended",
     "silenced": "a silence matches; told when it ends, if it is open then",
     "maintenance": "a maintenance window is open; told when it ends, if it is open then",
     "flapping": "it comes and goes; told once, and then when it is steady",
@@ -100,12 +100,8 @@ def _decide(alert: Alert, told: Told) -> Decision:
             return Decision("moved", told)
         case "firing":
             return _fired(alert, told)
-        case "acknowledged" if told.closed:
-            return Decision("closed", told)
         case "acknowledged":
-            if told.state != "firing":
-                return Decision("duplicate" if told.state == "acknowledged" else "not_told", told)
-            return Decision("told", replace(told, state="acknowledged", by=alert.acknowledged_by or SOMEBODY))
+            return _acknowledged(alert, told)
         case "resolved" | "withdrawn":
             closed = told.closed or alert.reason == "closed"
             if not told.is_open:
@@ -121,6 +117,18 @@ def _fired(alert: Alert, told: Told) -> Decision:
     if not alert.notify:
         return Decision(_UNTOLD.get(alert.reason, "silent"), told)
     return Decision("told", Told("firing", told.round + 1))
+
+
+def _acknowledged(alert: Alert, told: Told) -> Decision:
+    """Of one whose beginning was held back this is the first that anybody hears."""
+    if told.closed:
+        return Decision("closed", told)
+    if told.state == "acknowledged":
+        return Decision("duplicate", told)
+    if not (told.is_open or alert.notify):
+        return Decision(_UNTOLD.get(alert.reason, "silent"), told)
+    round_ = told.round if told.is_open else told.round + 1
+    return Decision("told", Told("acknowledged", round_, alert.acknowledged_by or SOMEBODY))
 
 
 _UNTOLD: Final[dict[str, Reason]] = {"shadow": "shadow", "monitored": "monitored"}

@@ -74,8 +74,11 @@ class Incidents:
                 return self._close(alert, row[0], now)
             case "leaves" if row and row[1] == alert.alert_id:
                 return self._close(alert, row[0], now)
-            case "acknowledged" if row:
-                return self._acknowledge(alert, row[0], decision.after.by)
+            case "acknowledged":
+                key = row[0] if row else labels_of(alert).key()
+                if row is None:
+                    self._open(alert, key, now)
+                return self._acknowledge(alert, key, decision.after.by)
             case _:
                 return []
 

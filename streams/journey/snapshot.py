@@ -125,7 +125,7 @@ def alert_effect(
         at=at,
         run=kind,
         alert_id=alert_id_of(run.journey_id, finding.name, finding.occurrence),
-        dedup_key=dedup_key_of(definition.name, run.anchor, finding.name, finding.occurrence),
+        dedup_key=dedup_key_of(definition.name, definition.version, run.anchor, finding.name, finding.occurrence),
         continues=continues(definition, run, finding),
         incident=incident,
         state=record.state,

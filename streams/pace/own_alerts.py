@@ -21,6 +21,8 @@ from streams.stage import Effect
 
 ACTING: Final = ("live", "simulation")
 """Runs in which somebody is told."""
+VERSION: Final = 1
+"""Entries of sources.yaml and touchpoints.yaml have no versions."""
 
 _alert = fast_type(Alert)
 
@@ -101,7 +103,7 @@ def effect(change: Change, at: At, run: Run, log_time: int) -> Effect:
         at=at,
         run=run,
         alert_id=alert_id(about, episode.occurrence),
-        dedup_key=dedup_key_of(about.group, about.anchor, about.kind, episode.occurrence),
+        dedup_key=dedup_key_of(about.group, VERSION, about.anchor, about.kind, episode.occurrence),
         continues=None,
         incident=incident,
         state=episode.state,
@@ -109,7 +111,7 @@ def effect(change: Change, at: At, run: Run, log_time: int) -> Effect:
         reason=run if change.told and not is_told else change.reason,
         scope=about.scope,
         definition=about.group,
-        version=1,
+        version=VERSION,
         owner=about.owner,
         runbook=about.runbook,
         severity=about.severity,

@@ -106,7 +106,7 @@ def test_the_successor_of_an_acknowledged_alert_is_known_by_its_key() -> None:
     assert (moved["state"], moved["notify"], moved["acknowledged_by"]) == ("moved", False, BY)
     assert (successor["state"], successor["customer_id"]) == ("firing", "c2")
     assert successor["continues"] == first["alert_id"]
-    key = dedup_key_of("click_and_collect", "order_id:7", "paid", 1)
+    key = dedup_key_of("click_and_collect", 1, "order_id:7", "paid", 1)
     assert {one["dedup_key"] for one in (first, acknowledged, moved, successor)} == {key}
 
 

@@ -104,7 +104,7 @@ def test_the_successor_of_a_moved_alert_names_it() -> None:
     assert (moved["state"], moved["alert_id"]) == ("moved", first["alert_id"])
     assert successor["state"] == "firing"
     assert successor["continues"] == first["alert_id"] != successor["alert_id"]
-    key = dedup_key_of("click_and_collect", "order_id:7", "paid", 1)
+    key = dedup_key_of("click_and_collect", 1, "order_id:7", "paid", 1)
     assert {alert["dedup_key"] for alert in (first, moved, successor)} == {key}
     journey_id = journey_id_of("click_and_collect", 1, "c2", "order_id:7")
     assert successor["alert_id"] == alert_id_of(journey_id, "paid", 1)
