@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from deploy.embedded.process import free_port, locked
 from tests.integration.loader_rig import until
+from tests.integration.patience import PATIENCE_SECONDS
 
 PACKAGE: Final = "prometheus-alertmanager"
 CACHE: Final = Path(__file__).parents[2] / ".touchline" / "cache"
@@ -34,9 +35,13 @@ APT_SECONDS: Final = 240
 def installed() -> Path:
     """The directory of the unpacked package; fetched once. Fails the test when that is not possible."""
     found = CACHE / PACKAGE
-    if (found / BINARY).exists():
-        return found
-    CACHE.mkdir(parents=True, exist_ok=True)
+    with locked(CACHE / f"{PACKAGE}.lock", timeout_seconds=3 * APT_SECONDS):
+        if not (found / BINARY).exists():
+            _fetch(found)
+    return found
+
+
+def _fetch(found: Path) -> None:
     with TemporaryDirectory(dir=CACHE) as scratch:
         unpacked = Path(scratch) / "unpacked"
         _run(["dpkg", "-x", str(_downloaded(Path(scratch))), str(unpacked)], Path(scratch))
@@ -44,7 +49,6 @@ def installed() -> Path:
         binary.write_bytes(binary.read_bytes().replace(ABSOLUTE, RELATIVE))
         shutil.rmtree(found, ignore_errors=True)
         unpacked.rename(found)
-    return found
 
 
 def _downloaded(scratch: Path) -> Path:
@@ -81,21 +85,17 @@ def _run(command: list[str], directory: Path, check: bool = True) -> bool:
     return done.returncode == 0
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass
 class Alertmanager:
     """One that keeps nothing across restarts. `start` blocks until it is ready."""
 
     directory: Path
-    port: int = field(default_factory=_free_port)
+    port: int = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
     _starts: int = 0
+
+    def __post_init__(self) -> None:
+        self.port = free_port(str(self.directory))
 
     @property
     def url(self) -> str:
@@ -131,12 +131,12 @@ class Alertmanager:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Those that are active."""
-        with urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:
+        with urlopen(f"{self.url}/api/v2/alerts", timeout=PATIENCE_SECONDS) as answer:
             found: list[dict[str, Any]] = json.load(answer)
         return found
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(PATIENCE_SECONDS)
             self._process = None

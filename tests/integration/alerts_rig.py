@@ -15,15 +15,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from kafka import KafkaProducer
 from typer.testing import CliRunner
 
+from deploy.cli import alerts as commands
 from deploy.cli.main import EXPECTED, app
 from deploy.embedded.process import free_port
 from deploy.topics import ensure
 from tests.integration.loader_rig import until
 from tests.integration.notifier_rig import Answer, ended, killed, served
 
+WIDTH: Final = 200
 SECRET: Final = "a control secret of this test"
 ROUTES: Final = """
 routes:
@@ -109,7 +112,10 @@ class Shift:
 
     def run(self, *arguments: str, code: int = 0, **env: str) -> str:
         """`touchline alerts ...`, in this process: a process for each would take most of the test's time."""
-        found = CliRunner().invoke(app, ["alerts", *arguments], env=self.env | env)
+        with pytest.MonkeyPatch.context() as patch:
+            # Rich took what was set when the module was imported, and pytest-xdist sets 80 columns.
+            patch.setattr(commands.console, "_width", WIDTH)
+            found = CliRunner().invoke(app, ["alerts", *arguments], env=self.env | env)
         refused = isinstance(found.exception, EXPECTED)
         output = f"{found.output}{found.exception if refused else ''}"
         assert (2 if refused else found.exit_code) == code, (
@@ -159,7 +165,7 @@ def on_shift(kafka: str, prefix: str, home: Path) -> Iterator[Shift]:
         }  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TOUCHLINE_", "CLICK"))}
         env = kept | {f"TOUCHLINE_{name}": value for name, value in settings.items()}
-        env |= {"KAFKA_BOOTSTRAP_SERVERS": kafka, "SLACK_ROOM": f"http://127.0.0.1:{slack}/", "COLUMNS": "200"}
+        env |= {"KAFKA_BOOTSTRAP_SERVERS": kafka, "SLACK_ROOM": f"http://127.0.0.1:{slack}/"}
         shift = Shift(kafka, prefix, home, heard, env)
         try:
             for module in ("streams.main", "sinks.notify"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,7 +21,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from deploy.embedded.process import free_port
 from schemas.topics import TOPICS
+from tests.integration.patience import PATIENCE_SECONDS
 
 WEB_KEY, SHOP_KEY, TILL_KEY = "web-key-1", "shop-key-1", "till-key-1"
 ADMIN_TOKEN, SECRET = "admin-token-1", "control-secret-of-the-tests"
@@ -33,6 +35,7 @@ write_keys:
 """
 PERSONAL_KEY, PROOF_SECRET = "personal-key-of-the-tests", "proof-secret-of-the-tests"
 PARTITIONS = 12
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Rig:
         *,
         method: str | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 15.0,
+        timeout: float = PATIENCE_SECONDS,
     ) -> Answer:
         sent = dict(headers or {})
         if key is not None:
@@ -92,7 +95,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Any]:
         consumer.seek_to_beginning(*places)
         ends = consumer.end_offsets(places)
         found: list[Any] = []
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while any(consumer.position(place) < ends[place] for place in places):
             assert time.monotonic() < deadline, f"{topic} could not be read to its end"
             for part in consumer.poll(timeout_ms=200).values():
@@ -111,17 +114,11 @@ def create_topic(bootstrap: str, topic: str, partitions: int = PARTITIONS) -> No
         admin.close()
 
 
-def eventually(condition: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], bool], what: str, timeout_seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_seconds:g} s: {what}"
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -130,7 +127,7 @@ def running_collector(
 ) -> Iterator[Rig]:
     keys = directory / "write_keys.yaml"
     keys.write_text(KEYS)
-    port = free_port()
+    port = free_port(f"{directory} {next(_numbers)}")
     settings = {
         "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "TOUCHLINE_TOPIC_PREFIX": prefix,
@@ -156,7 +153,7 @@ def running_collector(
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(PATIENCE_SECONDS)
         finally:
             process.kill()
 

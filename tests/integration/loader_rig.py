@@ -27,12 +27,16 @@ from sinks.clickhouse.rows import COLUMNS
 from sinks.clickhouse.statements import Target
 from sinks.clickhouse.store import ClickHouseStore, Store, connect
 from sinks.log_reader import KafkaLog, KafkaOptions
+from tests.integration.patience import PATIENCE_SECONDS
 
 FAST = Limits(linger_ms=50, linger_behind_ms=50)
 
 
 def until(
-    condition: Callable[[], bool], what: str, seconds: float = 30.0, work: Callable[[], None] = lambda: sleep(0.02)
+    condition: Callable[[], bool],
+    what: str,
+    seconds: float = PATIENCE_SECONDS,
+    work: Callable[[], None] = lambda: sleep(0.02),
 ) -> None:
     """Do `work` until the condition holds."""
     deadline = monotonic() + seconds
@@ -69,7 +73,7 @@ class Rig:
         sent = [self._producer.send(self.prefix + topic, encode(record), partition=partition) for record in records]
         self._producer.flush()
         for future in sent:
-            future.get(timeout=10)
+            future.get(timeout=PATIENCE_SECONDS)
 
     def loader(
         self,
@@ -132,7 +136,7 @@ class Rig:
         for process in self.processes:
             if process.poll() is None:  # A test that failed leaves none behind.
                 process.kill()
-                process.wait(20)
+                process.wait(PATIENCE_SECONDS)
 
 
 def rigs(kafka: str, clickhouse: RunningClickHouse, prefix: str) -> Iterator[Rig]:

@@ -25,6 +25,7 @@ from sinks.notify.notifier import Notifier
 from sinks.notify.outbox import Outbox
 from sinks.notify.routing import Route
 from tests.integration.loader_rig import make_topics
+from tests.integration.patience import PATIENCE_SECONDS
 
 WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
 Answer = tuple[int, str | None]
@@ -79,12 +80,12 @@ class Alerts:
 
 def killed(process: subprocess.Popen[bytes]) -> None:
     process.kill()
-    process.wait(20)
+    process.wait(PATIENCE_SECONDS)
 
 
 def ended(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(PATIENCE_SECONDS)
 
 
 @contextmanager

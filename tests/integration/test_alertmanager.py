@@ -17,6 +17,8 @@ from tests.sink_records import DAY_AT, alert
 
 pytestmark = pytest.mark.timeout(300)
 REFRESH_MS = 250
+ENDS_AFTER_MS = 5_000
+"""Many refreshes: on a busy machine some come late."""
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_an_incident_fires_once_for_all_is_refreshed_before_it_ends_and_resolves
     alerts: Alerts, alertmanager: Alertmanager, tmp_path: Path
 ) -> None:
     alerts.produce(late(number, offset=number) for number in range(1, 4))
-    process = started(alerts, tmp_path, alertmanager, ends_after_ms=1_500)
+    process = started(alerts, tmp_path, alertmanager, ends_after_ms=ENDS_AFTER_MS)
     until(lambda: counts(alertmanager) == ["3"], "one incident with three alerts")
     (found,) = alertmanager.alerts()
     assert found["labels"] == {
@@ -82,7 +84,10 @@ def test_an_incident_fires_once_for_all_is_refreshed_before_it_ends_and_resolves
     }  # fmt: skip
     assert samples(alertmanager) == ["order_id:1, order_id:2, order_id:3"]
     first_end = ends_at(alertmanager)
-    until(lambda: (ends_at(alertmanager) - first_end).total_seconds() > 2, "an end beyond the first one's time")
+    until(
+        lambda: (ends_at(alertmanager) - first_end).total_seconds() > ENDS_AFTER_MS / 1_000,
+        "an end beyond the first one's time",
+    )
     alerts.produce([alert(1, "resolved", offset=11), alert(2, "withdrawn", offset=12)])
     until(lambda: counts(alertmanager) == ["1"], "one alert left")
     alerts.produce([alert(3, "moved", offset=13)])
@@ -125,7 +130,7 @@ def test_who_looks_after_an_incident_is_an_annotation_and_it_keeps_firing(
     alerts: Alerts, alertmanager: Alertmanager, tmp_path: Path
 ) -> None:
     alerts.produce([alert(1, offset=1), alert(2, offset=2, runbook="https://wiki.example/paid")])
-    process = started(alerts, tmp_path, alertmanager, ends_after_ms=1_500)
+    process = started(alerts, tmp_path, alertmanager, ends_after_ms=ENDS_AFTER_MS)
     until(lambda: counts(alertmanager) == ["2"], "the incident")
     (before,) = alertmanager.alerts()
     assert "acknowledged_by" not in before["annotations"]
@@ -141,7 +146,9 @@ def test_who_looks_after_an_incident_is_an_annotation_and_it_keeps_firing(
     (after,) = alertmanager.alerts()
     assert (after["fingerprint"], after["startsAt"]) == (before["fingerprint"], before["startsAt"]), "the same alert"
     first_end = ends_at(alertmanager)
-    until(lambda: (ends_at(alertmanager) - first_end).total_seconds() > 2, "refreshed beyond its end")
+    until(
+        lambda: (ends_at(alertmanager) - first_end).total_seconds() > ENDS_AFTER_MS / 1_000, "refreshed beyond its end"
+    )
     alerts.produce([alert(1, "resolved", offset=5), alert(2, "resolved", offset=6)])
     until(lambda: not alertmanager.alerts(), "the end")
     ended(process)

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import http.client
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,8 @@ from tests.integration.collector_rig import (
     read_topic,
     running_collector,
 )
+from tests.integration.npm_packages import npm_packages
+from tests.integration.patience import PATIENCE_SECONDS
 
 NODE = Path(__file__).with_name("segment_node")
 
@@ -88,12 +89,9 @@ def test_segment_python(rig: Rig) -> None:
 
 
 def test_segment_node(rig: Rig) -> None:
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is needed to run an unmodified SDK"
-    if not (NODE / "node_modules").exists():
-        subprocess.run([npm, "ci", "--ignore-scripts"], cwd=NODE, check=True, timeout=120)
+    npm_packages(NODE)
     command = ["node", "send.mjs", rig.url, WEB_KEY, "100"]
-    done = subprocess.run(command, cwd=NODE, check=True, timeout=60, capture_output=True)
+    done = subprocess.run(command, cwd=NODE, check=True, timeout=PATIENCE_SECONDS, capture_output=True)
     told = json.loads(done.stdout)
     sent = {f"node-{number}" for number in range(100)} | {"node-identify"}
     assert told["errors"] == []
@@ -182,7 +180,7 @@ def test_tail_shows_verdicts_and_no_personal_data(rig: Rig) -> None:
         )
 
     post(0, TILL_KEY)
-    watching = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=10)
+    watching = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
     watching.request("GET", "/v1/tail?recent=5", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
     stream = watching.getresponse()
     first = json.loads(stream.readline())
@@ -195,7 +193,7 @@ def test_tail_shows_verdicts_and_no_personal_data(rig: Rig) -> None:
     assert (live[1]["failure"], live[1]["field"]) == ("contract_violation", "occurred_at")
     assert all(word not in json.dumps([first, *live]) for word in ("browser-", "s3cret"))
     watching.close()
-    own = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=10)
+    own = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
     own.request(
         "GET", "/v1/tail?recent=50", headers={"Authorization": f"Bearer {WEB_KEY}", "Accept": "text/event-stream"}
     )
@@ -216,7 +214,7 @@ def test_beats_go_to_every_partition_with_their_proof(rig: Rig) -> None:
     for record in found:
         signed = b"beat\0%d\0%s" % (record.partition, record.value)
         assert dict(record.headers)["mac"].decode() == hashlib.blake2b(signed, key=key, digest_size=32).hexdigest()
-        assert abs(json.loads(record.value)["log_time"] - record.timestamp) < 10_000
+        assert abs(json.loads(record.value)["log_time"] - record.timestamp) < 60_000
 
 
 def test_a_simulation_brings_its_own_time_and_does_not_beat(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
@@ -237,7 +235,7 @@ def test_a_live_collector_does_not_believe_a_log_time(rig: Rig) -> None:
     assert rig.ask("/v1/touchpoints", json.dumps(touchpoint(1)).encode(), headers=headers).status == 200
     [record] = rig.records()
     assert "log_time" not in dict(record.headers)
-    assert abs(int(dict(record.headers)["received_at"]) - record.timestamp) < 10_000
+    assert abs(int(dict(record.headers)["received_at"]) - record.timestamp) < 60_000
 
 
 def test_metrics_count_by_route_and_source(rig: Rig) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.collector_rig import WEB_KEY, Rig, create_topic, eventually, running_collector
+from tests.integration.patience import PATIENCE_SECONDS
 
 GOOD = b'{"batch":[{"type":"track","event":"Seen","messageId":"m-1","anonymousId":"b-1"}]}'
 PEAK_BYTES_MAX = 400 << 20
@@ -62,17 +63,17 @@ def test_http_abuse_leaves_the_collector_at_work(rig: Rig) -> None:
     many = {f"X-{number}": "1" for number in range(1_000)}
     assert rig.ask("/v1/batch", b"{}", headers=many).status == 400
     assert rig.ask("/v1/batch", b"{}", headers={"X-Long": "x" * 100_000}).status == 400
-    slow = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=30)
+    slow = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
     slow.putrequest("POST", "/v1/batch")
     slow.putheader("Content-Length", "100")
     slow.putheader("Authorization", "Bearer " + WEB_KEY)
     slow.endheaders(b'{"batch"')
-    cut = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=30)
+    cut = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
     cut.putrequest("POST", "/v1/batch")
     cut.putheader("Content-Length", "100")
     cut.endheaders(b'{"batch"')
     cut.close()
-    garbled = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=30)
+    garbled = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
     garbled.putrequest("POST", "/v1/batch")
     garbled.putheader("Transfer-Encoding", "chunked")
     garbled.endheaders(b'5\r\n{"bat\r\nno length\r\n')
@@ -90,7 +91,7 @@ def test_http_abuse_leaves_the_collector_at_work(rig: Rig) -> None:
 
 def half_sent(rig: Rig, length: int, sent: bytes) -> socket.socket:
     """A request that never ends."""
-    connection = socket.create_connection(("127.0.0.1", rig.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", rig.port), timeout=PATIENCE_SECONDS)
     head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {WEB_KEY}\r\nContent-Length: {length}\r\n\r\n"
     connection.sendall(head.encode() + sent)
     return connection
@@ -125,7 +126,7 @@ def test_memory_for_bodies_is_a_budget_that_is_given_back(rig: Rig) -> None:
 
 def test_bombs_strangers_and_slow_connections_at_once(rig: Rig) -> None:
     bomb = gzip.compress(b"\0" * (100 << 20))
-    slow = [socket.create_connection(("127.0.0.1", rig.port), timeout=10) for _ in range(200)]
+    slow = [socket.create_connection(("127.0.0.1", rig.port), timeout=PATIENCE_SECONDS) for _ in range(200)]
     for connection in slow:
         connection.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nX-")
 

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 from tests.integration.collector_rig import KEYS, TILL_KEY, WEB_KEY, Rig, create_topic, eventually, running_collector
+from tests.integration.patience import PATIENCE_SECONDS
 
 NEW_KEY = "web-key-2"
 OVERLAP = f"{KEYS}  {NEW_KEY}: {{source: web_shop, trust: browser}}\n"
@@ -29,7 +30,7 @@ def test_a_key_is_changed_without_a_restart_and_without_a_gap(kafka: str, topic_
         eventually(lambda: status(rig, NEW_KEY) == 200, "the new key is let in by itself")
         assert status(rig, WEB_KEY) == 200
 
-        watching = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=20)
+        watching = http.client.HTTPConnection("127.0.0.1", rig.port, timeout=PATIENCE_SECONDS)
         watching.request("GET", "/v1/tail", headers={"Authorization": f"Bearer {WEB_KEY}"})
         stream = watching.getresponse()
         file.write_text(AFTER)

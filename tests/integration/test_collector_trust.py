@@ -32,6 +32,7 @@ from tests.integration.collector_rig import (
     eventually,
     running_collector,
 )
+from tests.integration.patience import PATIENCE_SECONDS
 
 CLEAR = (b"clear.", b"Clear.", b"CLEAR.", b"151 2345", b"15123456789")
 """Parts of every address and number below, in each of their spellings."""
@@ -175,7 +176,9 @@ def test_no_topic_and_no_table_holds_personal_values_in_clear(tmp_path: Path, mo
 
 def _send(url: str, key: str, body: Mapping[str, Any]) -> None:
     headers = {"Content-Type": "application/json", "Authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=20) as reply:
+    with urllib.request.urlopen(
+        urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=PATIENCE_SECONDS
+    ) as reply:
         assert reply.status == 200
 
 
@@ -185,7 +188,7 @@ def _ask(stack: Stack, sql: str) -> bytes:
     port, user, password = reader
     headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password}
     url = f"http://127.0.0.1:{port}/?database=touchline"
-    with urllib.request.urlopen(urllib.request.Request(url, sql.encode(), headers), timeout=20) as reply:
+    with urllib.request.urlopen(urllib.request.Request(url, sql.encode(), headers), timeout=PATIENCE_SECONDS) as reply:
         return bytes(reply.read())
 
 
@@ -204,7 +207,7 @@ def _places_in_clear(options: Mapping[str, Any]) -> set[str]:
             consumer.assign(parts)
             consumer.seek_to_beginning(*parts)
             ends = consumer.end_offsets(parts)
-            give_up = time.monotonic() + 30.0
+            give_up = time.monotonic() + PATIENCE_SECONDS
             while any(consumer.position(part) < ends[part] for part in parts):
                 assert time.monotonic() < give_up, f"{topic} could not be read to its end"
                 for records in consumer.poll(timeout_ms=100).values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from schemas.definition_files import load_catalogue
 from schemas.export import export_schemas
+from tests.integration.npm_packages import npm_packages
 from tests.unit.definition_cases import MISSHAPED, SHAPED, with_break
 
 NODE = Path(__file__).with_name("yaml_node")
@@ -108,10 +108,7 @@ class Editor:
 
 @pytest.fixture(scope="module")
 def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is needed to run an unmodified language server"
-    if not (NODE / "node_modules").exists():
-        subprocess.run([npm, "ci", "--ignore-scripts"], cwd=NODE, check=True, timeout=240)
+    npm_packages(NODE)
     schemas = tmp_path_factory.mktemp("schemas")
     export_schemas(schemas, load_catalogue(CATALOGUE))
     running = Editor(NODE, schemas)

@@ -24,6 +24,7 @@ from deploy.embedded.clickhouse import framing
 from deploy.embedded.clickhouse.launch import RunningClickHouse
 from tests.integration import clickhouse_fixture
 from tests.integration.clickhouse_http import ask
+from tests.integration.patience import PATIENCE_SECONDS
 
 clickhouse = clickhouse_fixture.clickhouse
 _numbers = count(1)
@@ -246,7 +247,7 @@ def send_endless(running: RunningClickHouse) -> socket.socket:
 def test_long_reads_hold_up_neither_inserts_nor_other_reads(clickhouse: RunningClickHouse, table: str) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(send_endless(clickhouse)) for _ in range(3)]
-        assert process.wait_until(lambda: running_endless(clickhouse) == 3, 20)
+        assert process.wait_until(lambda: running_endless(clickhouse) == 3, PATIENCE_SECONDS)
         for batch in range(5):
             sql = {
                 "query": f"INSERT INTO {table} FORMAT JSONEachRow",
@@ -259,7 +260,7 @@ def test_long_reads_hold_up_neither_inserts_nor_other_reads(clickhouse: RunningC
             with pytest.raises(BlockingIOError):
                 reader.recv(1)
     # A client that goes away ends its query, long before the time limit would.
-    assert process.wait_until(lambda: running_endless(clickhouse) == 0, 10)
+    assert process.wait_until(lambda: running_endless(clickhouse) == 0, 20)
 
 
 def test_writers_in_parallel_store_every_row_once(clickhouse: RunningClickHouse, table: str) -> None:
@@ -282,9 +283,9 @@ def test_a_full_queue_says_try_again(clickhouse: RunningClickHouse) -> None:
     with ExitStack() as stack:
         for _ in range(37):  # four run, one place is the writer's, 32 wait
             stack.enter_context(send_endless(clickhouse))
-        assert process.wait_until(lambda: ask(clickhouse, "SELECT 1").status == 503, 20)
+        assert process.wait_until(lambda: ask(clickhouse, "SELECT 1").status == 503, PATIENCE_SECONDS)
         assert ask(clickhouse, "SELECT 1").code == "202"
-    assert process.wait_until(lambda: ask(clickhouse, "SELECT 1").text == "1\n", 20)
+    assert process.wait_until(lambda: ask(clickhouse, "SELECT 1").text == "1\n", PATIENCE_SECONDS)
 
 
 def test_statements_stand_alone(clickhouse: RunningClickHouse, table: str) -> None:

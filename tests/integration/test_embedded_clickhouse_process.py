@@ -21,6 +21,7 @@ from deploy.embedded.clickhouse.launch import (
 )
 from deploy.embedded.process import EmbeddedError
 from tests.integration.clickhouse_http import ask
+from tests.integration.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 CREATE = (
@@ -112,7 +113,7 @@ def test_it_never_outlives_its_owner(data_dir: Path) -> None:
         assert process.start_time(pid) is not None
         os.kill(owner.pid, signal.SIGKILL)
         owner.wait()
-        assert process.wait_until(lambda: process.start_time(pid) is None, 20)
+        assert process.wait_until(lambda: process.start_time(pid) is None, PATIENCE_SECONDS)
     assert stored(start_and_create(data_dir)) == "0"
 
 
@@ -135,7 +136,7 @@ def test_a_path_that_another_process_holds_is_named(data_dir: Path) -> None:
     running = start_clickhouse(data_dir)
     command = [sys.executable, "-m", "deploy.embedded.clickhouse", "--data-dir", str(data_dir)]
     second = subprocess.run(
-        [*command, "--port", str(running.port + 1)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [*command, "--port", str(running.port + 1)], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
     )
     assert second.returncode == 3
     assert "another process has it open" in second.stderr.splitlines()[-1]

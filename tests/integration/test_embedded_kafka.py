@@ -20,6 +20,7 @@ from deploy.embedded import process
 from deploy.embedded.jars import LOCK_FILE, default_directory, ensure_jars, parse_lock
 from deploy.embedded.kafka import RunningKafka, find_running, kill_kafka, start_kafka, stop_kafka
 from deploy.embedded.process import EmbeddedError
+from tests.integration.patience import PATIENCE_SECONDS
 
 CODECS = ["gzip", "snappy", "lz4", "zstd"]
 VALUES = [f"{number}-".encode() * 40 for number in range(200)]
@@ -45,13 +46,13 @@ def produce(bootstrap: str, topic: str, values: list[bytes], codec: str | None =
     )
     futures = [producer.send(topic, value) for value in values]
     for future in futures:
-        future.get(timeout=20)
+        future.get(timeout=60)
     producer.close()
 
 
 def consume(bootstrap: str, topic: str, count: int) -> list[bytes]:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=60_000
     )
     values = []
     for record in consumer:
@@ -150,7 +151,7 @@ def starter(data_dir: Path, mode: str) -> "subprocess.Popen[str]":
 
 def test_two_starts_at_once_give_one_broker_that_outlives_both(data_dir: Path) -> None:
     with starter(data_dir, "detached") as first, starter(data_dir, "detached") as second:
-        pids = {int(run.communicate(timeout=60)[0]) for run in (first, second)}
+        pids = {int(run.communicate(timeout=PATIENCE_SECONDS)[0]) for run in (first, second)}
     running = find_running(data_dir)
     assert running is not None
     assert pids == {running.pid}
@@ -181,11 +182,11 @@ def test_an_owned_broker_dies_with_its_owner_and_the_next_start_succeeds(data_di
             start_kafka(data_dir, detached=True)
         os.kill(owner.pid if victim == "owner" else supervisor_of(pid), signal.SIGKILL)
         if victim == "owner":
-            owner.wait(10)
+            owner.wait(PATIENCE_SECONDS)
             again = start_kafka(data_dir)  # while the old one is still on its way out
             assert again.pid != pid
             assert again.port == running.port
-        gone = process.wait_until(lambda: not process.is_alive(running.record), 8.0)
+        gone = process.wait_until(lambda: not process.is_alive(running.record), 60.0)
         owner.kill()
     assert gone
 

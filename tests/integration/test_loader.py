@@ -21,6 +21,7 @@ from sinks.clickhouse.view_builder import deployment_views
 from sinks.log_reader import Partition
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.sink_records import (
     about_source,
     acknowledged,
@@ -196,11 +197,11 @@ def test_kill_9_of_the_process_at_random_moments(rig: Rig) -> None:
         enough = random.randrange(produced)
         until(lambda enough=enough: rig.count("touchpoints") >= enough, f"{enough} rows")  # type: ignore[misc]
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
     process = rig.process()
     until(lambda: rig.count("touchpoints") >= produced, f"{produced} rows")
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     assert rig.count("touchpoints") == produced
 
 

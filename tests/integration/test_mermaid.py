@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from schemas.definition import Catalogue, Definition
 from schemas.definition_files import load_catalogue, load_definitions
 from schemas.explain_diagram import diagram
+from tests.integration.npm_packages import npm_packages
 from tests.unit.explain_cases import cases
 from tests.unit.mermaid_reader import read
 
@@ -24,10 +24,7 @@ DIAGRAMS = 60
 
 @pytest.fixture(scope="module")
 def installed() -> Path:
-    npm = shutil.which("npm")
-    assert npm is not None, "npm is needed to run an unmodified Mermaid"
-    if not (NODE / "node_modules").exists():
-        subprocess.run([npm, "ci", "--ignore-scripts"], cwd=NODE, check=True, timeout=240)
+    npm_packages(NODE)
     return NODE
 
 

@@ -18,6 +18,7 @@ import pytest
 from sinks.notify.outbox import Outbox
 from tests.integration.loader_rig import until
 from tests.integration.notifier_rig import WEBHOOK, Alerts, ended, served
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.sink_records import alert
 
 pytestmark = pytest.mark.timeout(120)
@@ -164,7 +165,7 @@ def test_kill_9_at_random_moments_reaches_the_receiver_all_the_same(
         enough = random.randrange(offset)
         until(lambda enough=enough: len({got.key for got in kept.got}) >= enough, "some")  # type: ignore[misc]
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
     process = alerts.process(tmp_path, settings)
     until(lambda: len({got.key for got in kept.got}) == 100, "all hundred")
     ended(process)

@@ -16,6 +16,7 @@ from schemas.records import Attach, Detach, Resolved
 from sinks.clickhouse.squash import Bounds, ClickHouseTables, Squash, Squashed
 from tests.integration.clickhouse_fixture import clickhouse as clickhouse
 from tests.integration.loader_rig import Rig, rigs, until
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.integration.tables_rig import Tables, tables_of
 from tests.sink_records import DAY_AT, attach, customer, detach, naming, resolved
 
@@ -305,5 +306,5 @@ def run_loader(rig: Rig) -> None:
     again = moved.replace(customer(3), customer(4))
     until(lambda: rig.select(again) == [(10,)] and rig.select(moved) == [(40,)], "the second move")
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     assert rig.count("v_touchpoints") == 120
