@@ -15,6 +15,7 @@ import holidays
 from pydantic import AfterValidator, Field, field_validator
 
 from schemas.touchpoint import Contract
+from schemas.yaml_file import nearest
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAYS: Final = re.compile(r"(?P<first>[a-z]{3})(-(?P<last>[a-z]{3}))?")
@@ -27,7 +28,10 @@ Hours = tuple[int, int]
 def _known_zone(zone: str) -> str:
     """Raises ValueError."""
     if zone not in _zones():
-        raise ValueError("no time zone of this name; an IANA name is wanted, such as Europe/Berlin")
+        advice = nearest(zone, sorted(_zones())) or ", such as Europe/Berlin"
+        raise ValueError(
+            f"no time zone of this name; an IANA name is wanted{'.' if advice.endswith('?') else ''}{advice}"
+        )
     return zone
 
 

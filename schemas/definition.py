@@ -36,7 +36,8 @@ def duration_ms(text: str) -> int:
     return int(text[:-1]) * UNIT_MS[text[-1]]
 
 
-Runbook = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=500)]
+LINKS: Final = r"^https?://[^\s]+$"
+Runbook = Annotated[str, StringConstraints(pattern=LINKS, max_length=500)]
 
 
 class Instance(Contract):

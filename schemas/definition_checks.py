@@ -61,6 +61,9 @@ def _start_flaws(definition: Definition) -> Found:
         yield ("start",), "the start names either one touchpoint or says weighted: true."
     elif start.weighted and definition.instance.key != "customer":
         yield ("start", "weighted"), "only the journeys of a customer (instance key: customer) start with any weight."
+    elif start.touchpoint in definition.outcome.failure:
+        text = f"{start.touchpoint!r} is a failure outcome, too: what begins a journey cannot end it. Remove one."
+        yield ("start", "touchpoint"), text
 
 
 def _step_flaws(definition: Definition) -> Found:

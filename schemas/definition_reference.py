@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from schemas.definition import LINKS
 from schemas.definition_schema import Schema, catalogue_schema, definition_schema
 
 DEFINITION_PARTS: Final = {
@@ -66,6 +67,8 @@ def _value(field: Schema) -> str:
         return "duration"
     match field["type"]:
         case "string":
+            if field.get("pattern") == LINKS:
+                return "link"
             return "name" if "pattern" in field else f"text{_limits(field, 'Length', ' characters')}"
         case "array":
             return f"list of names{_limits(field, 'Items', '')}"

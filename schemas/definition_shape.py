@@ -13,6 +13,7 @@ from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
+from schemas.definition import LINKS
 from schemas.yaml_file import Path_, nearest
 
 DURATIONS: Final = {
@@ -20,14 +21,17 @@ DURATIONS: Final = {
     *("arrives_within", "login_before", "link", "silent_after", "catches_up"),
 }
 DURATION: Final = "a duration such as 90s, 10m, 8h or 7d"
+NO_TIME: Final = " Nothing can happen in no time: 1s is the least."
 FORM: Final = r"^[!-z|~]*(\{[a-z][a-z0-9_]*\})?[!-z|~]*$"
 """Of a source's name in sources.yaml: ASCII without blanks, as `source` is; at most one {property}."""
 FORM_SAID: Final = "the name of a source, in which at most one part stands open, as in till-{store_id}"
+LINK: Final = "a link that begins with https:// or http:// and has no blanks"
 WORD: Final = "a word of small letters, digits and _, beginning with a letter"
 FACT_TYPES: Final = {"str", "int", "float", "bool"}
 """pydantic names the branches of a union as if they were keys."""
 GROUPS: Final = ("device", "contact", "business_key")
 SHOWN_MAX: Final = 40
+LINK_SHOWN_MAX: Final = 120
 
 _SPAN = re.compile(r"\s*p?t?\s*(\d{1,6})\s*([a-z]+)\.?\s*", re.IGNORECASE)
 _UNITS: Final = {
@@ -84,7 +88,8 @@ def sentence(problem: Any, path: Path_, fields: dict[str, str]) -> str:
     if problem["type"] == "missing":
         return f"{where} is missing: {fields.get(last, 'it is required.')}"
     if problem["type"] == "value_error":
-        return f"{where}: {problem['ctx']['error']}."
+        said = str(problem["ctx"]["error"])
+        return f"{where}: {said}{'' if said.endswith('?') else '.'}"
     context = problem.get("ctx", {})
     given = context.get("tag", context.get("actual_length", problem["input"]))
     return f"{where}: expected {_expected(problem, path)}{_given(given)}.{_near(problem, path)}"
@@ -126,10 +131,16 @@ def _is_form(problem: Any) -> bool:
     return bool(problem["type"] == "string_pattern_mismatch" and problem["ctx"]["pattern"] == FORM)
 
 
+def _is_link(problem: Any) -> bool:
+    return bool(problem["type"] == "string_pattern_mismatch" and problem["ctx"]["pattern"] == LINKS)
+
+
 def _expected(problem: Any, path: Path_) -> str:
     kind = problem["type"]
     if _is_form(problem):
         return FORM_SAID
+    if _is_link(problem):
+        return LINK
     if "[key]" in problem["loc"]:
         return WORD if kind not in _LIMITS else f"a name of {_LIMITS[kind].format(**problem['ctx'])}"
     if _is_fact(path):
@@ -157,7 +168,7 @@ def _near(problem: Any, path: Path_) -> str:
     if path and path[-1] in DURATIONS and "[key]" not in problem["loc"]:
         return _like_a_duration(value)
     if kind == "string_pattern_mismatch":
-        return "" if _is_form(problem) else _like_a_word(value)
+        return "" if _is_form(problem) else _like_a_link(value) if _is_link(problem) else _like_a_word(value)
     if kind == "string_type" and isinstance(value, bool | int | float):
         return " Write it in quotes if it is a text."
     return ""
@@ -166,10 +177,19 @@ def _near(problem: Any, path: Path_) -> str:
 def _like_a_duration(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return f" Add the unit: {value}s, {value}m, {value}h or {value}d."
+    if re.fullmatch(r"0+\s*[a-z]*", str(value), re.IGNORECASE):
+        return NO_TIME
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     factor, unit = _UNITS.get(found[2].lower(), (0, "")) if found else (0, "")
     amount = int(found[1]) * factor if found else 0
     return f" Did you mean '{amount}{unit}'?" if 0 < amount < 1_000_000 else ""
+
+
+def _like_a_link(value: str) -> str:
+    scheme, sign, rest = value.partition("://")
+    rest = rest if sign else scheme
+    likely = "." in rest.split("/")[0] and not re.search(r"\s", rest)
+    return f" Did you mean 'https://{rest}'?" if likely and len(value) <= LINK_SHOWN_MAX else ""
 
 
 def _like_a_word(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.definition import Catalogue, Definition, Step, Where
+from schemas.definition import Catalogue, CatalogueEntry, Definition, Step, Where
 from schemas.records import Fact
 from schemas.worth import worths_of
 from schemas.yaml_file import Path_, nearest
@@ -61,15 +61,30 @@ def touchpoint_flaws(definition: Definition, catalogue: Catalogue) -> Found:
             )
             yield path, text
         for word, fact in where.items():
+            place = ("start", "where", word) if path[0] == "start" else (*path[:2], "where", word)
+            if (unknown := _undeclared(word, name, entry)) is not None:
+                yield place, unknown
             rule = entry.properties.get(word)
             wanted = "string" if word == "channel" else rule.type if rule is not None else None
             if wanted is not None and not _may_equal(fact, wanted):
                 text = f"{word} of {name!r} is a {wanted}, and {_said(fact)} never equals one."
                 advice = " Write it in quotes." if wanted == "string" else ""
-                yield (*path[:2], "where", word) if path[0] != "start" else ("start", "where", word), text + advice
+                yield place, text + advice
     yield from _channel_flaws(definition, catalogue)
     yield from _score_flaws(definition, catalogue)
     yield from _weight_flaws(definition, catalogue)
+
+
+def _undeclared(word: str, name: str, entry: CatalogueEntry) -> str | None:
+    """A touchpoint that declares properties declares those that journeys look at. Of one that declares none nothing is
+    known.
+    """
+    also = (entry.score.property if entry.score is not None else None, entry.referrer)
+    if not entry.properties or word == "channel" or word in entry.properties or word in also:
+        return None
+    known = ["channel", *entry.properties, *(one for one in also if one is not None)]
+    advice = nearest(word, known) or f" Declared: {', '.join(known[1:])}. Declare it too, or choose another."
+    return f"the catalogue declares no {word!r} of {name!r}.{advice}"
 
 
 def _channel_flaws(definition: Definition, catalogue: Catalogue) -> Found:

@@ -19,6 +19,7 @@ from deploy.demo.once import Wish, run_once
 from deploy.stack import KILLABLE
 from schemas.settings import read_settings
 
+STANDARD_OUTPUT = Path("-")
 console = Console(highlight=False, stderr=True, soft_wrap=True, markup=False)
 
 
@@ -36,7 +37,14 @@ def demo(
     ] = False,
     seed: Annotated[int, typer.Option(help="the same seed gives the same run")] = 7,
     touchpoints: Annotated[int, typer.Option(min=500, max=5_000_000, help="how many are sent")] = 100_000,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the figures to this file")] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="with --once: write the figures, which are printed anyway, to FILE, too (-: only printed)",
+        ),
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="keep script, bytes and results in this folder")] = None,
     kill: Annotated[str | None, typer.Option(help=f"SIGKILL three times: {', '.join(KILLABLE)}")] = None,
     workers: Annotated[int, typer.Option(min=1, max=12, help="worker processes")] = 1,
@@ -68,7 +76,7 @@ def demo(
     finally:
         shutil.rmtree(home, ignore_errors=True)
     figures = json.dumps(verdict.figures, indent=2)
-    if json_file is not None:
+    if json_file is not None and json_file != STANDARD_OUTPUT:
         json_file.write_text(figures + "\n")
     typer.echo(figures)
     for difference in verdict.differences:

@@ -9,7 +9,7 @@ from typing import Final
 GOOD: Final = Path(__file__).parent / "definitions" / "click_and_collect.yaml"
 VERSION: Final = re.findall(r"^version: \d+$", GOOD.read_text(), re.MULTILINE)[0]
 CLEARS_WHAT_IT_COUNTS: Final = """touchpoint: picked_up
-    where: {channel: store, gift: true}
+    where: {channel: store, store_id: "7"}
     at_least: 3
     in_window: 1d
     cleared_by: collected"""
@@ -32,6 +32,8 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("within: 2d", "within: PT48H", "within: PT48H", "Did you mean '48h'?"),
     ("within: 10m", "within: 600", "within: 600", "Add the unit: 600s"),
     ("within: 10m", "within: 0m", "within: 0m", "expected a duration such as 90s"),
+    ("within: 8h", "within: 0h", "within: 0h", "Nothing can happen in no time: 1s is the least."),
+    ("grace: 1m", "grace: 0", "grace: 0", "Nothing can happen in no time: 1s is the least."),
     ("within: 10m", "within: true", "within: true", "not true"),
     ("within: 10m", "within: [10m]", "within: [10m]", "not a list"),
     ("within: 10m", "within: '10:00'", "within: '10:00'", "expected a duration"),
@@ -118,6 +120,9 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("invoice_accepted]", "invoice_acepted]", "invoice_acepted]", "Did you mean 'invoice_accepted'?"),
     ("touchpoint: payment_declined", "touchpoint: payment_decline", "touchpoint: payment_d", "'payment_declined'?"),
     ("{channel: store}", "{channel: 7}", "channel: 7", "is a string, and 7 never equals one. Write it in quotes."),
+    ("{fulfilment: pickup}", "{fulfillment: pickup}", "fulfillment: pickup", "Did you mean 'fulfilment'?"),
+    ("{fulfilment: pickup}", "{gift: true}", "gift: true", "Declared: order_id, fulfilment. Declare it too"),
+    ("{channel: store}", "{stor_id: '7'}", "stor_id: '7'", "no 'stor_id' of 'picked_up'. Did you mean 'store_id'?"),
     ("{channel: store}", "{store_id: 0815}", "store_id: 0815", "Write it in quotes."),
     ("score: csat", "score: store_id", "score: store_id", "never a number"),
     (
@@ -144,6 +149,12 @@ BROKEN: Final[list[tuple[str, str, str, str]]] = [
     ("start: {touchpoint: order_placed,", "start: {weighted: true,", "weighted:", "only the journeys of a customer"),
     ("start: {touchpoint: order_placed,", "start: {", "start:", "the start names either one touchpoint"),
     ("{success: collected, failure", "{failure", "outcome:", "one is the success"),
+    (", order_refunded]", ", order_placed]", "touchpoint: order_placed,", "what begins a journey cannot end it"),
+    # Links.
+    ("grace: 1m", "runbook: htps://wiki.example/a\ngrace: 1m", "runbook: htps", "expected a link that begins with"),
+    ("grace: 1m", "runbook: htps://wiki.example/a\ngrace: 1m", "runbook: htps", "'https://wiki.example/a'?"),
+    ("grace: 1m", "runbook: wiki.example/a\ngrace: 1m", "runbook: wiki", "Did you mean 'https://wiki.example/a'?"),
+    ("within: 8h", "within: 8h\n    runbook: see the wiki", "runbook: see", "and has no blanks, not 'see the wiki'."),
 ]
 FINE: Final = [
     "where: {channel: web}\n    cleared_by: collected",
@@ -265,7 +276,14 @@ MISSHAPED: Final[list[tuple[str, str, str, bool]]] = [
     ("balance_below: 1\nuntil: 0\nhalf_life: 1d", "until: 0", "it would end while it begins", True),
     ("persons_above: 1\namong: [picked_up, picked_up]", "picked_up]", "stands here twice", False),
     ("persons_above: 1\namong: [pickd_up]", "pickd_up", "Did you mean 'picked_up'?", False),
-    ("persons_above: 1\nrunbook: wiki", "runbook: wiki", "expected", False),
+    ("persons_above: 1\nrunbook: wiki", "runbook: wiki", "expected a link that begins with https://", False),
+    ("touchpoint: picked_up\nwhere: {gift: true}\nrequires: paid", "gift: true", "Declared: order_id, store_id", True),
+    (
+        "touchpoint: payment_declined\nwhere: {gift: true}\nrequires: paid\nrunbook: a.b/c d",
+        "runbook: a",
+        "a link",
+        False,
+    ),
     ("touchpoint: order_cancelled\ncleared_by: paid", "touchpoint: order_c", "can only be banned", True),
     ("touchpoint: order_cancelled\nrequires: paid", "touchpoint: order_c", "can only be banned", True),
 ]
