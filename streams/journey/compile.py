@@ -16,7 +16,7 @@ from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_o
 from schemas.topics import PARTITIONS
 from schemas.worth import Worth, worths_of
 from streams.journey.open_hours import OpenHours
-from streams.journey.plan import Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
+from streams.journey.plan import EXCUSE_MS, Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
 
 Bringers = Mapping[str, tuple[SourceForm, ...]]
 WAITED_OUT: Final = ("failure_event", "out_of_order", "skipped_step")
@@ -30,10 +30,15 @@ def _heard(definitions: Iterable[CompiledDefinition]) -> tuple[frozenset[str], f
 
 
 def compile_definitions(
-    definitions: Iterable[Definition], catalogue: Catalogue, sources: SourceRules = NOTHING_WATCHED
+    definitions: Iterable[Definition],
+    catalogue: Catalogue,
+    sources: SourceRules = NOTHING_WATCHED,
+    *,
+    excuse_ms: int = EXCUSE_MS,
 ) -> Compiled:
     bringers = bringers_of(sources)
-    found = tuple(_compile(d, catalogue, bringers) for d in sorted(definitions, key=lambda d: (d.journey, d.version)))
+    in_turn = sorted(definitions, key=lambda d: (d.journey, d.version))
+    found = tuple(_compile(d, catalogue, bringers, excuse_ms) for d in in_turn)
     used = {d.kind for d in found if d.kind is not None}
     kinds = [*(kind for kind in BUSINESS_KINDS if kind in used), *sorted(used.difference(BUSINESS_KINDS))]
     joint = tuple(d for d in found if d.joint)
@@ -55,7 +60,7 @@ def compile_definitions(
 
 
 def _rank(plan: Plan) -> int:
-    return 2 if plan.starts else 1 if plan.steps or plan.fails else 0
+    return 2 if plan.starts else 1 if plan.steps or plan.fails or plan.excuses else 0
 
 
 def _where_facts(found: tuple[CompiledDefinition, ...]) -> frozenset[str]:
@@ -91,7 +96,7 @@ def _awaits(definition: Definition, rules: tuple[CompiledRule, ...], bringers: B
     return {name: forms for name, forms in awaits.items() if forms}
 
 
-def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -> CompiledDefinition:
+def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers, excuse_ms: int) -> CompiledDefinition:
     names = list(definition.steps)
     hours = {name: OpenHours(calendar) for name, calendar in definition.calendars.items()}
     steps = tuple(_step(name, names, definition, catalogue, hours) for name in names)
@@ -101,6 +106,7 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
     breaks = [*definition.steps, *definition.breaks]
+    plans = _plans(definition, steps, rules, catalogue)
     return CompiledDefinition(
         name=definition.journey,
         version=definition.version,
@@ -108,7 +114,7 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
         live=definition.mode == "live",
         kind=kind,
         joint=kind is None or definition.instance.if_absent == "only_open_one",
-        plans=_plans(definition, steps, rules, catalogue),
+        plans=plans,
         otherwise=_plan("", definition, [], rules, None),
         steps=steps,
         deadlines=tuple(step for step in steps if step.within_ms is not None),
@@ -122,6 +128,7 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
         skips=tuple(rule for rule in rules if rule.kind == "skipped_step"),
         idles=tuple(rule for rule in rules if rule.kind == "abandoned"),
         balances=tuple(rule for rule in rules if rule.kind == "experience_balance"),
+        repeats=tuple(rule for rule in rules if rule.kind == "repeated"),
         waited=tuple(rule for rule in rules if rule.tolerate_ms is not None),
         score_facts=frozenset(rule.score for rule in rules if rule.score is not None),
         unscored=_monitored_names(catalogue),
@@ -133,6 +140,9 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers) -
         + max(
             grace + max((step.arrives_within_ms for step in steps), default=0), *(rule.delay_ms for rule in rules), 0
         ),
+        failures=frozenset(definition.outcome.failure),
+        excuses=frozenset(name for name, plan in plans.items() if plan.excuses),
+        excuse_ms=excuse_ms,
         partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
         runbooks=_runbooks(definition),
         monitored=_monitored(definition, catalogue),
@@ -236,6 +246,7 @@ def _rule(
         persons_above=rule.persons_above or 0,
         apart_ms=duration_ms(rule.apart or APART),
         about=next((found.index for found in steps if found.name == rule.about), None),
+        cleared_bit=sum(1 << found.index for found in steps if kind == "repeated" and found.name == rule.cleared_by),
     )
 
 
@@ -278,6 +289,7 @@ def _plan(
     breaks = [(rule, definition.breaks[rule.name]) for rule in rules]
     cleared = [(rule, said.cleared_by) for rule, said in breaks if said.cleared_by in reached]
     waits = [rule for rule in rules if rule.kind in WAITED_OUT]
+    fails = name in definition.outcome.failure
     named = [(rule, tuple(said.where.items())) for rule, said in breaks if said.touchpoint == name]
     return Plan(
         starts=(tuple(start.where.items()),) if is_start else (),
@@ -291,8 +303,8 @@ def _plan(
         bans_beside=tuple(rule for rule, said in breaks if said.never_with == name),
         persons=tuple(rule for rule, said in breaks if _counts_persons(name, rule, said)),
         worth=worth,
-        excuses=_excused(name, tried, definition),
-        fails=name in definition.outcome.failure,
+        excuses=0 if fails else _excused(name, tried, definition),
+        fails=fails,
     )
 
 

@@ -1,6 +1,6 @@
 """What goes when a scope is full, and the folds without it.
 
-By the page: first what is neither start nor step, then what is no start, among equals the oldest; what began an
+By the page: first what is neither start, step nor excuse, then what is no start, among equals the oldest; what began an
 instance stays as long as the instance is kept. Which touchpoints began one, only the fold knows: so everything is
 folded first, then something goes, then the units that knew it fold again. That costs as much as hundreds of
 touchpoints, so room is made for an eighth of the cap at once, and what is too old for what is left does not come in.
@@ -62,8 +62,8 @@ def _fold(unit: Unit, scope: Scope, added: Sequence[Kept], again: bool, modes: M
     wanted = unit.wanted(added, scope)
     if again or (wanted and not unit.in_order(wanted[0])):
         return Folded(unit, unit.refold(modes), frozenset())
-    touched = [unit.take(kept, scope, modes) for kept in wanted]
-    return Folded(unit, unit.runs, frozenset(run.anchor for run in touched if run is not None))
+    touched = [run.anchor for kept in wanted for run in unit.take(kept, scope, modes)]
+    return Folded(unit, unit.runs, frozenset(touched))
 
 
 def _starts(folded: Sequence[Folded], now: int) -> dict[str, int]:

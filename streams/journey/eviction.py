@@ -2,19 +2,22 @@
 them.
 
 Touchpoints are forgotten together with every instance that shares one of them, or what is left would fold into
-something else. When something is looked at depends only on the customer's id and W (`slots`).
+something else. An excuse stays longer, but only stands for what starts after it. When something is looked at depends
+only on the customer's id and W (`slots`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from streams.journey.deadlines import keep_until
 from streams.journey.instances import Scope, Unit
 from streams.journey.ledger import Ledger
+from streams.journey.memory import Memory
 from streams.journey.plan import title
 from streams.journey.run import Run
-from streams.journey.slots import Household, Slot, minutes
+from streams.journey.slots import Household, minutes
 
 
 class Cluster:
@@ -42,7 +45,22 @@ def clusters(scopes: Sequence[Scope], units: Sequence[Unit]) -> list[Cluster]:
         for kept in scope.kept:
             if id(kept) not in members:
                 found.append(Cluster({id(kept)}, [], kept.occurred_at))
+    _keep_the_later(found, units)
     return found
+
+
+def _keep_the_later(found: Sequence[Cluster], units: Sequence[Unit]) -> None:
+    """What comes after the end goes to a customer's last instance: it is there as long as those before it."""
+    of_customer = [unit for unit in units if unit.definition.kind is None and len(unit.runs) > 1]
+    of_run = {id(run): cluster for cluster in found for _, run in cluster.runs} if of_customer else {}
+    longer = bool(of_customer)
+    while longer:
+        longer = False
+        for unit in of_customer:
+            for former, run in pairwise(unit.runs):
+                until, cluster = of_run[id(former)].until, of_run[id(run)]
+                if until > cluster.until:
+                    cluster.until, longer = until, True
 
 
 def _join(found: list[Cluster], new: Cluster) -> None:
@@ -53,20 +71,20 @@ def _join(found: list[Cluster], new: Cluster) -> None:
 
 
 class Eviction:
-    """Takes out of the slots what nothing can concern any more, and notes that in the ledger. `retention_ms`: how long
-    after its last moment something is remembered.
+    """Takes out of the memory what nothing can concern any more. `retention_ms`: how long after its last moment
+    something is remembered.
     """
 
-    __slots__ = ("_ledger", "_retention_ms", "_slots")
+    __slots__ = ("_ledger", "_memory", "_retention_ms")
 
-    def __init__(self, slots: Sequence[Slot], ledger: Ledger, retention_ms: int) -> None:
-        self._slots, self._ledger, self._retention_ms = slots, ledger, retention_ms
+    def __init__(self, memory: Memory, ledger: Ledger, retention_ms: int) -> None:
+        self._memory, self._ledger, self._retention_ms = memory, ledger, retention_ms
 
     def evict(self, before: int, w: int) -> None:
         """Look at the customers whose minute has come since W was `before`."""
         limit = w - self._retention_ms
         for minute in minutes(before, w):
-            slot = self._slots[minute]
+            slot = self._memory.slots[minute]
             for address, scope in list(slot.alone.items()):
                 self._clear_out((scope,), scope.units, limit)
                 if self._is_empty(scope):
@@ -85,8 +103,9 @@ class Eviction:
                 dead |= cluster.members
                 for unit, run in cluster.runs:
                     self._forget_run(unit, run)
+        needed = {one for unit in units for run in unit.runs for one in run.pardons} if dead else set()
         for scope in scopes:
-            self._forget_touchpoints(scope, dead, limit)
+            self._forget_touchpoints(scope, dead, needed, limit)
         for unit in units:
             self._forget_attic(unit, limit)
 
@@ -97,11 +116,17 @@ class Eviction:
         if run.alerts or run.missed:
             self._ledger.book(title(unit.definition), unit.customer, run.anchor, [], 0, None)
 
-    def _forget_touchpoints(self, scope: Scope, dead: set[int], limit: int) -> None:
+    def _forget_touchpoints(self, scope: Scope, dead: set[int], needed: set[str], limit: int) -> None:
+        """`needed`: what excused something that lives on."""
+        staying = []
         for kept in scope.kept:
-            if id(kept) in dead:
+            if id(kept) not in dead:
+                staying.append(kept)
+            elif kept.touchpoint_id in needed or self._memory.stands_until(scope, kept) >= limit:
+                staying.append(kept if kept.stands else self._memory.stand(scope, kept))
+            else:
                 self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, None)
-        scope.kept = [kept for kept in scope.kept if id(kept) not in dead]
+        scope.kept = staying
         for touchpoint_id, (_, last) in list((scope.gone or {}).items()):
             if scope.gone is not None and last < limit:
                 del scope.gone[touchpoint_id]

@@ -8,11 +8,16 @@ lateness is judged right then and stays. What hangs on W alone (missed and not y
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 from schemas.records import JourneyStatus
 from streams.journey import rules
-from streams.journey.plan import CompiledDefinition, CompiledStep, Plan
+from streams.journey.plan import CompiledDefinition, CompiledRule, CompiledStep, Plan
 from streams.journey.run import Late, Run, matches
 from streams.journey.values import Finding, Kept
+
+NOTHING_SAID: Final[Mapping[str, Kept]] = {}
 
 
 def starts(definition: CompiledDefinition, kept: Kept) -> bool:
@@ -36,8 +41,8 @@ def is_open(definition: CompiledDefinition, run: Run, at: int) -> bool:
     return start is not None and run.ended_at is None and at <= start.occurred_at + definition.lifetime_ms
 
 
-def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
-    """Fold the next touchpoint in the order."""
+def advance(definition: CompiledDefinition, run: Run, kept: Kept, said: Mapping[str, Kept] = NOTHING_SAID) -> None:
+    """Fold the next touchpoint in the order. `said`: the customer's last excuse of each name, before this one."""
     run.members.append(kept)
     if kept.log_time > run.max_log:
         run.max_log = kept.log_time
@@ -48,21 +53,24 @@ def advance(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
             run.reached = [None] * max(1, len(definition.steps))
             if definition.idles:
                 rules.expect_more(definition, run, kept)
+            if definition.excuses:
+                _pardon(definition, run, said)
             _look_at_all(definition, run, definition.plans[kept.name], kept)
         return
     at = kept.occurred_at
     plan = definition.plans.get(kept.name, definition.otherwise)
     in_time = at <= start.occurred_at + definition.lifetime_ms
     goes_on = in_time and run.ended_at is None
+    over: Sequence[CompiledRule] = ()
     if goes_on:
         if definition.idles:
             rules.settle_all(definition, run, definition.idles, at)
         if plan.steps and not plan.fails:
-            _reach(definition, run, plan, kept)
-        if plan.excuses and not plan.fails:
+            over = rules.passed(definition, _reach(definition, run, plan, kept))
+        if plan.excuses:
             _settle(definition, run, plan.excuses, at)
-        if plan.counts or plan.clears:
-            rules.count(run, plan, kept)
+    if in_time and (plan.counts or plan.clears or over):
+        rules.count(run, plan, kept, over, goes_on)
     if in_time and (plan.suspects or plan.settles or definition.skips):
         rules.suspect(definition, run, plan, kept, goes_on)
     if plan.fails and run.failed_at is None and (goes_on or run.reached[definition.success] is not None):
@@ -93,16 +101,26 @@ def due_at(definition: CompiledDefinition, run: Run, step: CompiledStep) -> int 
     return None if before is None else step.due(before.occurred_at)
 
 
-def _reach(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> None:
+def _pardon(definition: CompiledDefinition, run: Run, said: Mapping[str, Kept]) -> None:
+    """What was said before the start, by the customer or within this instance, counts from the start on."""
+    at = run.members[-1].occurred_at
+    for one in (*said.values(), *run.members[:-1]):
+        if one.name in definition.excuses and at - one.occurred_at <= definition.excuse_ms:
+            run.pardons = (*run.pardons, one.touchpoint_id)
+            _settle(definition, run, definition.plans[one.name].excuses, at)
+
+
+def _reach(definition: CompiledDefinition, run: Run, plan: Plan, kept: Kept) -> CompiledStep | None:
     for step, where in plan.steps:
         if run.reached[step.index] is None and matches(where, kept):
             break
     else:
-        return
+        return None
     if step.times > 1 and not _is_enough(run, step):
-        return
+        return None
     run.reached[step.index] = kept
     _settle(definition, run, step.covers, kept.occurred_at)
+    return step
 
 
 def _is_enough(run: Run, step: CompiledStep) -> bool:

@@ -12,11 +12,11 @@ arrival order. Only how much a full scope (`crowding`) gives up at once hangs on
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from schemas.identifiers import BUSINESS_KINDS, journey_id_of
-from streams.journey.fold import advance, is_open, starts, turn
+from streams.journey.fold import NOTHING_SAID, advance, is_open, starts, turn
 from streams.journey.modes import Modes, Span
 from streams.journey.plan import CompiledDefinition
 from streams.journey.run import Run
@@ -68,9 +68,11 @@ class Scope:
 
 
 class Unit:
-    """`attic`: alerts of instances that exist no more, by anchor, and how long to keep them; they may come back."""
+    """`attic`: alerts of instances that exist no more, by anchor, and how long to keep them; they may come back.
+    `said`: the customer's last excuse of each name, as far as was folded.
+    """
 
-    __slots__ = ("attic", "customer", "definition", "last", "runs", "scopes")
+    __slots__ = ("attic", "customer", "definition", "last", "runs", "said", "scopes")
 
     def __init__(self, definition: CompiledDefinition, customer: str) -> None:
         self.definition, self.customer = definition, customer
@@ -78,6 +80,7 @@ class Unit:
         self.runs: tuple[Run, ...] = ()
         self.last: Kept | None = None
         self.attic: dict[str, tuple[Book, int]] | None = None
+        self.said: Mapping[str, Kept] = NOTHING_SAID
 
     @property
     def truncated(self) -> bool:
@@ -88,7 +91,10 @@ class Unit:
         if self.last is None or self.last.occurred_at < spans[0][0]:
             return False
         return any(
-            since <= kept.occurred_at < until and starts(self.definition, kept) and self.wants(kept, scope)
+            since <= kept.occurred_at < until
+            and not kept.stands
+            and starts(self.definition, kept)
+            and self.wants(kept, scope)
             for since, until in spans
             for scope in self.scopes
             for kept in scope.kept
@@ -98,20 +104,40 @@ class Unit:
         definition = self.definition
         if kept.name not in definition.plans and not definition.relevant(kept.name, kept.facts):
             return False
+        if kept.stands and kept.name not in definition.excuses:
+            return False
         return scope.of_key or definition.kind is None or not carries(kept, definition.kind)
 
-    def take(self, kept: Kept, scope: Scope, modes: Modes) -> Run | None:
-        """Fold a touchpoint that comes after all others in the order. The run that it touched, if any."""
+    def take(self, kept: Kept, scope: Scope, modes: Modes) -> Sequence[Run]:
+        """Fold a touchpoint that comes after all others in the order. The runs that it touched."""
         self.last = kept
+        if self.definition.excuses and kept.name in self.definition.excuses and not scope.of_key:
+            return self._excuse(kept, scope, modes)
         run = self._place(kept, scope, modes)
         if run is None:
-            return None
+            return ()
+        self._fold(run, kept, modes)
+        return (run,)
+
+    def _excuse(self, kept: Kept, scope: Scope, modes: Modes) -> Sequence[Run]:
+        """Without a key of the kind it is said in every open instance, and for those to come."""
+        runs: list[Run] = []
+        if not kept.stands and self.definition.kind is None:
+            run = self._place(kept, scope, modes)
+            runs = [] if run is None else [run]
+        elif not kept.stands:
+            runs = [run for run in self.runs if is_open(self.definition, run, kept.occurred_at)]
+        for run in runs:
+            self._fold(run, kept, modes)
+        self.said = {name: other for name, other in self.said.items() if name != kept.name} | {kept.name: kept}
+        return runs
+
+    def _fold(self, run: Run, kept: Kept, modes: Modes) -> None:
         if run.start is None and self._is_off(run, kept, modes):
             run.members.append(kept)
             run.max_log = max(run.max_log, kept.log_time)
         else:
-            advance(self.definition, run, kept)
-        return run
+            advance(self.definition, run, kept, self.said)
 
     def _is_off(self, run: Run, kept: Kept, modes: Modes) -> bool:
         """The first touchpoint that matches the start decides, for good."""
@@ -142,7 +168,7 @@ class Unit:
 
     def refold(self, modes: Modes) -> tuple[Run, ...]:
         """Fold everything kept again. The former runs are returned, untouched."""
-        former, self.runs, self.last = self.runs, (), None
+        former, self.runs, self.last, self.said = self.runs, (), None, NOTHING_SAID
         everything = [(kept, scope) for scope in self.scopes for kept in scope.kept if self.wants(kept, scope)]
         if len(self.scopes) > 1:
             everything.sort(key=lambda pair: order_of(pair[0]))
@@ -159,11 +185,20 @@ class Unit:
         if definition.kind is None:
             if self.runs and is_open(definition, self.runs[-1], at):
                 return self.runs[-1]
-            if not starts(definition, kept) or modes.at(definition, at) == "off":
+            if not starts(definition, kept):
+                return self._that_ended_last(kept)
+            if modes.at(definition, at) == "off":
                 return None
             return self._new(f"start:{kept.touchpoint_id}")
         candidates = [run for run in self.runs if is_open(definition, run, at)]
         return candidates[0] if len(candidates) == 1 else None
+
+    def _that_ended_last(self, kept: Kept) -> Run | None:
+        """As long as its time is not over. Of a failure nobody knows whether it is about that one."""
+        last = self.runs[-1] if self.runs else None
+        if last is None or last.start is None or kept.name in self.definition.failures:
+            return None
+        return last if kept.occurred_at <= last.start.occurred_at + self.definition.lifetime_ms else None
 
     def _of_key(self, key: str) -> Run:
         for run in self.runs:

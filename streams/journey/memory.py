@@ -202,6 +202,25 @@ class Memory:
             self._ledger.truncated(scope.customer, scope.key, True)
             self._need_all(scope)
 
+    def stands_until(self, scope: Scope, kept: Kept) -> int:
+        """As long as it may excuse what starts after it, and that lives."""
+        if scope.of_key:
+            return 0
+        return max(
+            (
+                kept.occurred_at + d.excuse_ms + d.latest_ms
+                for d in self._compiled.names.get(kept.name, ())
+                if d.joint and kept.name in d.excuses and not (d.kind is not None and carries(kept, d.kind))
+            ),
+            default=0,
+        )
+
+    def stand(self, scope: Scope, kept: Kept) -> Kept:
+        """From now on it is kept for that only."""
+        found = structs.replace(kept, stands=True)
+        self._ledger.entry(scope.customer, scope.key, kept.touchpoint_id, found)
+        return found
+
     def _need_all(self, scope: Scope) -> None:
         """Of a truncated scope nobody knows who heard what was dropped."""
         for definition in self._of(scope.key):

@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from schemas.records import BreakKind, Fact, Severity
 from schemas.sources import SourceForm
+from schemas.topics import DAY_MS
 from schemas.worth import Worth
 from streams.journey.open_hours import OpenHours
 
+EXCUSE_MS: Final = 365 * DAY_MS
+"""How long an excuse counts for what starts after it."""
 _NOTHING_HEARD: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 Condition = tuple[str, Fact]
 
@@ -66,6 +70,8 @@ class CompiledRule:
     apart_ms: int = 0
     about: int | None = None
     """Of a score: the place of the step after which it counts."""
+    cleared_bit: int = 0
+    """Of a repetition: the bit of the step that clears it. A step that covers it clears as well."""
 
     def due(self, at: int) -> int:
         """Of what is waited out, since `at`."""
@@ -124,6 +130,7 @@ class CompiledDefinition:
     skips: tuple[CompiledRule, ...]
     idles: tuple[CompiledRule, ...]
     balances: tuple[CompiledRule, ...]
+    repeats: tuple[CompiledRule, ...]
     waited: tuple[CompiledRule, ...]
     """Rules with a due time of their own: suspicions with `tolerate`, and abandonment."""
     score_facts: frozenset[str]
@@ -136,6 +143,10 @@ class CompiledDefinition:
     lifetime_ms: int
     latest_ms: int
     """From the start to the last moment at which a deadline may fire or the lifetime ends."""
+    failures: frozenset[str]
+    excuses: frozenset[str]
+    """The touchpoints that excuse a step."""
+    excuse_ms: int
     partitions: Mapping[str, int]
     """Of the topic `alerts`, by break name."""
     runbooks: Mapping[str, str]
@@ -168,7 +179,7 @@ def title(definition: CompiledDefinition) -> str:
 class Compiled:
     """All definitions, and what other stages need to know of them: the facts and the key kinds to carry along.
 
-    `ranks` says what the cap on kept touchpoints spares, by name: 2 a start, 1 a step or failure outcome.
+    `ranks` says what the cap on kept touchpoints spares, by name: 2 a start, 1 a step, failure outcome or excuse.
     """
 
     definitions: tuple[CompiledDefinition, ...]

@@ -5,9 +5,10 @@ Called by the fold for each touchpoint in the order; what it notes lies in the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from streams.journey.plan import CompiledDefinition, CompiledRule, Plan
+from streams.journey.plan import CompiledDefinition, CompiledRule, CompiledStep, Plan
 from streams.journey.run import Episode, Late, Run, Suspicion, Tally, matches
 from streams.journey.values import Finding, Kept
 
@@ -40,13 +41,21 @@ def _begin(run: Run, rule: CompiledRule, tally: Tally, at: int) -> None:
         run.episodes = [*(run.episodes or ()), tally.running]
 
 
-def count(run: Run, plan: Plan, kept: Kept) -> None:
+def passed(definition: CompiledDefinition, step: CompiledStep | None) -> Sequence[CompiledRule]:
+    """The repetitions that are over because this step was reached."""
+    if step is None or not definition.repeats:
+        return ()
+    return [rule for rule in definition.repeats if step.covers & rule.cleared_bit]
+
+
+def count(run: Run, plan: Plan, kept: Kept, over: Sequence[CompiledRule], goes_on: bool) -> None:
+    """`over`: what the touchpoint clears by the step that it reached."""
     at = kept.occurred_at
-    cleared = [rule for rule, where in plan.clears if matches(where, kept)]
+    cleared = [*over, *(rule for rule, where in plan.clears if matches(where, kept))]
     for rule in cleared:
         if run.tallies is not None and rule.index in run.tallies:
             _clear(run.tallies[rule.index], at)
-    for rule, where in () if plan.fails else plan.counts:
+    for rule, where in plan.counts if goes_on and not plan.fails else ():
         if rule in cleared or not matches(where, kept):
             continue
         tally = _tally(run, rule)

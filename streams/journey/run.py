@@ -107,7 +107,7 @@ class Run:
     lifetime.
 
     `mode` is that of the definition when the first touchpoint that matches its start occurred; in mode `off` it is
-    not a start.
+    not a start. `pardons`: the touchpoints before the start that excused steps there.
 
     `missed`, `ripe`, `expired` and `is_known` (all that it was told had arrived by W) are judgements on W
     (deadlines.judge), `alerts` and `ticket` belong to the stage; the fold does not look at them.
@@ -128,6 +128,7 @@ class Run:
         "members",
         "missed",
         "mode",
+        "pardons",
         "reached",
         "ripe",
         "settled",
@@ -143,6 +144,7 @@ class Run:
         self.mode: Mode | None = None
         self.reached: list[Kept | None] = []
         self.settled = 0
+        self.pardons: tuple[str, ...] = ()
         self.counted: dict[int, int] | None = None
         self.failed_at: int | None = None
         self.ended_at: int | None = None

@@ -71,7 +71,7 @@ class Track:
         self._ledger = Ledger()
         self._upstream = Upstream()
         self._memory = Memory(compiled, self._ledger)
-        self._eviction = Eviction(self._memory.slots, self._ledger, 2 * horizon_ms + DAY_MS)
+        self._eviction = Eviction(self._memory, self._ledger, 2 * horizon_ms + DAY_MS)
         self._modes = Modes(compiled.definitions)
         self._people = People(self._modes, self._memory, self._ledger)
         self._agenda: Agenda[Ticket] = Agenda()
@@ -241,9 +241,10 @@ class Track:
             if again or (wanted and not unit.in_order(wanted[0])):
                 self._refold(unit, set(), log_time, out)
             elif len(wanted) == 1:
-                self._settle(unit, unit.take(wanted[0], scope, self._modes), True, log_time, out)
+                for run in unit.take(wanted[0], scope, self._modes):
+                    self._settle(unit, run, True, log_time, out)
             else:
-                for run in dict.fromkeys([unit.take(kept, scope, self._modes) for kept in wanted]):
+                for run in dict.fromkeys([run for kept in wanted for run in unit.take(kept, scope, self._modes)]):
                     self._settle(unit, run, True, log_time, out)
 
     def _refold(self, unit: Unit, moved: set[str], log_time: int, out: list[Effect]) -> None:
@@ -261,21 +262,21 @@ class Track:
     ) -> None:
         """What a re-fold made of the former runs. `touched`: anchors of those that changed before it."""
         former = {run.anchor: run for run in runs if run.start is not None}
-        held = {anchor: (run.members, run.mode) for anchor, run in former.items()}
+        held = {anchor: (run.members, run.mode, run.pardons) for anchor, run in former.items()}
         for run in unit.runs:
             if run.start is not None and run.anchor in former:
                 run.inherit(former.pop(run.anchor))
         for old in former.values():
             self._farewell(unit, old, old.start is not None and old.start.touchpoint_id in moved, log_time, out)
         for run in unit.runs:
-            is_touched = run.anchor in touched or held.get(run.anchor) != (run.members, run.mode)
+            is_touched = run.anchor in touched or held.get(run.anchor) != (run.members, run.mode, run.pardons)
             self._settle(unit, run, is_touched, log_time, out)
 
     # -- one run -----------------------------------------------------------------------------------
 
-    def _settle(self, unit: Unit, run: Run | None, touched: bool, log_time: int, out: list[Effect]) -> None:
+    def _settle(self, unit: Unit, run: Run, touched: bool, log_time: int, out: list[Effect]) -> None:
         """Judge a run at W, write what changed of its alerts, and note when to look again."""
-        if run is None or run.start is None:
+        if run.start is None:
             return
         definition = unit.definition
         if run.alerts is None and unit.attic:

@@ -14,7 +14,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `kinds`: bits of the key kinds it carries; `own`: those of them that have no bit, because a deployment added them
     (so what was kept means the same whatever is added later). `facts`: None when there are none. `person`: who acted,
-    if asked for.
+    if asked for. `stands`: its time is over, and it is kept only because it excuses what starts after it.
     """
 
     touchpoint_id: str
@@ -29,6 +29,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     moved_from: str | None
     person: str | None = None
     own: tuple[str, ...] = ()
+    stands: bool = False
 
 
 Order = tuple[int, int, str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -122,10 +122,10 @@ def test_instances_that_are_over_are_forgotten_and_nobody_hears_of_it() -> None:
 def test_a_touchpoint_too_many_costs_few_folds(monkeypatch: pytest.MonkeyPatch) -> None:
     folded = 0
 
-    def counted(definition: CompiledDefinition, run: Run, kept: Kept) -> None:
+    def counted(definition: CompiledDefinition, run: Run, kept: Kept, said: Mapping[str, Kept]) -> None:
         nonlocal folded
         folded += 1
-        advance(definition, run, kept)
+        advance(definition, run, kept, said)
 
     monkeypatch.setattr(instances, "advance", counted)
     play(log_of(map(complaint, range(800))), stage(160))

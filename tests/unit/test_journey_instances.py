@@ -89,7 +89,7 @@ def test_instances_of_the_customer_follow_each_other() -> None:
     ]:
         log.resolved(keyless(name, NOON + minute * MINUTE, f"{name}{minute}"))
     assert members(log, VISIT) == {
-        "start:visit_started1": ["visit_started1", "visit_started2", "product_viewed3", "bought4"],
+        "start:visit_started1": ["visit_started1", "visit_started2", "product_viewed3", "bought4", "product_viewed5"],
         "start:visit_started6": ["visit_started6", "left7"],
         "start:visit_started10": ["visit_started10", "product_viewed130"],
     }
