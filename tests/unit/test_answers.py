@@ -12,6 +12,8 @@ from schemas.definition import Catalogue, duration_ms
 from schemas.definition_checks import flaws_of
 from schemas.definition_files import DefinitionError, find_definition, load_catalogue, load_definitions
 from streams.journey.compile import compile_definitions
+from streams.journey.track import Track
+from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, play, touch
 
 CATALOGUE = """
 review_published:
@@ -129,3 +131,32 @@ def test_what_makes_no_sense_is_named_with_its_place(tmp_path: Path, old: str, n
     assert CATALOGUE.count(old) == 1
     with pytest.raises(DefinitionError, match=rf"touchpoints\.yaml:\d+:\d+: .*{said}"):
         catalogue(tmp_path, CATALOGUE.replace(old, new))
+
+
+REVIEW, ANSWER = "review_published", "review_answered"
+
+
+@pytest.mark.parametrize(
+    ("said", "owed"),
+    [
+        ([(REVIEW, 0), (ANSWER, HOUR), (REVIEW, 2 * HOUR)], [2 * HOUR]),
+        ([(REVIEW, 0), (REVIEW, HOUR), (ANSWER, 2 * HOUR)], []),
+        ([(REVIEW, 0), (REVIEW, HOUR)], [0]),
+        ([(REVIEW, 0), (REVIEW, HOUR), (ANSWER, 2 * HOUR), (ANSWER, 3 * HOUR), (REVIEW, 4 * HOUR)], [4 * HOUR]),
+        ([(REVIEW, 0), (ANSWER, HOUR), (REVIEW, 3 * DAY), (ANSWER, 4 * DAY)], []),
+    ],
+)
+def test_one_answer_answers_all_that_came_before_it(
+    tmp_path: Path, said: list[tuple[str, int]], owed: list[int]
+) -> None:
+    """`owed`: when what is owed began. Who waits is the customer: a review that waits already waits for both."""
+    known = catalogue(tmp_path)
+    log = Log()
+    for name, after in said:
+        log.resolved(touch(name, NOON + after, order=None))
+    for hours in range(24 * 8):
+        log.tick(NOON + hours * HOUR + MINUTE)
+    outcome = play(log, Track(0, compile_definitions(answers_of(known)[:1], known), "live"), range(len(log.records)))
+    firing = [alert for alert in outcome.alerts if alert["state"] == "firing"]
+    assert [alert["cause_at"] - NOON - 2 * DAY for alert in firing] == owed
+    assert [alert["state"] for alert in outcome.alerts] == ["firing"] * len(owed)
