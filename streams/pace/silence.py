@@ -22,8 +22,10 @@ from schemas.sources import WatchedSource
 GAPS_IN_SILENCE: Final = 20
 """A gap of at most so small a part of `silent_after` is none."""
 FORGOTTEN_MS: Final = 30 * 86_400_000
-INTERVALS_MAX: Final = 64
-"""Of one source, ahead of W: a partition that is far behind lets the others run ahead for as long as it likes."""
+INTERVALS_MAX: Final = 512
+"""Of one source, ahead of W: a partition that is far behind lets the others run ahead for as long as it likes. Gaps are
+longer than silent_after / 20, so 512 of them last 25 times as long as a silence takes.
+"""
 
 Interval = tuple[int, int]
 """Heard from the first to the last moment, both included."""
@@ -83,6 +85,8 @@ def hear(heard: tuple[Interval, ...], first: int, last: int, gap_ms: int) -> tup
     """With one interval more. A union, so neither order nor repetition matters."""
     if heard and heard[-1][0] <= first and first - heard[-1][1] <= gap_ms:  # almost always
         return (*heard[:-1], (heard[-1][0], max(heard[-1][1], last)))
+    if heard and first - heard[-1][1] > gap_ms:
+        return _bounded((*heard, (first, last)))
     before = [one for one in heard if one[1] + gap_ms < first]
     after = [one for one in heard if one[0] - gap_ms > last]
     touched = heard[len(before) : len(heard) - len(after)]

@@ -265,6 +265,17 @@ def test_in_which_order_reports_come_makes_no_difference(intervals: list[tuple[i
     assert all(later[0] - earlier[1] > GAP for earlier, later in pairwise(outcomes[0]))
 
 
+def test_a_partition_hours_behind_takes_no_gap_for_none() -> None:
+    """A night of a till that speaks every few minutes, known ahead of W: each of its pauses is still one."""
+    moments = [0]
+    for number in range(300):
+        moments.append(moments[-1] + GAP + 1 + number % 7)
+    heard: tuple[tuple[int, int], ...] = ()
+    for moment in moments:
+        heard = hear(heard, moment, moment, GAP)
+    assert heard == tuple((moment, moment) for moment in moments)
+
+
 def test_a_source_that_runs_far_ahead_stays_small() -> None:
     heard: tuple[tuple[int, int], ...] = ()
     for number in range(1_000):
