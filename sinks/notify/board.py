@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from schemas.fast import encode, fast_decoder
 from schemas.records import Alert
@@ -17,7 +17,7 @@ from schemas.routes import SEVERITIES
 from sinks.notify.database import Database
 from sinks.notify.decide import NOBODYS, SOMEBODY, Decision
 from sinks.notify.incident import is_open
-from sinks.notify.quiet import Hold
+from sinks.notify.quiet import MOVED_WAIT_MS, Hold
 
 BOARD_MAX: Final = 100_000
 """Beyond so many an alert is told like any other, and neither listed nor held back."""
@@ -54,29 +54,38 @@ class Board:
     def has_room(self, dedup_key: str) -> bool:
         return self._count < BOARD_MAX or self._row(dedup_key) is not None
 
-    def note(self, alert: Alert, decision: Decision, hold: Hold | None) -> None:
-        """After the decision. A journey that left while another has it already changes nothing."""
+    def holder(self, dedup_key: str) -> str | None:
+        """The alert that was heard last under that key, of those that concern somebody."""
+        row = self._row(dedup_key)
+        return str(row[0]) if row else None
+
+    def moved_at(self, dedup_key: str) -> int | None:
+        row = self._row(dedup_key)
+        return None if row is None else cast(int | None, row[1])
+
+    def note(self, alert: Alert, decision: Decision, hold: Hold | None, moved_at: int | None = None) -> None:
+        """After the decision. `moved_at`: when it was heard that the alert moved (wall clock, ms)."""
         if decision.reason in NOBODYS:
             return
         row = self._row(alert.dedup_key)
-        if alert.state == "moved" and row is not None and row[0] != alert.alert_id:
-            return
         if not (decision.is_held or is_open(alert.state)):
             self._db.run("DELETE FROM board WHERE dedup_key = ?", alert.dedup_key)
             self._count -= row is not None
         elif row is not None or self._count < BOARD_MAX:
             carried = decision.after.by if alert.state == "firing" and decision.reason == "continues" else None
-            self._put(alert, carried, hold if decision.is_held else None)
+            holder = row[0] if row is not None and alert.state == "acknowledged" else alert.alert_id
+            self._put(alert, holder, carried, hold if decision.is_held else None, moved_at)
             self._count += row is None
 
     def _row(self, dedup_key: str) -> Any:
-        return self._db.one("SELECT alert_id FROM board WHERE dedup_key = ?", dedup_key)
+        return self._db.one("SELECT alert_id, moved_at FROM board WHERE dedup_key = ?", dedup_key)
 
-    def _put(self, alert: Alert, carried: str | None, hold: Hold | None) -> None:
+    def _put(self, alert: Alert, holder: str, carried: str | None, hold: Hold | None, moved_at: int | None) -> None:
+        """`holder`: who has the journey. A word on the former alert may be read after the heir was."""
         self._db.run(
-            "INSERT OR REPLACE INTO board VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO board VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             alert.dedup_key,
-            alert.alert_id,
+            holder,
             alert.incident,
             alert.anchor,
             "acknowledged" if carried else alert.state,
@@ -87,15 +96,18 @@ class Board:
             hold.reason if hold else None,
             hold.by if hold else None,
             hold.until if hold else None,
+            moved_at,
         )
 
     # -- holds --
 
     def due(self, now: int, limit: int) -> list[Alert]:
-        """What was held back until now."""
+        """What was held back until now. Of what moved nobody waits longer because the clock was set back."""
         rows = self._db.run(
-            "SELECT record FROM board WHERE held IS NOT NULL AND held_until <= ? ORDER BY held_until LIMIT ?",
+            "SELECT record FROM board WHERE held IS NOT NULL AND (held_until <= ? OR held = 'moved' AND held_until > ?)"
+            " ORDER BY held_until LIMIT ?",
             now,
+            now + MOVED_WAIT_MS,
             limit,
         )
         return [_decode(record) for (record,) in rows.fetchall()]

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from sinks.notify.older_files import statements_of, take_over
+
 BUSY_MS: Final = 10_000
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -57,7 +59,7 @@ CREATE INDEX IF NOT EXISTS request_by_route ON request (route, made_at);
 CREATE TABLE IF NOT EXISTS board (
     dedup_key TEXT PRIMARY KEY, alert_id TEXT NOT NULL, incident TEXT NOT NULL, anchor TEXT NOT NULL,
     state TEXT NOT NULL, rank INTEGER NOT NULL, fired_at INTEGER NOT NULL, record BLOB NOT NULL,
-    acknowledged_by TEXT, held TEXT, held_by TEXT, held_until INTEGER
+    acknowledged_by TEXT, held TEXT, held_by TEXT, held_until INTEGER, moved_at INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS board_by_id ON board (alert_id);
 CREATE INDEX IF NOT EXISTS board_by_anchor ON board (anchor);
@@ -72,29 +74,6 @@ CREATE TABLE IF NOT EXISTS flap (
 CREATE INDEX IF NOT EXISTS flap_by_time ON flap (turned_at);
 CREATE INDEX IF NOT EXISTS flap_of_those_that_do ON flap (turned_at) WHERE is_flapping;
 """
-_FROM_3: Final = ("ALTER TABLE told ADD COLUMN closed INTEGER NOT NULL DEFAULT 0",)
-_FROM_1: Final = (
-    "CREATE TABLE IF NOT EXISTS told (dedup_key TEXT PRIMARY KEY, state TEXT NOT NULL, round INTEGER NOT NULL,"
-    " changed_at INTEGER NOT NULL) STRICT",
-    "ALTER TABLE told ADD COLUMN by TEXT",
-    *_FROM_3,
-    "DROP INDEX outbox_by_key",
-    "ALTER TABLE outbox RENAME TO outbox_1",
-)
-_AFTER_1: Final = (
-    "INSERT INTO outbox SELECT seq, 'webhook:webhook', dedup_key, idempotency_key, body, changed_at, accepted_at,"
-    " attempts, next_at, parked FROM outbox_1",
-    "DROP TABLE outbox_1",
-)
-_FROM_2: Final = (
-    "ALTER TABLE told ADD COLUMN by TEXT",
-    *_FROM_3,
-    "ALTER TABLE incident ADD COLUMN acknowledged INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE incident ADD COLUMN runbook TEXT",
-    "ALTER TABLE open_alert ADD COLUMN acknowledged_by TEXT",
-    "ALTER TABLE heard ADD COLUMN is_acknowledged INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE heard ADD COLUMN is_flapping INTEGER NOT NULL DEFAULT 0",
-)
 
 
 class OutboxError(Exception):
@@ -123,9 +102,11 @@ class Database:
         if version > FORMAT:
             raise OutboxError(f"{path} has format {version}, this version knows {FORMAT}; start a newer notifier")
         tables = [statement for statement in _TABLES.split(";") if statement.strip()]
-        before, after = {1: (_FROM_1, _AFTER_1), 2: (_FROM_2, ()), 3: (_FROM_3, ())}.get(version, ((), ()))
+        before, after = statements_of(version)
         for statement in (*before, *tables, *after):
             self._db.execute(statement)
+        if 0 < version < FORMAT:
+            take_over(self._db, version)
         self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
     @contextmanager

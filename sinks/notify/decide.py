@@ -6,6 +6,9 @@ something broke hears how it ended, even when the end comes from the alert that 
 nothing is not bothered with an end. What a person closed stays closed there, too: the workers know that it was closed
 under one customer, and only the key knows it under the next.
 
+One that moved goes on under the next customer, if the same key is heard from there; with nobody told until then.
+If it is not, it is withdrawn.
+
 A hold (`sinks.notify.quiet`) puts off what concerns somebody: the change is decided again when the hold ends, if no
 later one took its place. So what fired and cleared within a silence is told to nobody, and what is open still is.
 """
@@ -17,7 +20,7 @@ from typing import Final, Literal
 
 from schemas.records import Alert
 from sinks.notify.incident import is_open
-from sinks.notify.quiet import Hold, HoldReason
+from sinks.notify.quiet import HOLD_REASONS, Hold, HoldReason
 
 ToldState = Literal["nothing", "firing", "acknowledged", "resolved", "withdrawn"]
 Reason = Literal[
@@ -27,7 +30,7 @@ Reason = Literal[
     "monitored",
     "silent",
     "closed",
-    "moved",
+    "handed_over",
     "continues",
     "duplicate",
     "not_told",
@@ -41,16 +44,17 @@ REASONS: Final[dict[Reason, str]] = {
     "monitored": "the touchpoint is only monitored (docs/catalogue.md)",
     "silent": "the alert says that nobody is to be told",
     "closed": "somebody closed it, which is for good, whoever has the journey now",
-    "moved": "the journey went to another customer; the alert goes on there",
+    "handed_over": "the journey went to another customer, and its alert was heard from there before",
     "continues": "it was told before, of the customer who had the journey then",
     "duplicate": "it was told before",
     "not_told": "nobody was told that it broke, so nobody is told that it ended",
     "silenced": "a silence matches; told when it ends, if it is open then",
     "maintenance": "a maintenance window is open; told when it ends, if it is open then",
     "flapping": "it comes and goes; told once, and then when it is steady",
+    "moved": "the journey went to another customer; told as withdrawn if no alert continues it there within a minute",
 }
 SOMEBODY: Final = "somebody"
-NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent", "closed"))
+NOBODYS: Final = frozenset[Reason](("replay", "shadow", "monitored", "silent", "closed", "handed_over"))
 """Changes that concern nobody: not told, not listed, not held back."""
 
 
@@ -82,22 +86,27 @@ class Decision:
 
     @property
     def is_held(self) -> bool:
-        return self.reason in ("silenced", "maintenance", "flapping")
+        return self.reason in HOLD_REASONS
 
 
-def decide(alert: Alert, told: Told, hold: Hold | None = None) -> Decision:
-    decision = _decide(alert, told)
+def decide(alert: Alert, told: Told, hold: Hold | None = None, *, has_heir: bool = False) -> Decision:
+    """`has_heir`: another alert of the same key was heard since this one. Without a hold one that moved has no heir."""
+    decision = _decide(alert, told, has_heir)
     if hold is None or decision.reason in NOBODYS or not (is_open(alert.state) or told.is_open):
         return decision
     return Decision(hold.reason, replace(told, closed=decision.after.closed))
 
 
-def _decide(alert: Alert, told: Told) -> Decision:
+def _decide(alert: Alert, told: Told, has_heir: bool) -> Decision:
     if alert.run in ("replay", "backfill"):
         return Decision("replay", told)
     match alert.state:
+        case "moved" if has_heir:
+            return Decision("handed_over", told)
+        case "moved" if not told.is_open:
+            return Decision("not_told", told)
         case "moved":
-            return Decision("moved", told)
+            return Decision("told", Told("withdrawn", told.round, closed=told.closed))
         case "firing":
             return _fired(alert, told)
         case "acknowledged":

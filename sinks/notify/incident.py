@@ -6,8 +6,8 @@ and the entry, `catalogue` and the touchpoint. The definition's version is no la
 versions. A version that changes severity or owner opens an incident of its own: Alertmanager knows an alert by its
 labels, and would otherwise never hear the end of the old one.
 
-An alert is open while its dedup key was told as firing and some journey still has it. One that moved is closed
-until the alert that continues it arrives, which is told to nobody anew and opens it again.
+An alert is open while its dedup key was told as firing or acknowledged, and nobody was told that it ended. One that
+moved is open until it is told as withdrawn, or for as long as the alert that continues it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ INCIDENT_REASONS: Final[dict[IncidentReason, str]] = {
     "grew": "more alerts are open and not acknowledged than at any threshold told before, or it is steady again",
     "acknowledged": "somebody looks after every open alert",
     "flapping": "it began again once too often; nothing more is told until it is steady",
-    "resolved": "the last open alert ended or moved away",
+    "resolved": "the last open alert ended",
     "flaps": "told that it flaps, and not steady yet",
     "no_threshold": "told before, and no threshold was passed since",
     "not_told": "it ended, or came and went, and nobody had been told",
@@ -79,20 +79,18 @@ def is_open(state: AlertState) -> bool:
     return state in ("firing", "acknowledged")
 
 
-Standing = Literal["opens", "closes", "leaves", "acknowledged", "stays"]
+Standing = Literal["opens", "closes", "acknowledged", "stays"]
 
 
 def standing(state: AlertState, is_replay: bool, was_told: bool) -> Standing:
-    """What a change does to the open alerts. `was_told`: somebody heard that it is open. `leaves`: it closes only if
-    no other journey has taken it over.
-    """
+    """What a change does to the open alerts. `was_told`: somebody heard that it is open, and of no end."""
     if is_replay:
         return "stays"
     match state:
         case "firing":
             return "opens" if was_told else "stays"
         case "moved":
-            return "leaves"
+            return "stays" if was_told else "closes"
         case "resolved" | "withdrawn":
             return "closes"
         case "acknowledged":

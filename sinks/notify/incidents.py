@@ -58,7 +58,7 @@ class Incidents:
 
     def note(self, alert: Alert, decision: Decision, now: int) -> list[str]:
         """Returns the keys of the incidents that changed, in that order. `now`: wall clock."""
-        row = self._db.one("SELECT incident, alert_id FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
+        row = self._db.one("SELECT incident FROM open_alert WHERE dedup_key = ?", alert.dedup_key)
         match standing(alert.state, decision.reason == "replay", decision.after.is_open):
             case "opens":
                 key = labels_of(alert).key()
@@ -72,8 +72,6 @@ class Incidents:
                 return [*left, key]
             case "closes" if row:
                 return self._close(alert, row[0], now)
-            case "leaves" if row and row[1] == alert.alert_id:
-                return self._close(alert, row[0], now)
             case "acknowledged":
                 key = row[0] if row else labels_of(alert).key()
                 if row is None:
@@ -81,6 +79,11 @@ class Incidents:
                 return self._acknowledge(alert, key, decision.after.by)
             case _:
                 return []
+
+    def holder(self, dedup_key: str) -> str | None:
+        """The alert that was told last as open under that key."""
+        row = self._db.one("SELECT alert_id FROM open_alert WHERE dedup_key = ?", dedup_key)
+        return str(row[0]) if row else None
 
     def _open(self, alert: Alert, key: str, now: int) -> None:
         self._db.run(

@@ -20,7 +20,7 @@ from sinks.notify.flaps import Flaps
 from sinks.notify.incident import is_open, labels_of
 from sinks.notify.incidents import Incidents
 from sinks.notify.incidents import Told as IncidentTold
-from sinks.notify.message import body_of
+from sinks.notify.message import body_of, given_up
 from sinks.notify.quiet import Hold, Quiet
 from sinks.notify.routing import Route
 from sinks.notify.silences import Silences
@@ -53,10 +53,14 @@ class Intake:
     def take(self, alert: Alert, now: int, changed: list[str], *, is_new: bool = True) -> Decision:
         """`changed` gets the keys of the incidents that changed. Not `is_new`: it was held back."""
         told = self._told(alert.dedup_key)
+        has_heir, moved_at = self._moved(alert, now, is_new) if alert.state == "moved" else (False, None)
         flap = self._flap(alert, told, now, is_new)
-        hold = self._quiet.hold(alert, flap, now) if self.board.has_room(alert.dedup_key) else None
-        decision = decide(alert, told, hold)
-        self.board.note(alert, decision, hold)
+        hold = self._quiet.hold(alert, flap, now, moved_at) if self.board.has_room(alert.dedup_key) else None
+        decision = decide(alert, told, hold, has_heir=has_heir)
+        if decision.tell and alert.state == "moved":
+            alert = given_up(alert)
+            self._flap(alert, told, now, is_new=True)
+        self.board.note(alert, decision, hold, moved_at)
         if decision.after != told:
             self._remember(alert, decision.after)
         if decision.is_held:
@@ -68,6 +72,12 @@ class Intake:
                 self.flaps.tell(flap_key(alert), flap)
             self._put_up(alert, idempotency_key(alert.dedup_key, decision.after), now, flaps)
         return decision
+
+    def _moved(self, alert: Alert, now: int, is_new: bool) -> tuple[bool, int | None]:
+        """Whether another alert of its key was heard since; when it was heard that it moved."""
+        holder = self.board.holder(alert.dedup_key) or self.incidents.holder(alert.dedup_key)
+        moved_at = now if is_new else self.board.moved_at(alert.dedup_key)
+        return holder is not None and holder != alert.alert_id, moved_at
 
     def hold(self, alert: Alert, now: int) -> Hold | None:
         quiet = replace(self._rules, silences=self.silences.standing(now))

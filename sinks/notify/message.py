@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from schemas.fast import encode
+from schemas.fast import encode, fast_type
 from schemas.records import Alert, AlertScope, AlertState, BreakKind, Severity
 from schemas.touchpoint import Contract
 
 CONTENT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "touchline-notifier/1"}
+_alert = fast_type(Alert)
 
 
 class EvidenceItem(Contract):
@@ -102,6 +103,16 @@ def body_of(alert: Alert, key: str, runbook: str | None = None, flapping: bool =
             ],
         )
     )
+
+
+def given_up(alert: Alert) -> Alert:
+    """How one ends that moved and that nobody continues: nothing is wrong any more, as far as anybody knows."""
+    fields = {name: getattr(alert, name) for name in Alert.model_fields if name != "type"}
+    short = f"customer {(alert.customer_id or '')[:8]}"
+    who = short if alert.anchor.startswith("start:") else f"{alert.anchor} ({short})"
+    why = "the journey belongs to another customer now, where this is no break"
+    line = f"{who}: {alert.definition}, {alert.break_name} is withdrawn: {why}."
+    return _alert(**fields | {"state": "withdrawn", "first_line": line})
 
 
 def headers_of(key: str, body: bytes, sent_at_seconds: int, secret: bytes) -> dict[str, str]:

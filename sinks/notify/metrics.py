@@ -34,7 +34,7 @@ class NotifierMetrics:
         )
         self.held = Gauge(
             "touchline_notifier_held",
-            "Alerts whose last change is held back: silenced, maintenance, flapping.",
+            "Alerts whose last change is held back: silenced, maintenance, flapping, moved.",
             ["reason"],
             registry=registry,
         )

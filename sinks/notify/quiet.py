@@ -1,7 +1,8 @@
 """Why nobody is told for now, although there is something to tell. Pure.
 
 A silence is a person's word for some hours, a maintenance window is the routes file's, each week; what flaps is kept
-quiet by itself. What is held back is not lost: it waits until the hold ends and is decided then, as it stands then.
+quiet by itself; what moved to another customer waits for the alert that continues it there. What is held back is not
+lost: it waits until the hold ends and is decided then, as it stands then.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ from sinks.notify.windows import Windows
 SILENCES_MAX: Final = 200
 SILENCE_MS_MAX: Final = 30 * 86_400_000
 AHEAD_MS_MAX: Final = 90 * 86_400_000
+MOVED_WAIT_MS: Final = 60_000
+"""How long one that moved waits for its heir. That comes from another customer's partition, as a rule in the same
+second; but its worker may be busy or just be replaced, which takes it some ten seconds. Who waits longer keeps
+somebody at work on what is no break.
+"""
 FLAPPING: Final = Flapping()
-HoldReason = Literal["silenced", "maintenance", "flapping"]
+HoldReason = Literal["silenced", "maintenance", "flapping", "moved"]
 HOLD_REASONS: Final[tuple[HoldReason, ...]] = get_args(HoldReason)
 Matched = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Said = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
@@ -111,8 +117,10 @@ class Quiet:
     windows: Windows = field(default_factory=lambda: Windows({}))
     flapping: Flapping = FLAPPING
 
-    def hold(self, alert: Alert, flap: Flap, now: int) -> Hold | None:
-        """`flap`: of the alert. Of something that flaps one beginning is told, unless it is silent anyway."""
+    def hold(self, alert: Alert, flap: Flap, now: int, moved_at: int | None = None) -> Hold | None:
+        """`flap`: of the alert. Of something that flaps one beginning is told, unless it is silent anyway. `moved_at`:
+        when it was heard that the alert moved. Other holds come first: they may end later, and then it is asked again.
+        """
         labels = labels_of(alert)
         matching = [
             one for one in self.silences if one.from_at <= now < one.until_at and one.matchers.match(alert, labels)
@@ -124,4 +132,6 @@ class Quiet:
             return Hold("maintenance", window.until, window.name)
         if flap.is_flapping and (flap.is_told or not is_open(alert.state)):
             return Hold("flapping", steady_at(flap, self.flapping))
+        if moved_at is not None and moved_at <= now < moved_at + MOVED_WAIT_MS:
+            return Hold("moved", moved_at + MOVED_WAIT_MS)
         return None

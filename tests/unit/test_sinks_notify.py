@@ -40,7 +40,11 @@ WEBHOOK = Route("webhook", "webhook", "http://127.0.0.1/hook")
         ({"state": "firing", "run": "replay"}, NOTHING, "replay", NOTHING),
         ({"state": "resolved", "run": "backfill"}, FIRING, "replay", FIRING),
         ({"state": "firing", "run": "simulation"}, NOTHING, "told", FIRING),
-        ({"state": "moved"}, FIRING, "moved", FIRING),
+        ({"state": "moved"}, NOTHING, "not_told", NOTHING),
+        ({"state": "moved"}, Told("resolved", 1), "not_told", Told("resolved", 1)),
+        ({"state": "moved"}, FIRING, "told", Told("withdrawn", 1)),
+        ({"state": "moved"}, Told("acknowledged", 1, "anna"), "told", Told("withdrawn", 1)),
+        ({"state": "moved"}, Told("firing", 1, closed=True), "told", Told("withdrawn", 1, closed=True)),
         ({"state": "acknowledged", "acknowledged_by": "anna"}, FIRING, "told", Told("acknowledged", 1, "anna")),
         ({"state": "acknowledged"}, Told("acknowledged", 1, "anna"), "duplicate", Told("acknowledged", 1, "anna")),
         ({"state": "firing", "continues": "a"}, Told("acknowledged", 1, "anna"), "continues",
@@ -85,7 +89,7 @@ def test_the_table(change: dict[str, object], told: Told, reason: Reason, after:
         ({"state": "resolved"}, FIRING, "silenced"),
         ({"state": "moved"}, FIRING, "silenced"),
         ({"state": "resolved"}, NOTHING, "not_told"),
-        ({"state": "moved"}, NOTHING, "moved"),
+        ({"state": "moved"}, NOTHING, "not_told"),
         ({"state": "firing", "notify": False, "reason": "shadow"}, NOTHING, "shadow"),
         ({"state": "firing", "run": "replay"}, NOTHING, "replay"),
     ],
@@ -93,6 +97,18 @@ def test_the_table(change: dict[str, object], told: Told, reason: Reason, after:
 def test_a_hold_puts_off_what_concerns_somebody(change: dict[str, object], told: Told, reason: Reason) -> None:
     found = alert(1, offset=1, **change)  # type: ignore[arg-type]  # Any field may be changed.
     assert decide(found, told, Hold("silenced", 1)) == Decision(reason, told)
+
+
+@pytest.mark.parametrize("hold", [None, Hold("silenced", 1), Hold("moved", 1)])
+@pytest.mark.parametrize("told", [NOTHING, FIRING, CLOSED])
+def test_one_whose_heir_was_heard_is_never_held_back(told: Told, hold: Hold | None) -> None:
+    assert decide(alert(1, "moved", offset=1), told, hold, has_heir=True) == Decision("handed_over", told)
+
+
+def test_one_that_moved_waits_and_then_is_withdrawn() -> None:
+    moved = alert(1, "moved", offset=1)
+    assert decide(moved, FIRING, Hold("moved", 1)) == Decision("moved", FIRING)
+    assert decide(moved, FIRING) == Decision("told", Told("withdrawn", 1))
 
 
 def test_what_is_closed_in_a_silence_is_closed_when_it_ends() -> None:

@@ -21,6 +21,7 @@ from sinks.notify.alertmanager import Pace
 from sinks.notify.database import OutboxError
 from sinks.notify.incident import IncidentNews, labels_of
 from sinks.notify.outbox import EXPIRES_MS, Arrived, Outbox
+from sinks.notify.quiet import MOVED_WAIT_MS
 from sinks.notify.routing import Route
 from tests.sink_records import DAY_AT, alert
 from tests.tries import tries
@@ -58,6 +59,8 @@ def test_a_batch_is_one_piece_of_news(tmp_path: Path) -> None:
     told.take([alert(number, offset=number) for number in range(120)])
     told.take([alert(number, "resolved", offset=200 + number) for number in range(119)])
     told.take([alert(119, "moved", offset=400)])
+    assert told.news() == [("fired", 120)]
+    told.outbox.release(10 + MOVED_WAIT_MS, 100)
     assert told.news() == [("fired", 120), ("resolved", 0)]
 
 
@@ -86,20 +89,20 @@ CHANGES = st.lists(
 )
 
 
-def expected(changes: Sequence[Alert]) -> dict[str, int]:
-    """Open alerts by break, from sets alone."""
-    held: dict[str, tuple[str, str]] = {}
+def expected(changes: Sequence[Alert], is_over: bool) -> dict[str, int]:
+    """Open alerts by break, from sets alone. `is_over`: nothing waits any more for one that continues it."""
+    held: dict[str, tuple[str, str, bool]] = {}
     for change in changes:
         key = change.dedup_key
         if change.state == "firing":
-            held[key] = (change.alert_id, change.break_name)
+            held[key] = (change.alert_id, change.break_name, False)
         elif change.state == "acknowledged":
-            held.setdefault(key, (change.alert_id, change.break_name))
+            held[key] = (*held.get(key, (change.alert_id, change.break_name))[:2], False)
         elif change.state in ("resolved", "withdrawn"):
             held.pop(key, None)
-        elif change.state == "moved" and held.get(key, ("", ""))[0] == change.alert_id:
-            del held[key]
-    breaks = [name for _, name in held.values()]
+        elif change.state == "moved" and key in held and held[key][0] == change.alert_id:
+            held[key] = (*held[key][:2], True)
+    breaks = [name for _, name, waits in held.values() if not (is_over and waits)]
     return {name: breaks.count(name) for name in sorted(set(breaks))}
 
 
@@ -120,13 +123,20 @@ def test_the_open_alerts_are_those_that_fired_and_did_not_end_however_they_are_c
             told.outbox.close()
             told = Hearing(path)
             told.take(changes[start:end])
-        rows = told.outbox._db.run("SELECT key, labels, count FROM incident").fetchall()
-        standing_now = {told.outbox._incidents.read(key).labels.break_name: count for key, _, count in rows if count}
-        assert standing_now == expected(changes)
-        assert sum(told.outbox._db.run("SELECT count(*) FROM open_alert").fetchone()) == sum(standing_now.values())
+        assert standing_now(told) == expected(changes, is_over=False)
+        told.outbox.release(10 + MOVED_WAIT_MS, 100)
+        standing = standing_now(told)
+        assert standing == expected(changes, is_over=True)
+        assert sum(told.outbox._db.run("SELECT count(*) FROM open_alert").fetchone()) == sum(standing.values())
         heard = told.outbox._db.run("SELECT incident, is_open FROM heard WHERE route = ?", OPERATIONS.key).fetchall()
-        assert {key for key, is_open in heard if is_open} == {key for key, _, count in rows if count}
+        open_now = told.outbox._db.run("SELECT key FROM incident WHERE count > 0").fetchall()
+        assert {key for key, is_open in heard if is_open} == {key for (key,) in open_now}
         told.outbox.close()
+
+
+def standing_now(told: Hearing) -> dict[str, int]:
+    rows = told.outbox._db.run("SELECT key, count FROM incident WHERE count > 0").fetchall()
+    return {told.outbox._incidents.read(key).labels.break_name: count for key, count in rows}
 
 
 def test_who_has_waited_longest_is_named_first(tmp_path: Path) -> None:
