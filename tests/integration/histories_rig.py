@@ -22,13 +22,13 @@ from schemas.control import control_headers
 from schemas.control_records import Beat
 from schemas.fast import encode, fast_type
 from schemas.topics import PARTITIONS, TOPICS
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.simulated.generate import RAW, START, Arrival, history, shape
 from tests.simulated.log import Logs
 from tests.simulated.scheduler import SECRET
 from tests.simulated.worlds import RULES
 
 JUDGED: Final = (RAW, "progress", "touchpoints", "identities", "journeys", "alerts", "dead_letters")
-IDLE_SECONDS: Final = 30.0
 _beat = fast_type(Beat)
 
 
@@ -94,7 +94,7 @@ class Histories:
         child.kill()
         child.wait()
 
-    def stop(self, instance: str, seconds: float = 30) -> int:
+    def stop(self, instance: str, seconds: float = PATIENCE_SECONDS) -> int:
         child = self._children.pop(instance)
         child.terminate()
         return child.wait(seconds)
@@ -122,7 +122,7 @@ class Histories:
             sent.append(self._producer.send(topic, arrival.value, partition=arrival.partition, headers=headers))
         self._producer.flush()
         for one in sent:
-            one.get(timeout=20)
+            one.get(timeout=PATIENCE_SECONDS)
         return self.beat(some[-1][0] - 1)
 
     def beat(self, log_time: int) -> int:
@@ -136,7 +136,7 @@ class Histories:
 
     # -- the end
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             ended = {name: child.poll() for name, child in self._children.items() if child.poll() is not None}
@@ -148,7 +148,7 @@ class Histories:
         """It has partitions in this life."""
         self.until(lambda: self._opens(instance) > self._opened[instance], f"worker {instance} at work")
 
-    def until_ticked(self, log_time: int, seconds: float = 120) -> None:
+    def until_ticked(self, log_time: int, seconds: float = PATIENCE_SECONDS) -> None:
         self.until(lambda: self._lag.ticked() >= log_time, f"a tick of {log_time}", seconds)
 
     def until_drained(self) -> None:
@@ -171,11 +171,11 @@ class Histories:
             consumer.assign(places)
             consumer.seek_to_beginning(*places)
             ends = consumer.end_offsets(places)
-            give_up = time.monotonic() + IDLE_SECONDS
+            give_up = time.monotonic() + PATIENCE_SECONDS
             while any(consumer.position(place) < end for place, end in ends.items()):
                 assert time.monotonic() < give_up, "the topics cannot be read to their end"
                 for place, records in consumer.poll(timeout_ms=500, max_records=5_000).items():
-                    give_up = time.monotonic() + IDLE_SECONDS
+                    give_up = time.monotonic() + PATIENCE_SECONDS
                     name = place.topic.removeprefix(self.prefix)
                     for record in records:
                         assert record.offset == len(logs.read(name, place.partition)), "an offset is missing"

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.checkpoint import POSITION_KEY, Mark
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.integration.shell_app import POISON, Toy
 
 PARTITIONS = 4
@@ -102,7 +103,7 @@ class Rig:
     def log(self, instance: str) -> str:
         return (self._logs / f"{instance}.log").read_text()
 
-    async def stop(self, child: subprocess.Popen[bytes], seconds: float = 20) -> int:
+    async def stop(self, child: subprocess.Popen[bytes], seconds: float = PATIENCE_SECONDS) -> int:
         child.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(child.wait, seconds)
 
@@ -110,20 +111,20 @@ class Rig:
         for records in (await self._out.getmany(timeout_ms=POLL_MS)).values():
             self.seen.update(record.value for record in records)
 
-    async def until(self, goal: int, seconds: float = 40) -> None:
+    async def until(self, goal: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Read effects until so many different ones are there."""
         deadline = time.monotonic() + seconds
         while len(self.seen) < goal:
             assert time.monotonic() < deadline, f"{len(self.seen)} of {goal} effects after {seconds} s"
             await self.collect()
 
-    async def until_log(self, instance: str, text: str, seconds: float = 40) -> None:
+    async def until_log(self, instance: str, text: str, seconds: float = PATIENCE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while text not in self.log(instance):
             assert time.monotonic() < deadline, f"{text!r} not in the log of {instance}:\n{self.log(instance)[-3000:]}"
             await self.collect()
 
-    async def all_owed(self, given_up: Iterable[tuple[int, int]] = (), seconds: float = 40) -> None:
+    async def all_owed(self, given_up: Iterable[tuple[int, int]] = (), seconds: float = PATIENCE_SECONDS) -> None:
         """Nothing lost, nothing else; so duplicates are the same bytes. And nothing committed beyond a checkpoint."""
         wanted = owed(self.inputs, given_up)
         await self.until(len(wanted), seconds)
@@ -132,7 +133,8 @@ class Rig:
         await self.commits_follow_checkpoints()
 
     async def commits_follow_checkpoints(self) -> None:
-        marks, committed = await self.marks(), await self.committed()
+        committed = await self.committed()  # first: the worker goes on, and checkpoints only grow
+        marks = await self.marks()
         for partition, offset in committed.items():
             assert offset <= marks[partition].position
 

@@ -13,6 +13,7 @@ import pytest
 
 from streams.quarantine import Entry, quarantine
 from streams.settings import WorkerSettings
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.integration.rig import Rig
 
 BUG = 700
@@ -108,9 +109,7 @@ def test_sigterm_at_random_moments(rig: Rig) -> None:
         for _ in range(7):
             worker = rig.start("one", work_us=40)
             await asyncio.sleep(moments.uniform(0.9, 4.0))
-            begun = time.monotonic()
             assert await rig.stop(worker) in (0, -signal.SIGTERM)  # the latter while Python still imports
-            assert time.monotonic() - begun < 10
         assert all(mark.clean for mark in (await rig.marks()).values())
         rig.start("one")
         await rig.all_owed()
@@ -128,7 +127,7 @@ def test_a_second_member_comes_and_goes(rig: Rig) -> None:
         await rig.load(30_000)
         await rig.until(len(rig.seen) + 4_000)
         assert await rig.stop(second) == 0
-        await rig.all_owed(seconds=60)
+        await rig.all_owed()
         assert await rig.stop(first) == 0
         assert sum(rig.seen.values()) == 40_000, "a rebalance and a stop redo nothing"
 
@@ -145,12 +144,12 @@ def test_a_zombie_is_fenced(rig: Rig) -> None:
         await rig.load(40_000)
         await rig.until(3_000)
         zombie.send_signal(signal.SIGSTOP)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while rig.log("two").count("opened at") < 6:  # its own two, then all four
             assert time.monotonic() < deadline
             await rig.collect()
         zombie.send_signal(signal.SIGCONT)
-        await rig.all_owed(seconds=60)
+        await rig.all_owed()
         await rig.until_log("one", "another owner has taken over")
         assert zombie.poll() is None, "it joins again"
 
@@ -171,7 +170,7 @@ def test_nothing_is_acknowledged_while_effects_cannot_be_written(rig: Rig) -> No
     async def story(rig: Rig) -> None:
         await rig.load(2_000)
         worker = rig.start("one", effect_topic="nowhere", request_timeout_ms=2_000)
-        assert await asyncio.to_thread(worker.wait, 30) == 1
+        assert await asyncio.to_thread(worker.wait, PATIENCE_SECONDS) == 1
         assert set((await rig.committed()).values()) <= {0}
         assert {mark.position for mark in (await rig.marks()).values()} == {0}
         rig.start("one")
