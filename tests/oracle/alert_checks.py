@@ -42,6 +42,7 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
         _check_mode(course[-1], wanted, report)
         _check_truth(course, hindsight, report)
         _check_withdrawals(course, hindsight, report)
+    _check_keys(results.alerts, report)
     _check_dedup(results.alerts, report)
     _compare_last(wanted, last, related, report)
     _compare_view(changes, results, report)
@@ -121,6 +122,20 @@ def _check_withdrawals(course: Sequence[Row], hindsight: Hindsight, report: Repo
         on_tick = before is course[0] and before["continues"] is None and before["due_at"] is not None
         if hindsight.latest(record["anchor"]) < known + on_tick:
             report.differ("alert_withdrawn", f"{_about(record)}: withdrawn, but nothing arrived after it had fired")
+
+
+def _check_keys(records: Sequence[Row], report: Report) -> None:
+    """One key for each definition, version, anchor, break and occurrence, whoever the customer is; and no other's."""
+    about: dict[str, tuple[str | int, ...]] = {}
+    keys: dict[tuple[str | int, ...], str] = {}
+    for record in records:
+        if record.get("scope", "journey") == "journey":
+            (definition, version, _, anchor), name, occurrence = _key(record)
+            one = (definition, version, anchor, name, occurrence)
+            if about.setdefault(record["dedup_key"], one) != one:
+                report.differ("alert_key", f"{_about(record)}: has the key of {about[record['dedup_key']]}")
+            elif keys.setdefault(one, record["dedup_key"]) != record["dedup_key"]:
+                report.differ("alert_key", f"{_about(record)}: has another key than it had, or had elsewhere")
 
 
 def _check_dedup(records: Sequence[Row], report: Report) -> None:

@@ -154,7 +154,7 @@ def lose_a_withdrawal() -> None:
 
 def ignore_cleared_by() -> None:
     def make(count: Any) -> Any:
-        return lambda run, plan, kept: count(run, replace(plan, clears=()), kept)
+        return lambda run, plan, kept, *rest: count(run, replace(plan, clears=()), kept, *rest)
 
     swap("streams.journey.rules", "count", make)
 

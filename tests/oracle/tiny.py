@@ -171,7 +171,16 @@ class TinyRun:
             "at": ["track", 0, offset, 0],
             "run": "simulation",
             "alert_id": f"{journey['journey_id']} {fault['name']} {fault['occurrence']}",
-            "dedup_key": f"{journey['anchor']} {fault['name']} {fault['occurrence']}",
+            "dedup_key": " ".join(
+                str(one)
+                for one in (
+                    journey["definition"],
+                    other.get("version", 1),
+                    journey["anchor"],
+                    fault["name"],
+                    fault["occurrence"],
+                )
+            ),
             "continues": None,
             "state": state,
             "notify": state in ("firing", "withdrawn"),

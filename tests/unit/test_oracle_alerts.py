@@ -178,6 +178,22 @@ def test_moved(tmp_path: Path) -> None:
     assert run.report().sorts == {"alert_told_twice": 1}
 
 
+def test_a_key_is_of_one_version_and_stays_with_the_journey(tmp_path: Path) -> None:
+    run, row, former = moved(tmp_path)
+    first = run.alert(former, "firing", 11)
+    run.alert(former, "moved", 15)
+    heir = run.alert(row, "firing", 15, continues=first["alert_id"])
+    open_in_view(run, heir)
+    assert run.report().right
+    heir["dedup_key"] = "another"
+    assert run.report().sorts == {"alert_key": 1}
+    heir["dedup_key"] = first["dedup_key"]
+    shadow = run.alert(row, "firing", 16, version=2, mode="shadow", notify=False, alert_id="of the shadow")
+    assert run.report().sorts["alert_key"] == 0
+    shadow["dedup_key"] = first["dedup_key"]
+    assert run.report().sorts["alert_key"] == 1
+
+
 def test_the_successor_may_come_first(tmp_path: Path) -> None:
     """Former and successor are written by different partitions."""
     run, row, former = moved(tmp_path)
