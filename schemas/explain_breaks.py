@@ -130,8 +130,15 @@ def _repetition(rule: Break, definition: Definition) -> list[str]:
     return [
         f"{counted}{_not_the_start(rule, definition)}.",
         f"One that comes less than {apart} after the last one that counted is the same, sent twice.",
-        f"It ends, and counting begins anew, with {_clearing(rule, definition)}{failed}",
+        f"It ends, and counting begins anew, with {_clearing(rule, definition)}{_later(rule, definition)}{failed}",
     ]
+
+
+def _later(rule: Break, definition: Definition) -> str:
+    """Who came past the step has no trouble there."""
+    steps = definition.steps
+    after = any(step.after == rule.cleared_by for step in steps.values())
+    return ", with what reaches a step after it" if after else ""
 
 
 def _low_score(rule: Break, definition: Definition) -> list[str]:

@@ -114,12 +114,25 @@ def _steps(definition: Definition, catalogue: Catalogue) -> Iterator[str]:
             yield f"   It takes {step.times} of them; the last one reaches it."
         if step.excused_by:
             names = listed(map(code, step.excused_by), "or")
-            yield f"   After {names} neither it nor a step after it is expected any more."
+            yield f"   After {names} neither it nor a step after it is expected any more.{_excused_too(definition)}"
         yield f"   {_if_missing(step, deadline)}"
     yield ""
     yield "A step is passed over when one after it is reached in its time: then it is skipped and raises no alert."
     limit = span(duration_ms(definition.lifetime))
     yield f"Deadlines later than {limit} after the start do not count."
+
+
+def _excused_too(definition: Definition) -> str:
+    """What is said once counts for more than one journey."""
+    instance = definition.instance
+    if instance.key == "customer":
+        return " That counts for what starts in the 365 days after it, too."
+    if instance.if_absent == "only_open_one":
+        return (
+            f" Said without {code(instance.key)} it counts for all that are open,"
+            " and for what starts in the 365 days after it."
+        )
+    return ""
 
 
 def _when(step: Step, deadline: Deadline | None) -> str:

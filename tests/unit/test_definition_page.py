@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.cli.explain import explained
 from schemas.definition import Definition
 from schemas.definition_files import load_catalogue, load_definition
 from streams.journey.compile import compile_definitions
@@ -108,3 +109,15 @@ def test_a_version_that_goes_live_tells_nothing_of_a_customer_before_the_journey
         if alert["notify"] and alert["state"] == "firing"
     ]
     assert told == [(1, 30 * MINUTE), (2, 180 * MINUTE)]
+
+
+def test_the_explanation_says_what_a_word_of_no_order_counts_for_and_what_else_ends_a_repetition() -> None:
+    said = " ".join(explained(ORDERS, CATALOGUE, False).split())
+    assert (
+        "is expected any more. Said without `order_id` it counts for all that are open, and for what starts in" in said
+    )
+    assert "(the touchpoint of `paid`), with what reaches a step after it, or with a failure." in said
+    checkout = load_definition(Path("journeys/checkout.yaml"), CATALOGUE)
+    assert "what reaches a step after it" not in explained(checkout, CATALOGUE, False), "no step comes after it"
+    alone = ORDERS.model_copy(update={"instance": ORDERS.instance.model_copy(update={"if_absent": "ignore"})})
+    assert "Said without" not in explained(alone, CATALOGUE, False)
