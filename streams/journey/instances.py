@@ -91,10 +91,7 @@ class Unit:
         if self.last is None or self.last.occurred_at < spans[0][0]:
             return False
         return any(
-            since <= kept.occurred_at < until
-            and not kept.stands
-            and starts(self.definition, kept)
-            and self.wants(kept, scope)
+            since <= kept.occurred_at < until and starts(self.definition, kept) and self.wants(kept, scope)
             for since, until in spans
             for scope in self.scopes
             for kept in scope.kept
@@ -121,12 +118,11 @@ class Unit:
 
     def _excuse(self, kept: Kept, scope: Scope, modes: Modes) -> Sequence[Run]:
         """Without a key of the kind it is said in every open instance, and for those to come."""
-        runs: list[Run] = []
-        if not kept.stands and self.definition.kind is None:
-            run = self._place(kept, scope, modes)
-            runs = [] if run is None else [run]
-        elif not kept.stands:
+        if self.definition.kind is not None:
             runs = [run for run in self.runs if is_open(self.definition, run, kept.occurred_at)]
+        else:
+            run = None if kept.stands else self._place(kept, scope, modes)
+            runs = [] if run is None else [run]
         for run in runs:
             self._fold(run, kept, modes)
         self.said = {name: other for name, other in self.said.items() if name != kept.name} | {kept.name: kept}
