@@ -103,13 +103,16 @@ def run_up_ms(compiled: Compiled, horizon_ms: int) -> int:
 
 
 def wanted_of(sides: Sequence[Compiled], keys: Sequence[str]) -> Wanted:
+    definitions = [one for side in sides for one in side.definitions]
     return Wanted(
         names=sorted({name for side in sides for name in side.names}),
-        facts=sorted({fact for side in sides for one in side.definitions for fact in one.score_facts}),
+        facts=sorted({fact for one in definitions for fact in one.score_facts}),
         kinds=sorted({kind for side in sides for kind in side.kinds}),
         of_customers=any(side.joint for side in sides),
         needs_properties=any(side.facts for side in sides),
         keys=keys,
+        excuses=sorted({name for one in definitions if one.joint for name in one.excuses}),
+        excuse_ms=max((one.excuse_ms for one in definitions), default=0),
     )
 
 

@@ -45,9 +45,14 @@ SELECT count() AS touchpoints, toUnixTimestamp64Milli(min(log_time)) AS first_at
     toUnixTimestamp64Milli(max(log_time)) AS last_at
 FROM DB.touchpoints WHERE NOT too_late"""
 
-RELEVANT: Final = """NOT too_late AND log_time >= fromUnixTimestamp64Milli({since:Int64})
+RELEVANT: Final = """NOT too_late AND log_time >= fromUnixTimestamp64Milli({excused_since:Int64})
     AND log_time <= fromUnixTimestamp64Milli({until:Int64})
-    AND (name IN {names:Array(String)} OR arrayExists(fact -> JSONHas(properties, fact), {facts:Array(String)}))"""
+    AND (
+        log_time >= fromUnixTimestamp64Milli({since:Int64})
+        AND (name IN {names:Array(String)} OR arrayExists(fact -> JSONHas(properties, fact), {facts:Array(String)}))
+        OR name IN {excuses:Array(String)}
+    )"""
+"""An excuse counts for what starts long after it, so it is looked for further back."""
 
 OWNERS: Final = """
 LEFT ANY JOIN
@@ -165,7 +170,8 @@ class Extent(NamedTuple):
 class Wanted(NamedTuple):
     """Which touchpoints: names, properties by which one matters whatever its name, and the kinds of business keys
     under which they are told. `of_customers`: they are told to their customers, too. `needs_properties`: a definition
-    looks at them. `keys`: all business keys of the deployment.
+    looks at them. `keys`: all business keys of the deployment. `excuses`: names that are wanted from `excuse_ms` before
+    the time on.
     """
 
     names: Sequence[str]
@@ -174,6 +180,8 @@ class Wanted(NamedTuple):
     of_customers: bool
     needs_properties: bool
     keys: Sequence[str] = BUSINESS_KINDS
+    excuses: Sequence[str] = ()
+    excuse_ms: int = 0
 
     @property
     def owned(self) -> Sequence[str]:
@@ -232,8 +240,10 @@ class Store:
         return stretches(heard, told, forms, watches, until)
 
     def _span(self, wanted: Wanted, since: int, until: int) -> dict[str, Any]:
-        lists = {"names": list(wanted.names), "facts": list(wanted.facts), "browsers": list(self.browsers)}
-        return lists | {"since": since, "until": until}
+        lists = {"names": wanted.names, "facts": wanted.facts, "browsers": self.browsers, "excuses": wanted.excuses}
+        excused_since = since - wanted.excuse_ms if wanted.excuses else since
+        times = {"since": since, "until": until, "excused_since": excused_since}
+        return {name: list(words) for name, words in lists.items()} | times
 
 
 def query_of(wanted: Wanted) -> str:

@@ -60,14 +60,14 @@ class Deployment:
         for number, plans in by_tick:
             while tick < number - 1:
                 tick += 1
-                self._beat(tick * TICK_MS)
+                self.beat(tick * TICK_MS)
             for plan in plans:
-                self._arrive(plan)
+                self.arrive(plan)
             tick = number
-            self._beat(tick * TICK_MS)
+            self.beat(tick * TICK_MS)
         while tick < script.end // TICK_MS:
             tick += 1
-            self._beat(tick * TICK_MS)
+            self.beat(tick * TICK_MS)
 
     def store(self, into: ClickHouseStore) -> None:
         for topic, decode in DECODERS.items():
@@ -76,7 +76,7 @@ class Deployment:
                 for table, rows in build(decode, records, {}).rows.items():
                     into.insert(table, rows, f"{topic}-{partition}-{table}")
 
-    def _arrive(self, plan: Plan) -> None:
+    def arrive(self, plan: Plan) -> None:
         browser = plan.emitter in BROWSERS
         headers = (
             ("format", b"segment" if browser else b"touchline"),
@@ -90,7 +90,7 @@ class Deployment:
         self.logs.append("touchpoints.raw", partition, None, bytes_of(plan), headers)
         self._stages.work_off()
 
-    def _beat(self, log_time: int) -> None:
+    def beat(self, log_time: int) -> None:
         self.logs.now = log_time
         for partition in range(PARTITIONS):
             value = encode(_beat(log_time=log_time))

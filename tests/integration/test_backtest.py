@@ -11,9 +11,9 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from typer.testing import CliRunner
@@ -25,8 +25,9 @@ from deploy.backtest.ticks import Ticks
 from deploy.cli.main import app
 from deploy.embedded.clickhouse.launch import RunningClickHouse
 from schemas.definition import Definition
-from schemas.times import from_ms
-from sources.simulation.plan import DAY, HOUR
+from schemas.sources import NOTHING_WATCHED
+from schemas.times import from_ms, to_ms
+from sources.simulation.plan import DAY, HOUR, MINUTE, Plan
 from sources.simulation.script import Script, write_script
 from tests.integration.backtest_world import (
     BROWSERS,
@@ -122,6 +123,53 @@ def test_what_a_replay_has_stored_is_none_of_the_alerts_of_the_time(world: World
     )
     assert run(world, world.wish(definition(name))).difference == before
     assert before.only_there == 0
+
+
+ORDERED: Final = 22 * DAY
+"""Long after the first day: neither a journey's lifetime nor the horizon reaches back to it."""
+
+
+def opted_out_and_ordered(start: int) -> list[Plan]:
+    """Two people who are never asked; the second one has said long before that she wants no question."""
+    plans = []
+    for person in ("asked", "declined"):
+        user = {"user_id": f"user-{person}"}
+        order = {"order_id": f"order-{person}"}
+        there = {**order, "store_id": "store-01"}
+
+        def plan(name: str, at: int, said: dict[str, str], emitter: str = "crm", **properties: str) -> Plan:
+            message_id = f"{name}-{person}"  # noqa: B023  called in this round only
+            channel = "store" if emitter.startswith("till") else None
+            return Plan(emitter, name, start + at, start + at, said, message_id, channel, properties)
+
+        if person == "declined":
+            plans.append(plan("feedback_declined", HOUR, user))
+        placed = {**order, "fulfilment": "pickup"}
+        plans += [
+            plan("order_placed", ORDERED, user | order, "payments", **placed),
+            plan("payment_captured", ORDERED + MINUTE, order, "payments", **order),
+            plan("ready_for_pickup", ORDERED + HOUR, order, "till-store-01", **there),
+            plan("picked_up", ORDERED + 2 * HOUR, order, "till-store-01", **there),
+        ]
+    return sorted(plans, key=lambda one: one.arrives_at)
+
+
+def test_who_opted_out_long_before_is_not_asked(clickhouse: RunningClickHouse) -> None:
+    start, deployment = to_ms("2026-03-02T08:00:00.000Z"), Deployment(replace(PRODUCT, sources=NOTHING_WATCHED))
+    for plan in opted_out_and_ordered(start):
+        deployment.beat(plan.arrives_at - 1)
+        deployment.arrive(plan)
+    end = start + ORDERED + 4 * DAY
+    for at in range(start + ORDERED + 3 * HOUR, end + 1, HOUR):
+        deployment.beat(at)
+    for tables in tables_of(clickhouse):
+        deployment.store(tables.store)
+        world = World(write_script(11, 500), tables)
+        wish = world.wish(definition("click_and_collect"), since=start + ORDERED - DAY, until=end)
+        report = run(world, wish, Setting(72 * HOUR, READER.usable_of, Ticks(HOUR)))
+        assert to_ms(report.run_up_from) > start + HOUR, "or the test shows nothing"
+        assert [(one.anchor, one.break_name) for one in report.alerts] == [("order_id:order-asked", "asked")]
+        assert report.difference.only_here == report.difference.only_there == 0
 
 
 def test_silent_sources_hold_back_what_they_held_back(world: World) -> None:
