@@ -16,6 +16,7 @@ from schemas.segment import SegmentItem
 from schemas.touchpoint import Contract, Touchpoint
 from tests.contract.documents import VALUES, spoilt, written
 from tests.contract.examples import MODELS, examples
+from tests.tries import tries
 
 EXAMPLES_EACH = 60
 HEADERS = st.lists(
@@ -43,7 +44,7 @@ def by_derived(model: type[Contract], content: bytes) -> Any:
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_both_decoders_agree(model: type[Contract]) -> None:
-    @settings(max_examples=EXAMPLES_EACH, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=tries(EXAMPLES_EACH), deadline=None, derandomize=True, database=None)
     @given(spoilt(model))
     def agree(content: bytes) -> None:
         expected, found = by_pydantic(model, content), by_derived(model, content)
@@ -54,7 +55,7 @@ def test_both_decoders_agree(model: type[Contract]) -> None:
     agree()
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=tries(150), deadline=None, derandomize=True, database=None)
 @given(st.data(), st.sampled_from(sorted(Touchpoint.model_fields)), VALUES, st.booleans())
 def test_a_key_that_occurs_twice_must_be_right_twice_and_the_last_one_counts(
     data: st.DataObject, key: str, other: Any, first: bool
@@ -83,7 +84,7 @@ def test_a_key_that_occurs_twice_must_be_right_twice_and_the_last_one_counts(
 def test_the_border_takes_what_the_contract_takes(model: type[Contract], form: bytes) -> None:
     headers = [("format", form), ("received_at", b"1795342530123")]
 
-    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=tries(150), deadline=None, derandomize=True, database=None)
     @given(spoilt(model))
     def agree(content: bytes) -> None:
         expected, found = by_pydantic(model, content), decode_touchpoint(content, headers)
@@ -99,7 +100,7 @@ def test_the_border_takes_what_the_contract_takes(model: type[Contract], form: b
     agree()
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=tries(200), deadline=None, derandomize=True, database=None)
 @given(st.one_of(st.binary(max_size=200), spoilt(Touchpoint), spoilt(SegmentItem)), HEADERS)
 def test_the_border_never_raises(content: bytes, headers: list[tuple[str, bytes | None]]) -> None:
     found = decode_touchpoint(content, headers)

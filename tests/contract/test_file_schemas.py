@@ -22,6 +22,7 @@ from schemas.export import export_schemas
 from schemas.identity_rules import IdentityRules
 from schemas.yaml_file import plain, read_mapping
 from tests.contract.json_schema import fits
+from tests.tries import tries
 from tests.unit.definition_cases import BROKEN, CLEARS_WHAT_IT_COUNTS, GOOD, MISSHAPED, SHAPED, with_break
 from tests.unit.explain_cases import cases
 
@@ -30,7 +31,7 @@ CATALOGUE = load_catalogue(CATALOGUE_FILE)
 OPEN, STRICT, LISTED = definition_schema(), definition_schema(CATALOGUE), catalogue_schema()
 IDENTITY_FILE, RULES = Path("identity.yaml"), identity_schema()
 SOURCES_FILE, SOURCES = Path("sources.yaml"), sources_schema(CATALOGUE)
-LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+LAW = settings(max_examples=tries(60), deadline=None, derandomize=True, database=None)
 BEYOND_JSON_SCHEMA = {
     *("after: redy", "after: done", "after: answered"),
     *(
@@ -218,7 +219,7 @@ def test_schema_and_models_refuse_the_same_shapes(file: Path, model: type[BaseMo
     everywhere = [path for path in places(whole) if path]
     extra = st.sampled_from(["replace", "replace", "remove", "within", "handoff", "owner", "unheard_of", "Big"])
 
-    @settings(LAW, max_examples=250)
+    @settings(LAW, max_examples=tries(250))
     @given(st.sampled_from(everywhere), extra, VALUES)
     def law(path: tuple[Any, ...], change: str, value: Any) -> None:
         document = copy.deepcopy(whole)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.journey_case import Outcome, assert_restart_changes_nothing, play
 from tests.simulated.breaks import World, world
 from tests.simulated.playing import as_arrived, difference, in_order, said, stage, standing
+from tests.tries import tries
 
 worlds = st.integers(0, 2**48).map(lambda seed: world(Random(seed)))
 
@@ -23,13 +24,13 @@ worlds = st.integers(0, 2**48).map(lambda seed: world(Random(seed)))
 # -- laws -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=tries(250), deadline=None)
 @given(worlds)
 def test_at_each_tick_the_oracle_says_the_same(found: World) -> None:
     assert difference(found) is None, difference(found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(worlds)
 def test_arrival_order_and_ticks_change_no_final_answer(found: World) -> None:
     found = replace(found, words=())
@@ -38,7 +39,7 @@ def test_arrival_order_and_ticks_change_no_final_answer(found: World) -> None:
     assert standing(one) == standing(other)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(worlds, st.sets(st.integers(0, 40)))
 def test_batches_change_no_alert_and_no_final_journey(found: World, cuts: set[int]) -> None:
     log = as_arrived(found)
@@ -47,7 +48,7 @@ def test_batches_change_no_alert_and_no_final_journey(found: World, cuts: set[in
     assert whole.journeys == cut.journeys
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(worlds, st.lists(st.integers(0, 20), max_size=10))
 def test_redelivery_changes_nothing(found: World, again: list[int]) -> None:
     log = as_arrived(found)
@@ -61,14 +62,14 @@ def test_redelivery_changes_nothing(found: World, again: list[int]) -> None:
     assert outcome.effects == play(log, stage(found)).effects
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(worlds, st.integers(0, 40))
 def test_a_restart_anywhere_goes_on_byte_for_byte(found: World, cut: int) -> None:
     log = as_arrived(found)
     assert_restart_changes_nothing(log, cut, lambda: stage(found))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(worlds)
 def test_what_is_waited_out_begins_on_a_tick(found: World) -> None:
     """Between two ticks only part of a batch is known: nothing that has a due may fire for the first time then."""

@@ -23,6 +23,7 @@ from tests.journey_case import (
     play,
     touch,
 )
+from tests.tries import tries
 
 KEYED: dict[str, Any] = {
     "instance": {"key": "order_id", "if_absent": "only_open_one"},
@@ -113,13 +114,13 @@ def final(outcome: Outcome) -> tuple[dict[str, Any], dict[Any, str]]:
 last_w = st.integers(0, 150).map(lambda minutes: NOON + 3 * HOUR + minutes * MINUTE)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(arrivals(), last_w)
 def test_arrival_order_and_ticks_change_no_final_answer(found: list[Arrival], w: int) -> None:
     assert final(play(as_arrived(found, w), stage())) == final(play(in_order(found, w), stage()))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 @given(arrivals(), last_w, st.sets(st.integers(0, 40)))
 def test_batches_change_no_alert_and_no_final_journey(found: list[Arrival], w: int, cuts: set[int]) -> None:
     log = as_arrived(found, w)
@@ -128,7 +129,7 @@ def test_batches_change_no_alert_and_no_final_journey(found: list[Arrival], w: i
     assert whole.journeys == cut.journeys
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=tries(20), deadline=None)
 @given(arrivals(), last_w, st.lists(st.integers(0, 40), max_size=10))
 def test_redelivery_changes_nothing(found: list[Arrival], w: int, again: list[int]) -> None:
     log = as_arrived(found, w)
@@ -142,7 +143,7 @@ def test_redelivery_changes_nothing(found: list[Arrival], w: int, again: list[in
     assert outcome.effects == play(log, stage()).effects
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(arrivals(), last_w, st.lists(st.integers(0, 11), min_size=1, max_size=4))
 def test_moves_there_and_back_change_no_final_answer(found: list[Arrival], w: int, moves: list[int]) -> None:
     log = Log()
@@ -169,7 +170,7 @@ def move(log: Log, entries: list[Entry], old: str, new: str) -> None:
         log.attach(*members, customer=new, scope=scope, moved_from=old)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(arrivals(), last_w, st.integers(0, 40), st.booleans(), st.sampled_from([0, 2, 13]))
 def test_a_restart_anywhere_goes_on_byte_for_byte(
     found: list[Arrival], w: int, cut: int, moved: bool, days: int

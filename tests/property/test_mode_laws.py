@@ -15,6 +15,7 @@ from streams.journey.modes import Turn, mode_at, timelines
 from streams.journey.track import Track
 from tests.journey_case import HOUR, MINUTE, NOON, Log, Outcome, assert_restart_changes_nothing, compiled, play, touch
 from tests.property.test_journey_laws import ALONE, KEYED, NAMES, VISIT, final, move, send
+from tests.tries import tries
 
 SWITCHED = ("click_and_collect", "alone", "visit")
 FILES: dict[str, dict[int, Mode]] = {
@@ -129,7 +130,7 @@ seeds = st.integers(0, 2**32)
 last_w = st.integers(0, 150).map(lambda minutes: NOON + 4 * HOUR + minutes * MINUTE)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(seeds, last_w)
 def test_arrival_of_touchpoints_and_switches_changes_no_final_answer(seed: int, w: int) -> None:
     items = world(seed)
@@ -137,7 +138,7 @@ def test_arrival_of_touchpoints_and_switches_changes_no_final_answer(seed: int, 
     assert one == final(play(rearranged(items, Random(seed), w), stage()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(seeds, last_w)
 def test_each_journey_has_the_mode_of_its_version_when_it_started(seed: int, w: int) -> None:
     items = world(seed)
@@ -157,7 +158,7 @@ def wanted(items: list[Item], name: str, version: int, moment: int) -> Mode:
     return mode_at(timelines(FILES[name], turns)[version], moment)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(seeds, last_w)
 def test_one_start_is_live_under_one_version_at_most(seed: int, w: int) -> None:
     live = [
@@ -168,7 +169,7 @@ def test_one_start_is_live_under_one_version_at_most(seed: int, w: int) -> None:
     assert len(live) == len(set(live))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(seeds, last_w, st.sets(st.integers(0, 60)))
 def test_batches_change_no_alert_and_no_final_journey(seed: int, w: int, cuts: set[int]) -> None:
     log = as_arrived(world(seed, words=True), w)
@@ -177,7 +178,7 @@ def test_batches_change_no_alert_and_no_final_journey(seed: int, w: int, cuts: s
     assert whole.journeys == cut.journeys
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(seeds, last_w, st.integers(0, 60), st.sampled_from([0, 2, 13]))
 def test_a_restart_anywhere_goes_on_byte_for_byte(seed: int, w: int, cut: int, days: int) -> None:
     rng, items, log = Random(seed), world(seed, words=True), Log()
@@ -197,7 +198,7 @@ def test_a_restart_anywhere_goes_on_byte_for_byte(seed: int, w: int, cut: int, d
     assert_restart_changes_nothing(log, cut, stage)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(seeds, last_w)
 def test_every_change_of_an_alert_is_one_of_the_page(seed: int, w: int) -> None:
     """And what was closed is only ever withdrawn."""

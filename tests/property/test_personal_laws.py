@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from schemas.decode import Decoded, decode_touchpoint
 from schemas.identity_reader import HASHED, UNUSABLE, IdentityReader, IdentitySecrets
 from schemas.personal import READ_MAX, PersonalFields
+from tests.tries import tries
 
 NAMES = {"email": "email", "e_mail": "email", "phone": "phone", "phone_number": "phone"}
 BEYOND = "<beyond>"
 FIELDS = PersonalFields(NAMES, BEYOND)
 READER = IdentityReader(secrets=IdentitySecrets(b"personal", b"proofs"))
-LAW = settings(max_examples=300, deadline=None)
+LAW = settings(max_examples=tries(300), deadline=None)
 
 PERSONAL_KEYS = [
     "email",

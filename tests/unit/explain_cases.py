@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from schemas.break_shapes import SHAPES
 from schemas.definition import Catalogue, Definition
 from schemas.definition_checks import flaws_of
+from tests.tries import tries
 
-LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+LAW = settings(max_examples=tries(40), deadline=None, derandomize=True, database=None)
 MERMAID_WORDS = ("end", "graph", "subgraph", "style", "class", "click", "default", "flowchart", "o", "x", "linkstyle")
 PLAIN_WORDS = (
     "paid",

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sources.collector.produce import RawLog, Record, Unavailable
+from tests.tries import tries
 
 PARTITIONS = 3
 
@@ -77,7 +78,7 @@ def run(scenario: Callable[[MemoryLog, RawLog, Clock], Awaitable[None]]) -> None
     asyncio.run(main())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=tries(50))
 @given(st.lists(st.lists(st.integers(0, PARTITIONS - 1), max_size=20), max_size=8))
 def test_all_records_arrive_once_and_in_the_order_of_their_writes(writes: list[list[int]]) -> None:
     sent = [records(str(number), partitions) for number, partitions in enumerate(writes)]

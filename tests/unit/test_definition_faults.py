@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from schemas.definition import Catalogue, Definition, shape_of
 from schemas.definition_files import DefinitionError, find_definition, load_catalogue, load_definition, load_definitions
 from schemas.yaml_file import DEPTH_MAX, read_mapping
+from tests.tries import tries
 from tests.unit.definition_cases import MISSHAPED, SHAPED, with_break
 
 CATALOGUE_FILE = Path("touchpoints.yaml")
@@ -24,7 +25,7 @@ CATALOGUE = load_catalogue(CATALOGUE_FILE)
 GOOD = Path("journeys/click_and_collect.yaml")
 TEXT = GOOD.read_text()
 NEXT: Final = re.sub(r"^version: \d+$", "version: 99", TEXT, flags=re.MULTILINE)
-LAW = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+LAW = settings(max_examples=tries(60), deadline=None, derandomize=True, database=None)
 PIECES = st.sampled_from(
     [
         "",

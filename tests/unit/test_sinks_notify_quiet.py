@@ -25,6 +25,7 @@ from sinks.notify.quiet import Matchers, Quiet, Silence, silence_of
 from sinks.notify.routing import Route
 from sinks.notify.windows import Windows
 from tests.sink_records import alert
+from tests.tries import tries
 
 SLACK: Final = Route("room", "slack", "http://127.0.0.1/slack", template="{state}")
 PAGER: Final = Route("pager", "webhook", "http://127.0.0.1/hook")
@@ -256,7 +257,7 @@ MOVES: Final = st.one_of(
 NAMES: Final = {1: "paid", 2: "paid", 3: "ready"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(st.lists(MOVES, max_size=60))
 def test_after_all_holds_ended_what_was_told_last_is_the_truth(moves: list[tuple[str, int, str]]) -> None:
     with TemporaryDirectory() as directory:
