@@ -20,8 +20,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.integration.patience import PATIENCE_SECONDS
+
 TOUCHLINE = str(Path(sys.executable).with_name("touchline"))
-DEADLINE_SECONDS = 60.0
 
 
 class Deployment:
@@ -41,9 +42,11 @@ class Deployment:
 
     def until(self, shown: str, *arguments: str) -> str:
         """Asks until the output shows it."""
-        give_up, output = time.monotonic() + DEADLINE_SECONDS, ""
+        give_up, output = time.monotonic() + PATIENCE_SECONDS, ""
         while time.monotonic() < give_up:
-            done = subprocess.run([TOUCHLINE, *arguments], env=self.env, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [TOUCHLINE, *arguments], env=self.env, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+            )
             output = done.stdout + done.stderr
             if shown in output:
                 return output
@@ -60,7 +63,7 @@ class Deployment:
                 "Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode(),
             },
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return json.loads(answer.read())
 
     def proof_of(self, user_id: str) -> str:
@@ -78,7 +81,7 @@ class Deployment:
             headers={"Authorization": "Basic " + base64.b64encode(f"bi:{password}".encode()).decode()},
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
                 status, text = int(answer.status), str(answer.read().decode())
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read().decode()
@@ -100,7 +103,7 @@ def alive(home: Path) -> list[str]:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    give_up = time.monotonic() + DEADLINE_SECONDS
+    give_up = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > give_up:
             return False
@@ -208,7 +211,7 @@ def test_tail_shows_accepted_and_refused(deployment: Deployment, tmp_path: Path)
         finally:
             for watcher in watchers:
                 watcher.send_signal(signal.SIGINT)
-            codes = [watcher.wait(20) for watcher in watchers]
+            codes = [watcher.wait(PATIENCE_SECONDS) for watcher in watchers]
     assert codes == [0, 0]
     assert "contract_violation" in (tmp_path / "all").read_text()
     lines = [json.loads(line) for line in (tmp_path / "refused").read_text().splitlines()]
@@ -262,7 +265,7 @@ def test_tail_says_when_the_collector_goes_away_and_comes_back(deployment: Deplo
             assert eventually(lambda: told.read_text().count("connected to") == 2)
         finally:
             watcher.send_signal(signal.SIGINT)
-            assert watcher.wait(20) == 0
+            assert watcher.wait(PATIENCE_SECONDS) == 0
 
 
 def test_nothing_runs_elsewhere(tmp_path: Path) -> None:

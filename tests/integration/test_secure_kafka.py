@@ -93,10 +93,10 @@ def test_a_touchpoint_becomes_a_journey(
         who = {"X-ClickHouse-User": places.bi_user, "X-ClickHouse-Key": places.bi_password}
 
         def journeys() -> bytes:
-            with urlopen(Request(f"{places.clickhouse_url}/", sql, who), timeout=20) as answer:
+            with urlopen(Request(f"{places.clickhouse_url}/", sql, who), timeout=60) as answer:
                 return bytes(answer.read())
 
-        eventually(lambda: journeys() == b"purchase\torder_id:7788\n", "the journey is in ClickHouse", 60.0)
+        eventually(lambda: journeys() == b"purchase\torder_id:7788\n", "the journey is in ClickHouse")
     finally:
         stack.stop()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.patience import PATIENCE_SECONDS
 from tests.situations.compare import differences
 from tests.situations.expectation import NOBODY, Expectation, ExpectedAlert, ExpectedJourney, read_expectation
 from tests.situations.outcome import Outcome, encode
@@ -159,6 +160,6 @@ def test_the_command_says_what_differs_and_exits_with_1(outcomes: dict[str, Outc
 
 def _judge(file: Path) -> tuple[int, int]:
     command = [sys.executable, "-m", "tests.situations.run", "--load", str(file), "--width", "150"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
     told = [line for line in done.stdout.splitlines() if line.startswith("✘ ") and "is missing (expected" in line]
     return done.returncode, len(told)
