@@ -144,6 +144,8 @@ def service_case() -> Log:
     of_ticket(log, "T7", "ticket_reopened", NOON + 7 * HOUR, "phone")
     of_ticket(log, "T7", "ticket_reopened", NOON + 8 * HOUR, "web")
     of_ticket(log, "T7", "service_rated", NOON + 9 * HOUR, ease=1)
+    of_ticket(log, "T7", "nps_given", NOON + 10 * HOUR, nps=6)
+    of_ticket(log, "T7", "nps_given", NOON + 11 * HOUR, nps=7)
     neglected(log, NOON + DAY)
     return log
 
