@@ -196,6 +196,11 @@ class Unit:
             return None
         return last if kept.occurred_at <= last.start.occurred_at + self.definition.lifetime_ms else None
 
+    def run_of(self, kept: Kept | None) -> Run | None:
+        """The instance that a touchpoint belongs to."""
+        same = kept.touchpoint_id if kept is not None else None
+        return next((run for run in self.runs if any(one.touchpoint_id == same for one in run.members)), None)
+
     def _of_key(self, key: str) -> Run:
         for run in self.runs:
             if run.anchor == key:

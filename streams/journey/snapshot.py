@@ -116,8 +116,16 @@ def _steps(definition: CompiledDefinition, run: Run, exists: bool) -> list[StepR
 
 
 def alert_effect(
-    definition: CompiledDefinition, run: Run, customer: str, at: At, kind: RunKind, log_time: int, move: Move
+    definition: CompiledDefinition,
+    run: Run,
+    customer: str,
+    at: At,
+    kind: RunKind,
+    log_time: int,
+    move: Move,
+    gone: str = "",
 ) -> Effect:
+    """`gone`: why there is no such instance any more, in words."""
     record, finding = move.record, move.record.finding
     notify, reason = told(definition, run.mode, kind, move)
     incident = f"{definition.name}/{finding.name}"
@@ -157,7 +165,7 @@ def alert_effect(
             )
             for kept in run.members[-EVIDENCE:]
         ],
-        first_line=first_line(definition, run, customer, move, log_time),
+        first_line=first_line(definition, run, customer, move, log_time, gone),
     )
     return Effect("alerts", definition.partitions[finding.name], incident.encode(), encode(alert))
 
@@ -170,16 +178,26 @@ def continues(definition: CompiledDefinition, run: Run, finding: Finding) -> str
     return alert_id_of(before, finding.name, finding.occurrence)
 
 
-def first_line(definition: CompiledDefinition, run: Run, customer: str, move: Move, log_time: int) -> str:
+def gone_into(heir: Run | None, log_time: int) -> str:
+    """Why an instance is no more whose start went to nobody else. `heir`: the one that its start belongs to now."""
+    if heir is None or heir.start is None:
+        return "there is no such journey any more"
+    since = clock(heir.start.occurred_at, log_time)
+    return f"the journey began earlier than was known, at {since} UTC, and goes on as {heir.anchor}"
+
+
+def first_line(
+    definition: CompiledDefinition, run: Run, customer: str, move: Move, log_time: int, gone: str = ""
+) -> str:
     short = f"{CUSTOMER} {customer[:8]}"
     who = short if definition.kind is None else f"{run.anchor} ({short})"
     last = ", ".join(
         f"{kept.name} {kept.channel} {clock(kept.occurred_at, log_time)}" for kept in run.members[-EVIDENCE:]
     )
-    return f"{who}: {definition.name}, {_what(run, move, log_time)}. Last: {last}."
+    return f"{who}: {definition.name}, {_what(run, move, log_time, gone)}. Last: {last}."
 
 
-def _what(run: Run, move: Move, log_time: int) -> str:
+def _what(run: Run, move: Move, log_time: int, gone: str) -> str:
     finding, state = move.record.finding, move.record.state
     subject = _subject(run, finding, state in ("firing", "acknowledged"), log_time)
     if state == "firing":
@@ -188,6 +206,8 @@ def _what(run: Run, move: Move, log_time: int) -> str:
         return f"{subject}, {move.record.acknowledged_by} looks after it"
     if state == "withdrawn":
         late = finding.kind in LATE_STEPS
+        if gone:
+            return f"withdrawn: {f'step {finding.step}' if late else finding.name}, {gone}"
         return f"withdrawn: step {finding.step} is not late after all" if late else f"withdrawn: {finding.name}"
     if state == "moved":
         return f"{subject}, goes on under another customer"

@@ -40,7 +40,7 @@ from streams.journey.modes import Modes
 from streams.journey.people import People
 from streams.journey.plan import Compiled, title
 from streams.journey.run import Held, Run, Ticket
-from streams.journey.snapshot import alert_effect, journey_effect
+from streams.journey.snapshot import alert_effect, gone_into, journey_effect
 from streams.journey.values import Kept, order_of
 from streams.stage import Change, Effect, LogRecord, Upstream
 
@@ -296,19 +296,21 @@ class Track:
         self._schedule(unit, run, deadline, held)
 
     def _farewell(self, unit: Unit, run: Run, moved: bool, log_time: int, out: list[Effect]) -> None:
-        for move in farewells(run.alerts or {}, moved, log_time):
-            self._alert(unit, run, move, log_time, out)
+        farewell = farewells(run.alerts or {}, moved, log_time)
+        gone = gone_into(unit.run_of(run.start), log_time) if farewell else ""
+        for move in farewell:
+            self._alert(unit, run, move, log_time, out, gone)
         if run.ticket is not None:
             run.ticket.run = None
         self._memory.to_attic(unit, run, keep_until(unit.definition, run, False))
         self._mark(unit, run, log_time, False)
 
-    def _alert(self, unit: Unit, run: Run, move: Move, log_time: int, out: list[Effect]) -> None:
+    def _alert(self, unit: Unit, run: Run, move: Move, log_time: int, out: list[Effect], gone: str = "") -> None:
         finding = move.record.finding
         if run.alerts is None:
             run.alerts = {}
         run.alerts[finding.name, finding.occurrence] = move.record
-        out.append(alert_effect(unit.definition, run, unit.customer, self._position(), self.run, log_time, move))
+        out.append(alert_effect(unit.definition, run, unit.customer, self._position(), self.run, log_time, move, gone))
 
     def _mark(self, unit: Unit, run: Run, log_time: int, exists: bool) -> None:
         self._dirty.pop(run.journey_id, None)

@@ -106,6 +106,20 @@ def test_an_earlier_start_takes_the_place_of_the_instance() -> None:
         "start:second": "moved",
     }
     assert outcome.final == {("c1", "start:second", "bought", 1): "withdrawn"}
+    assert outcome.alerts[-1]["first_line"] == (
+        "customer c1: visit, withdrawn: step bought, the journey began earlier than was known, at 11:59 UTC, and "
+        "goes on as start:first. Last: visit_started web 12:00."
+    )
+
+
+def test_a_journey_whose_start_is_taken_back_is_none() -> None:
+    log = Log()
+    log.resolved(keyless("visit_started", NOON, "s"))
+    log.tick(NOON + 31 * MINUTE)
+    log.switch(1, "off", NOON - HOUR, "visit")
+    (_, last) = run(log, VISIT).alerts
+    said = "customer c1: visit, withdrawn: step bought, there is no such journey any more. "
+    assert (last["state"], last["first_line"].startswith(said)) == ("withdrawn", True), last["first_line"]
 
 
 def test_a_start_that_moves_takes_its_alerts_along() -> None:
