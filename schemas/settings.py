@@ -24,6 +24,8 @@ from schemas.records import Run
 
 PREFIX: Final = "TOUCHLINE_"
 SECRET_LENGTH_MIN: Final = 16
+HEARTBEAT_MS_MIN: Final = 100
+HEARTBEAT_MS_MAX: Final = 3_000
 DATABASE: Final = "touchline"
 DATABASE_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -258,6 +260,13 @@ def _complaint(fault: ErrorDetails) -> str:
     variable = variable_of(place) if place in Settings.model_fields else place
     reason = fault["msg"].removeprefix("Value error, ")
     return f"{variable}: {reason}" if variable else reason
+
+
+def heartbeat_ms(session_timeout_ms: int) -> int:
+    """How often a member of a consumer group shows that it lives. A member hears of a rebalance by the answer, so this
+    stays short however long the session may be.
+    """
+    return min(max(session_timeout_ms // 5, HEARTBEAT_MS_MIN), HEARTBEAT_MS_MAX)
 
 
 def kafka_client_options(settings: Settings) -> dict[str, Any]:

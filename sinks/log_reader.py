@@ -26,6 +26,8 @@ from kafka.errors import (
 from kafka.record import util as kafka_records
 from kafka.structs import MemberState, OffsetAndMetadata, TopicPartition
 
+from schemas.settings import heartbeat_ms
+
 # kafka-python's own checksum is pure Python, ten times the cost of everything else it does with a record.
 kafka_records.calc_crc32c.__defaults__ = (calc_crc32c,)
 
@@ -141,7 +143,7 @@ class KafkaLog:
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,
             session_timeout_ms=options.session_timeout_ms,
-            heartbeat_interval_ms=max(options.session_timeout_ms // 4, 100),
+            heartbeat_interval_ms=heartbeat_ms(options.session_timeout_ms),
             fetch_max_wait_ms=100,
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,

@@ -34,6 +34,7 @@ from faust.types import TP, TopicT
 from faust.types.tuples import ConsumerMessage
 from yarl import URL
 
+from schemas.settings import heartbeat_ms
 from streams.settings import WorkerSettings
 from streams.stage import LogRecord
 
@@ -154,7 +155,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_min_bytes=FETCH_MIN_BYTES,
             session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=settings.session_timeout_ms // 5,
+            heartbeat_interval_ms=heartbeat_ms(settings.session_timeout_ms),
             rebalance_timeout_ms=settings.drain_timeout_ms + settings.session_timeout_ms,
             **settings.kafka,
         )

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from schemas.settings import Settings, SettingsError, address_of, kafka_client_options, read_settings, settings_table
+from schemas.settings import (
+    Settings,
+    SettingsError,
+    address_of,
+    heartbeat_ms,
+    kafka_client_options,
+    read_settings,
+    settings_table,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -85,3 +93,8 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(tmp_path: Path, con
     settings = read_settings(kafka_security_protocol="SSL", kafka_ssl_cafile=file)
     with pytest.raises(SettingsError, match=rf"KAFKA_SSL_CAFILE: {re.escape(str(file))} is no file of PEM"):
         kafka_client_options(settings)
+
+
+@pytest.mark.parametrize(("session_ms", "beat_ms"), [(300, 100), (1_000, 200), (10_000, 2_000), (300_000, 3_000)])
+def test_a_member_hears_soon_of_a_rebalance_however_long_its_session(session_ms: int, beat_ms: int) -> None:
+    assert heartbeat_ms(session_ms) == beat_ms
