@@ -9,49 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from string import Formatter
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, HttpUrl, StringConstraints, ValidationError
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 from schemas.definition import Word
 from schemas.quiet_times import Flapping, QuietTime
 from schemas.records import AlertScope, BreakKind, Severity
+from schemas.templates import BodyFault, body_fault, fields_in, template_fault
 from schemas.touchpoint import Contract
-from schemas.yaml_file import DefinitionError, Path_, empty_places, flaws_at, nearest, plain, read_mapping, refuse
+from schemas.yaml_file import (
+    DefinitionError,
+    Flaw,
+    Path_,
+    empty_places,
+    flaws_at,
+    nearest,
+    place,
+    plain,
+    read_mapping,
+    refuse,
+)
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("info", "warning", "error", "critical")
 SETTINGS_ROUTE: Final = "webhook"
-TEMPLATE_FIELDS: Final = (
-    "state", "journey", "break", "what", "kind", "step", "severity", "owner", "run", "count", "peak", "alerts",
-    "first_line", "sample", "since", "runbook", "acknowledged_by",
-)  # fmt: skip
 ROUTES_MAX: Final = 50
 WINDOWS_MAX: Final = 50
-TEMPLATE_MAX: Final = 2_000
-
-
-def template_fault(template: str) -> str | None:
-    """Why the template cannot be used; None when it can. `{field}` and nothing else: no attributes, no formats."""
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as error:
-        return f"not a template: {error}. Write {{{{ and }}}} for braces"
-    for _, field, form, conversion in parts:
-        if field is None:
-            continue
-        if form or conversion:
-            return f"{{{field}}}: only the bare name of a field may stand in braces"
-        if field not in TEMPLATE_FIELDS:
-            known = nearest(field, TEMPLATE_FIELDS) or f" There are: {', '.join(TEMPLATE_FIELDS)}"
-            return f"{{{field}}} is no field.{known}"
-    return None
-
-
-def _good_template(template: str) -> str:
-    if fault := template_fault(template):
-        raise ValueError(fault)
-    return template
+TEMPLATE_MAX: Final = 4_000
 
 
 def _not_ours(name: str) -> str:
@@ -62,7 +47,7 @@ def _not_ours(name: str) -> str:
 
 Url = Annotated[HttpUrl, Field(strict=False)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=100), AfterValidator(_not_ours)]
-Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_MAX), AfterValidator(_good_template)]
+Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_MAX)]
 
 
 class Filter(Contract):
@@ -91,10 +76,13 @@ class Filter(Contract):
 
 
 class WebhookTarget(Contract):
-    """One notification for each change of each alert, signed with the secret."""
+    """One notification for each change of each alert, signed with the secret. Its address stands in the file, or, where
+    it is a secret itself, in the environment.
+    """
 
     kind: Literal["webhook"]
-    url: Url
+    url: Url | None = None
+    url_env: Variable | None = None
     secret_env: Variable | None = None
 
 
@@ -154,7 +142,9 @@ def load_routes(file: Path, environ: Mapping[str, str]) -> RoutesFile:
     except ValidationError as error:
         found = [(_path(problem["loc"]), _explained(problem)) for problem in error.errors(include_input=False)]
         raise DefinitionError(flaws_at(file, document, found)) from None
-    refuse(file, document, _beyond_shape(routes, environ))
+    flaws = [*flaws_at(file, document, _beyond_shape(routes, environ)), *_bodies(file, document, routes)]
+    if flaws:
+        raise DefinitionError(flaws)
     return routes
 
 
@@ -163,14 +153,36 @@ def _beyond_shape(routes: RoutesFile, environ: Mapping[str, str]) -> Iterator[tu
         path = ("routes", name)
         if name == SETTINGS_ROUTE:
             yield path, f"{name!r} is the name of the route that the settings make. Give this one another name."
-        if route.template is not None and isinstance(route.target, WebhookTarget):
-            yield (*path, "template"), "the body of a webhook is fixed (docs/notifications.md). Remove the template."
+        if isinstance(route.target, WebhookTarget):
+            if (route.target.url is None) == (route.target.url_env is None):
+                yield (
+                    (*path, "target"),
+                    "a webhook needs an address: url, or url_env where it is a secret; one of them.",
+                )
+        elif route.template is not None and (fault := template_fault(route.template)):
+            yield (*path, "template"), f"{'.'.join(path)}.template: {fault}."
         for part in ("url_env", "secret_env"):
             variable = getattr(route.target, part, None)
             if variable is not None and not environ.get(variable):
                 yield (*path, "target", part), f"the environment variable {variable} is not set, or empty."
         if isinstance(route.target, AlertmanagerTarget) and route.target.username and not route.target.secret_env:
             yield (*path, "target", "username"), "a user needs a password. Add secret_env."
+
+
+def _bodies(file: Path, document: Any, routes: RoutesFile) -> Iterator[Flaw]:
+    """What is wrong with the bodies of webhooks, each at its line."""
+    for name, route in routes.routes.items():
+        if route.template is None or not isinstance(route.target, WebhookTarget):
+            continue
+        path = ("routes", name, "template")
+        line, column = place(document, path)
+        fault = body_fault(route.template)
+        if fault is None and "secret" in fields_in(route.template) and route.target.secret_env is None:
+            fault = BodyFault(1, "{secret} is the value of secret_env, which this target lacks")
+        if fault is not None:
+            is_block = isinstance(document["routes"][name]["template"], LiteralScalarString)
+            text = f"{'.'.join(path)}, line {fault.line}: {fault.text}."
+            yield Flaw(str(file), line + fault.line if is_block else line, column, text)
 
 
 def _path(loc: Path_) -> Path_:

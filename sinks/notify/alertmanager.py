@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from schemas.templates import fill
 from sinks.notify.incident import Incident
 from sinks.notify.message import time_text
-from sinks.notify.wording import fields_of, fill, shortened
+from sinks.notify.wording import fields_of, shortened
 
 PATH: Final = "/api/v2/alerts"
 ALERT_NAME: Final = "JourneyBreak"

@@ -1,6 +1,6 @@
 """What a receiver gets: the body, the headers, the signature. Pure.
 
-POST, JSON (`Notification`). Headers:
+POST, JSON: `Notification`, or what the route's template makes of its fields. Headers:
 - `Idempotency-Key`: the same for every attempt to tell the same thing. Delivery is at least once: drop keys you know.
 - `Touchline-Timestamp`: seconds since the epoch when the attempt was made. Refuse what is older than five minutes.
 - `Touchline-Signature`: `v1=` and the hex HMAC-SHA256 of timestamp, a full stop and the body, with the shared secret.
@@ -14,15 +14,27 @@ yours.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from schemas.fast import encode, fast_type
 from schemas.records import Alert, AlertScope, AlertState, BreakKind, Severity
+from schemas.templates import filled_body
 from schemas.touchpoint import Contract
 
 CONTENT_HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "touchline-notifier/1"}
+ACTIONS: Final[Mapping[AlertState, str]] = {
+    "firing": "trigger",
+    "acknowledged": "acknowledge",
+    "resolved": "resolve",
+    "withdrawn": "resolve",
+    "moved": "resolve",
+}
+"""What a pager is to do. Of one that moved nobody is told as such."""
 _alert = fast_type(Alert)
 
 
@@ -113,6 +125,15 @@ def given_up(alert: Alert) -> Alert:
     why = "the journey belongs to another customer now, where this is no break"
     line = f"{who}: {alert.definition}, {alert.break_name} is withdrawn: {why}."
     return _alert(**fields | {"state": "withdrawn", "first_line": line})
+
+
+def body_for(message: bytes, template: str, secret: bytes) -> bytes:
+    """What a webhook gets: the message, or the route's template filled with its fields and two more."""
+    if not template:
+        return message
+    values = msgspec.json.decode(message, type=dict[str, Any])
+    more = {"action": ACTIONS[values["state"]], "secret": secret.decode()}
+    return filled_body(template, values | more)
 
 
 def headers_of(key: str, body: bytes, sent_at_seconds: int, secret: bytes) -> dict[str, str]:

@@ -29,7 +29,9 @@ Kind = Literal["webhook", "slack", "alertmanager"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`per_minute` None: as fast as the target answers. A user makes the secret a password."""
+    """`per_minute` None: as fast as the target answers. A user makes the secret a password. `template`: of a webhook
+    without one the body is the message itself.
+    """
 
     name: str
     kind: Kind
@@ -81,8 +83,13 @@ def quiet_of(settings: Settings, environ: Mapping[str, str]) -> Quiet:
 def _route(name: str, entry: RouteEntry, file: RoutesFile, environ: Mapping[str, str]) -> Route:
     make = partial(Route, name, wanted=entry.match, per_minute=entry.per_minute, runbooks=file)
     match entry.target:
-        case WebhookTarget(url=url, secret_env=secret_env):
-            return make("webhook", url=str(url), secret=_secret(secret_env, environ))
+        case WebhookTarget(url=url, url_env=url_env, secret_env=secret_env):
+            return make(
+                "webhook",
+                url=_address(url_env, environ) if url_env else str(url),
+                secret=_secret(secret_env, environ),
+                template=entry.template or "",
+            )
         case SlackTarget(url_env=url_env):
             return make(
                 "slack",

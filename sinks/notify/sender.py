@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from sinks.notify.incident import IncidentNews
+from sinks.notify.message import body_for
 from sinks.notify.metrics import NotifierMetrics
 from sinks.notify.outbox import EXPIRES_MS, Outbox
 from sinks.notify.post import Again, Channel, Delivered, Outcome, Refused
@@ -78,7 +79,8 @@ class Sender:
     async def _send(self, parcel: Parcel) -> Outcome:
         newest = newest_of_each(parcel)
         if self._route.kind == "webhook":
-            return await self._channel.send(newest[-1].idempotency_key, newest[-1].body)
+            body = body_for(newest[-1].body, self._route.template, self._route.secret)
+            return await self._channel.send(newest[-1].idempotency_key, body)
         news = [IncidentNews.model_validate_json(found.body) for found in newest]
         text = slack_text(news, self._route.template, self._route.runbook)
         return await self._channel.send(newest[-1].idempotency_key, slack_body(text))

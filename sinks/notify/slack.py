@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from schemas.templates import fill
 from sinks.notify.incident import Incident, IncidentNews
-from sinks.notify.wording import fields_of, fill, shortened
+from sinks.notify.wording import fields_of, shortened
 
 TEMPLATE: Final = """
 *{state}* {severity}: {journey}, {what}: {alerts}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from string import Formatter
 from typing import Final
 
 from schemas.records import BreakKind
@@ -74,7 +72,7 @@ def since(incident: Incident) -> str:
 
 
 def fields_of(incident: Incident, news: News, runbook: str | None) -> dict[str, str]:
-    """A value for each of schemas.routes.TEMPLATE_FIELDS."""
+    """A value for each of schemas.templates.TEMPLATE_FIELDS."""
     labels = incident.labels
     return {
         "state": state(incident, news),
@@ -95,16 +93,6 @@ def fields_of(incident: Incident, news: News, runbook: str | None) -> dict[str, 
         "runbook": runbook or "",
         "acknowledged_by": acknowledged_in_words(incident) if incident.count else "",
     }
-
-
-def fill(template: str, fields: dict[str, str], escape: Callable[[str], str] = str) -> str:
-    """A line of the template all of whose fields are empty is left out. Values are escaped, the template is not."""
-    lines = []
-    for line in template.strip("\n").split("\n"):
-        named = [field for _, field, _, _ in Formatter().parse(line) if field is not None]
-        if not named or any(fields[field] for field in named):
-            lines.append(line.format_map({name: escape(value) for name, value in fields.items()}))
-    return "\n".join(lines)
 
 
 def shortened(text: str, length: int) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.routes import TEMPLATE_FIELDS, Filter, load_routes, template_fault
+from schemas.routes import Filter, load_routes
+from schemas.templates import TEMPLATE_FIELDS, template_fault
 from schemas.yaml_file import DefinitionError
 
 GOOD = """
@@ -70,7 +71,11 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("{state} {journey}", "{state", "template", "not a template"),
         ("  paging:", "  webhook:", "webhook:\n", "name of the route that the settings make"),
         ("  paging:", "  checkout_room:", "checkout_room:\n    target: {kind: webhook", "stands here twice"),
-        ("PAGER_SECRET}", "PAGER_SECRET}\n    template: hello", "template: hello", "body of a webhook is fixed"),
+        ("PAGER_SECRET}", "PAGER_SECRET}\n    template: hello", "template: hello", "no JSON"),
+        ('url: "https://pager.example/in", ', "", "target: {kind: webhook", "url, or url_env"),
+        ('url: "https://pager.example/in", ', 'url: "https://pager.example/in", url_env: PAGER_SECRET, ',
+         "target: {kind: webhook", "one of them"),
+        ('url: "https://pager.example/in"', "url_env: OTHER", "url_env: OTHER", "OTHER is not set"),
         (", secret_env: AM_PASSWORD", "", "username", "needs a password"),
         ("https://pager.example/in", "ftp://pager.example/in", "url: \"ftp", "'http' or 'https'"),
         ("    per_minute: 10", "    per_minute:", "per_minute", "has no value"),

@@ -13,12 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.records import BreakKind
-from schemas.routes import TEMPLATE_FIELDS
+from schemas.templates import TEMPLATE_FIELDS, fill
 from sinks.notify import alertmanager, slack
 from sinks.notify.alertmanager import Pace, Report, alertmanager_alert, alertmanager_body
 from sinks.notify.incident import Incident, IncidentNews, Labels, News
 from sinks.notify.slack import TEXT_MAX, escaped, slack_body, slack_text
-from sinks.notify.wording import fields_of, fill, shortened, what
+from sinks.notify.wording import fields_of, shortened, what
 from tests.sink_records import customer
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "notifications.md"
