@@ -9,16 +9,19 @@ from tests.oracle.rules import Balance, Ban, Definition, LowScore, Persons, Repe
 
 
 def repeated(definition: Definition, course: Course, rule: Repeated) -> list[BreakFound]:
-    clearing = definition.step(rule.cleared_by).pattern
+    """Cleared after the end, too; who came to a later step has no trouble with the one that clears."""
     episodes: list[BreakFound] = []
     counted: list[int] = []
     running = False
-    for x in course.alive + course.failure_after_end:
-        if x is course.failure or matches(clearing, x):
+    alive = {x.touchpoint_id for x in course.alive}
+    for x in course.after:
+        if x is course.failure or _clears(definition, course, rule, x):
             if running:
                 episodes[-1] = cleared(episodes[-1], x.occurred_at)
             running, counted = False, []
-        elif matches(rule.pattern, x) and (not counted or x.occurred_at - counted[-1] >= rule.apart):
+        elif x.touchpoint_id not in alive or not matches(rule.pattern, x):
+            continue
+        elif not counted or x.occurred_at - counted[-1] >= rule.apart:
             counted.append(x.occurred_at)
             near = sum(at >= x.occurred_at - rule.in_window for at in counted)
             if not running and near >= rule.at_least:
@@ -27,6 +30,12 @@ def repeated(definition: Definition, course: Course, rule: Repeated) -> list[Bre
                 cause = x.occurred_at
                 episodes.append(BreakFound(rule.name, "repeated", rule.cleared_by, number, cause, None, None))
     return episodes
+
+
+def _clears(definition: Definition, course: Course, rule: Repeated, x: Touchpoint) -> bool:
+    later = (course.reached.get(name) for name in definition.beyond(rule.cleared_by))
+    clearing = definition.step(rule.cleared_by).pattern
+    return (matches(clearing, x) and x.occurred_at <= course.limit) or any(x is one for one in later)
 
 
 def scored(definition: Definition, course: Course, rule: LowScore) -> list[BreakFound]:

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import Final
 
 from tests.oracle.decode import Touchpoint
 from tests.oracle.open_time import later
-from tests.oracle.rules import Definition, Fact, Pattern, Step
+from tests.oracle.rules import DAY, Definition, Fact, Pattern, Step
+
+EXCUSES_FOR: Final = 365 * DAY
+"""How long after it what excuses still counts for a start."""
 
 
 @dataclass(slots=True)
@@ -25,7 +29,6 @@ class Course:
     excused: dict[str, int] = field(default_factory=dict)
     failure: Touchpoint | None = None
     ended_at: int | None = None
-    failure_after_end: list[Touchpoint] = field(default_factory=list)
 
 
 def matches(pattern: Pattern, x: Touchpoint) -> bool:
@@ -59,19 +62,32 @@ def _equal(said: object, wanted: Fact) -> bool:
     return said == wanted
 
 
-def walk(definition: Definition, members: Sequence[Touchpoint]) -> Course | None:
-    """`members` in the order. None: the start was not seen."""
+def excusing(definition: Definition, own: Iterable[Touchpoint]) -> list[Touchpoint]:
+    """Of all touchpoints of a customer: what is said of no single journey, and counts for each that begins later."""
+    if not definition.joins and definition.key != "customer":
+        return []
+    return [x for x in own if excuses(definition, x) and definition.key not in x.identifiers]
+
+
+def excuses(definition: Definition, x: Touchpoint) -> bool:
+    return any(x.name in step.excused_by for step in definition.steps)
+
+
+def walk(definition: Definition, members: Sequence[Touchpoint], said: Iterable[Touchpoint] = ()) -> Course | None:
+    """`members` in the order; `said`: what is `excusing`, at whatever time. None: the start was not seen."""
     first = next((index for index, x in enumerate(members) if matches(definition.start, x)), None)
     if first is None:
         return None
     start = members[first]
     course = Course(start, start.occurred_at + definition.lifetime, list(members[first + 1 :]))
+    for x in (*said, *members[:first]):
+        if place(definition, x) < place(definition, start) and start.occurred_at - x.occurred_at <= EXCUSES_FOR:
+            _excuse(definition, course, x, start.occurred_at)
     for x in course.after:
         failing = x.name in definition.failures
         if course.ended_at is not None or x.occurred_at > course.limit:
             if failing and course.failure is None and definition.success in course.reached:
                 course.failure = x
-                course.failure_after_end.append(x)
             continue
         course.alive.append(x)
         if failing:
@@ -84,7 +100,7 @@ def walk(definition: Definition, members: Sequence[Touchpoint]) -> Course | None
 def _go_on(definition: Definition, course: Course, x: Touchpoint) -> None:
     """One that reaches one step may excuse another; of the same step the first counts."""
     _reach(definition, course, x)
-    _excuse(definition, course, x)
+    _excuse(definition, course, x, x.occurred_at)
     if definition.success in course.reached and all(
         step.name in course.reached or skipped(definition, course, step.name) for step in definition.steps
     ):
@@ -101,16 +117,16 @@ def _reach(definition: Definition, course: Course, x: Touchpoint) -> None:
         course.reached[name] = x
 
 
-def _excuse(definition: Definition, course: Course, x: Touchpoint) -> None:
+def _excuse(definition: Definition, course: Course, x: Touchpoint, at: int) -> None:
     excused = {step.name for step in definition.steps if x.name in step.excused_by}
     for name in excused.union(*(definition.beyond(step) for step in excused)):
         if settled_at(definition, course, name) is None:
-            course.excused[name] = x.occurred_at
+            course.excused[name] = at
 
 
-def is_open(definition: Definition, members: Sequence[Touchpoint], at: int) -> bool:
+def is_open(definition: Definition, members: Sequence[Touchpoint], at: int, said: Iterable[Touchpoint] = ()) -> bool:
     """Whether an instance of these members is open for a touchpoint that comes next in the order, at `at`."""
-    course = walk(definition, members)
+    course = walk(definition, members, said)
     return course is not None and course.ended_at is None and at <= course.limit
 
 

@@ -5,16 +5,16 @@ No state is carried from one evaluation to the next. `until` is W, the log time 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.oracle.counted import balanced, banned, conflicting, repeated, scored
-from tests.oracle.course import Course, due_of, is_open, matches, skipped, walk
+from tests.oracle.course import Course, due_of, excusing, is_open, matches, skipped, walk
 from tests.oracle.decode import Touchpoint
 from tests.oracle.found import BreakFound, Outcome, StepFound
 from tests.oracle.rules import Definition, Step
 from tests.oracle.waited import abandoned, missed, suspected
 
-__all__ = ("BreakFound", "Judged", "Outcome", "StepFound", "fold", "is_open", "matches", "on_time", "walk")
+__all__ = ("BreakFound", "Judged", "Outcome", "StepFound", "excusing", "fold", "is_open", "matches", "on_time", "walk")
 
 Judged = Callable[[set[str], Sequence[Touchpoint], int, int], bool]
 """Of what could settle it, the touchpoints of the instance, the W at which it is judged and W itself: is it judged?"""
@@ -25,9 +25,15 @@ def on_time(_settlers: set[str], _members: Sequence[Touchpoint], f: int, until: 
     return until >= f
 
 
-def fold(definition: Definition, members: Sequence[Touchpoint], until: int, judged: Judged = on_time) -> Outcome | None:
-    """`members` in the order. None: the start was not seen."""
-    course = walk(definition, members)
+def fold(
+    definition: Definition,
+    members: Sequence[Touchpoint],
+    until: int,
+    judged: Judged = on_time,
+    said: Iterable[Touchpoint] = (),
+) -> Outcome | None:
+    """`members` in the order; `said`: what else may excuse, see `excusing`. None: the start was not seen."""
+    course = walk(definition, members, said)
     if course is None:
         return None
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.oracle.attribution import Attribution
-from tests.oracle.course import ordered
+from tests.oracle.course import excuses, ordered
 from tests.oracle.decode import Touchpoint
 from tests.oracle.definitions import DEFINITIONS
-from tests.oracle.fold import Judged, Outcome, fold, is_open, matches, on_time
+from tests.oracle.fold import Judged, Outcome, excusing, fold, is_open, matches, on_time
 from tests.oracle.modes import Switched, mode_at
 from tests.oracle.rules import Definition
 from tests.oracle.usable import Identifier
@@ -118,26 +118,35 @@ def runs(
         groups = _runs_of_keys(definition, mine, {key: keyed[key] for key in keyed if key[0] == definition.key}, mode)
     found: list[Run] = []
     for anchor, members in groups.items():
-        outcome = fold(definition, members, until, book.judged)
+        outcome = fold(definition, members, until, book.judged, excusing(definition, mine))
         if outcome is not None and mode(outcome.started_at) != "off":
             found.append((anchor, members, outcome, mode(outcome.started_at)))
     return found
 
 
-def _runs_of_customer(definition: Definition, mine: Iterable[Touchpoint], mode: Mode) -> dict[str, list[Touchpoint]]:
+def _runs_of_customer(definition: Definition, mine: Sequence[Touchpoint], mode: Mode) -> dict[str, list[Touchpoint]]:
     runs: dict[str, list[Touchpoint]] = {}
     current: list[Touchpoint] = []
+    said = excusing(definition, mine)
     for x in ordered(definition, mine):
-        if current and is_open(definition, current, x.occurred_at):
+        if current and is_open(definition, current, x.occurred_at, said):
             current.append(x)
-        elif matches(definition.start, x) and mode(x.occurred_at) != "off":
-            current = [x]
-            runs[f"start:{x.touchpoint_id}"] = current
+        elif matches(definition.start, x):
+            if mode(x.occurred_at) != "off":
+                current = [x]
+                runs[f"start:{x.touchpoint_id}"] = current
+        elif current and _may_follow(definition, current[0], x):
+            current.append(x)
     return runs
 
 
+def _may_follow(definition: Definition, start: Touchpoint, x: Touchpoint) -> bool:
+    """Whether a touchpoint that begins nothing is about the customer's journey that is over."""
+    return x.name not in definition.failures and x.occurred_at <= start.occurred_at + definition.lifetime
+
+
 def _runs_of_keys(
-    definition: Definition, mine: Iterable[Touchpoint], keyed: dict[Identifier, list[Touchpoint]], mode: Mode
+    definition: Definition, mine: Sequence[Touchpoint], keyed: dict[Identifier, list[Touchpoint]], mode: Mode
 ) -> dict[str, list[Touchpoint]]:
     runs: dict[str, list[Touchpoint]] = {f"{kind}:{value}": [] for kind, value in keyed}
     mixed = {
@@ -146,19 +155,22 @@ def _runs_of_keys(
         for x in group
         if relevant(definition, x)
     }
+    said = excusing(definition, mine)
     for x in ordered(definition, mixed.values()):
         if definition.key in x.identifiers:
             runs[f"{definition.key}:{x.identifiers[definition.key]}"].append(x)
         elif definition.joins:
-            waiting = [run for run in runs.values() if _may_join(definition, run, x.occurred_at, mode)]
-            if len(waiting) == 1:
-                waiting[0].append(x)
+            waiting = [run for run in runs.values() if _may_join(definition, run, x.occurred_at, mode, said)]
+            for run in waiting if len(waiting) == 1 or excuses(definition, x) else ():
+                run.append(x)
     return runs
 
 
-def _may_join(definition: Definition, run: Sequence[Touchpoint], at: int, mode: Mode) -> bool:
+def _may_join(
+    definition: Definition, run: Sequence[Touchpoint], at: int, mode: Mode, said: Sequence[Touchpoint]
+) -> bool:
     start = next((x for x in run if matches(definition.start, x)), None)
-    return start is not None and mode(start.occurred_at) != "off" and is_open(definition, run, at)
+    return start is not None and mode(start.occurred_at) != "off" and is_open(definition, run, at, said)
 
 
 def _unsure(
