@@ -20,7 +20,7 @@ from schemas.sources import SourceRules
 from tests.journey_case import NOON, touch
 from tests.oracle import rules as oracle
 from tests.oracle.decode import Touchpoint
-from tests.oracle.fold import Outcome
+from tests.oracle.fold import Outcome, excusing
 from tests.oracle.hearing import Hearing
 from tests.oracle.journeys import Rulebook, runs
 from tests.oracle.modes import Switched
@@ -28,8 +28,15 @@ from tests.oracle.reading import catalogue_of, definition_of, sources_of
 from tests.oracle.usable import BUSINESS
 from tests.simulated import drawn
 from tests.simulated.drawn import FAILURES, NAMES, SHAPES, START, Taste
+from tests.simulated.opt_outs import Move, moves, said_of, with_opt_outs
+from tests.simulated.past_the_end import course, is_passed_by
 
 Json = dict[str, Any]
+Orders = tuple[str | None, ...]
+ORDERS: Final[Orders] = (*["7"] * 6, "8", None)
+ONE_ORDER: Final[Orders] = (*["7"] * 20, "8")
+"""And little else than what the definitions name."""
+MANY_ORDERS: Final[Orders] = (*["7"] * 3, *["8"] * 3, *[None] * 3)
 SPAN: Final = 40
 """Units in which things occur; arrivals take as long."""
 STORES: Final = ("n", "m")
@@ -57,8 +64,8 @@ class Word:
 @dataclass(frozen=True, slots=True)
 class World:
     """`arrivals` with rising log times. Before the one of an index, in this order: if it is in `ticks`, W advances as
-    far as it may; what is switched; what people say. After all of them W comes to `later`, one by one, the end at last.
-    `spans`: when each source is heard.
+    far as it may; what is switched; what people say; what moves to whom. After all of them W comes to `later`, one by
+    one, the end at last. `spans`: when each source is heard.
     """
 
     definitions: tuple[Definition, ...]
@@ -71,6 +78,7 @@ class World:
     spans: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     switches: tuple[tuple[int, Switched], ...] = ()
     words: tuple[tuple[int, Word], ...] = ()
+    moves: tuple[Move, ...] = ()
 
     def __str__(self) -> str:
         parts = (*self.definitions, self.sources)
@@ -83,6 +91,7 @@ class World:
             f"before {index}: v{one.version} {one.mode} from {one.from_at - self.begin}" for index, one in self.switches
         ]
         lines += [f"before {index}: {one}" for index, one in self.words]
+        lines += [f"before {index}: {name} goes to {customer}" for index, name, customer in self.moves]
         lines += [
             f"{index} {one.name} at {one.occurred_at - self.begin} seq {one.sequence} {one.channel}"
             f" {one.keys.get('order_id', '-')} {one.person or '-'} {one.facts or ''}"
@@ -116,13 +125,19 @@ def world(
     said = [one for definition in definitions for one in definition.breaks.values()]
     twice = rng.choice((0.0, 0.4) if any(one.at_least is not None for one in said) else (0.0, 0.0, 0.3))
     scored = rng.choice((0.2, 0.6) if any(one.score is not None for one in said) else (0.2,))
+    orders = rng.choice((ORDERS, ORDERS, ONE_ORDER, MANY_ORDERS))
     log = 0
     for index in range(count):
         log += rng.choice((1, unit, 2 * unit, 3 * unit, 5 * unit))
         if arrivals and rng.random() < twice:
             arrivals.append(_again(rng, arrivals[-1], index, begin + log))
         else:
-            arrivals.append(_entry(rng, named, index, begin, begin + log, unit, scored))
+            arrivals.append(_entry(rng, named, index, begin, begin + log, unit, scored, orders))
+    if is_passed_by(definitions[0]) and rng.random() < 0.8:
+        arrivals = course(rng, definitions[0], begin, unit, duration_ms(definitions[0].lifetime))
+        log = arrivals[-1].log_time - begin
+    rules = [restated(one, known) for one in definitions]
+    arrivals = with_opt_outs(rng, arrivals, *said_of(rules, [touchpoint(entry) for entry in arrivals]), unit)
     limit = duration_ms(definitions[0].lifetime)
     ends = (log, log + rng.randint(0, 30) * unit + rng.choice((-1, 0, 0, 1)), limit + 2 * SPAN * unit)
     end = max(log, rng.choice(ends))
@@ -132,12 +147,14 @@ def world(
         known,
         SourceRules.model_validate({"sources": {} if plain else drawn.sources(rng, taste)}),
         tuple(arrivals),
-        ticks=frozenset(index for index in range(count) if rng.random() < 0.4),
+        ticks=frozenset(index for index in range(len(arrivals)) if rng.random() < 0.4),
         later=tuple(sorted({*between, begin + end})),
         begin=begin,
     )
     if rng.random() < 0.35:
         found = _at_once(rng, found, rng.choice(AT_ONCE) * unit)
+    if rng.random() < 0.2:
+        found = replace(found, moves=moves(rng, found.arrivals, OWNER))
     return found if plain else _with_people(rng, _with_hearing(rng, found, unit), unit)
 
 
@@ -175,18 +192,21 @@ def _with_people(rng: Random, found: World, unit: int) -> World:
     return replace(found, switches=tuple(sorted(switches, key=by_index)), words=tuple(sorted(words, key=by_index)))
 
 
-def _entry(rng: Random, named: list[str], index: int, begin: int, log: int, unit: int, scored: float) -> Entry:
+def _entry(
+    rng: Random, named: list[str], index: int, begin: int, log: int, unit: int, scored: float, orders: Orders
+) -> Entry:
     """`scored`: how many carry a score."""
     # A journey that fails at once shows nothing: failures are rare.
     going_on = [name for name in named if name not in FAILURES]
-    names = [START] if index == 0 else [START, *NAMES, *named, *going_on * 2]
+    rest = [*going_on * 4, *named] if orders is ONE_ORDER else [*NAMES, *named, *going_on * 2]
+    names = [START] if index == 0 else [*[START] * orders.count("8"), *rest]
     # Half of it occurs when it arrives, the rest whenever; both in and out of order.
     at = log if rng.random() < 0.5 else begin + rng.randint(0, SPAN) * unit + rng.choice((-1, 0, 0, 0, 1))
     if index == 0:
         at = begin + rng.choice((0, 0, 0, 5 * unit))
     facts: Json = {"score": rng.choice((1, 3, 5))} if rng.random() < scored else {}
     facts |= {"store": rng.choice((*STORES, 7))} if rng.random() < 0.5 else {}
-    more: Json = {"order": rng.choice((*["7"] * 6, "8", None)), "sequence": rng.randint(0, 1)}
+    more: Json = {"order": rng.choice(orders), "sequence": rng.randint(0, 1)}
     person = rng.choice((OWNER, OWNER, None, None, *(["ben", "cem"] if more["order"] else [])))
     channel = rng.choice(("web", "web", "store"))
     entry = touch(rng.choice(names), at, tid=f"t{index:02d}", log=log, channel=channel, **more, **facts)
@@ -264,7 +284,7 @@ class Oracle:
         switches = tuple(one for index, one in self._found.switches if index < arrived and switched)
         book = Rulebook(tuple(self.rules.values()), switches, self.hearing.judged)
         everything = self.touchpoints[:arrived]
-        own = [x for x in everything if x.user in (None, OWNER)]
+        own = self.own(arrived)
         keyed: dict[tuple[str, str], list[Touchpoint]] = {}
         for x in everything:
             for key in x.identifiers.items():
@@ -275,6 +295,15 @@ class Oracle:
             for rule in book.definitions
             for anchor, members, outcome, mode in runs(rule, own, keyed, w, book)
         }
+
+    def own(self, arrived: int) -> list[Touchpoint]:
+        """What belongs to the customer in question."""
+        last = {name: customer for index, name, customer in self._found.moves if index < arrived}
+        return [x for x in self.touchpoints[:arrived] if last.get(x.touchpoint_id, x.user or OWNER) == OWNER]
+
+    def said(self, rule: oracle.Definition, arrived: int) -> list[Touchpoint]:
+        """What may excuse whatever begins later."""
+        return excusing(rule, self.own(arrived))
 
 
 def switched_world(rng: Random) -> World:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tests.oracle.course import ordered
+from tests.oracle.course import EXCUSES_FOR, Course, excuses, excusing, matches, ordered, place, walk
 from tests.oracle.decode import Touchpoint
 from tests.oracle.fold import Outcome, fold, on_time
 from tests.oracle.rules import Definition
@@ -32,6 +32,24 @@ OF_THE_FOLD: Final = (
     "a monitored score",
     *(f"a moment in which chance does not decide, {one}" for one in ("keyed", "joint", "customer's")),
 )
+OF_THE_END: Final = (
+    "a failure after the end of a customer's journey",
+    *(
+        f"what ends a {kind} after the end of a {whose} journey"
+        for kind in ("repeated", "failure_event")
+        for whose in ("keyed", "customer's")
+    ),
+    "a low score after the end of a customer's journey",
+    "a repetition that a later step ended",
+)
+OF_OPT_OUTS: Final = (
+    *(f"an opt-out before a {whose} journey" for whose in ("keyed", "customer's")),
+    "an opt-out in a journey before its start",
+    "an opt-out of a year ago",
+    "an opt-out too old",
+    "an opt-out of two journeys",
+    "an opt-out that went to another customer",
+)
 OF_THE_SOURCES: Final = (
     "a silence that is over",
     "a silence that lasts",
@@ -47,7 +65,7 @@ OF_THE_PEOPLE: Final = (
     "an alert acknowledged",
     "an alert closed",
 )
-OF_THE_WORLDS: Final = (*OF_THE_FOLD, *OF_THE_SOURCES, *OF_THE_PEOPLE)
+OF_THE_WORLDS: Final = (*OF_THE_FOLD, *OF_THE_END, *OF_OPT_OUTS, *OF_THE_SOURCES, *OF_THE_PEOPLE)
 
 
 def of_the_world(found: World, states: set[str]) -> Iterator[str]:
@@ -60,13 +78,20 @@ def of_the_world(found: World, states: set[str]) -> Iterator[str]:
         if mode == "shadow":
             yield "a journey in the shadow"
         journey = ordered(rule, (x for x in oracle.touchpoints if x.touchpoint_id in members))
-        alone = fold(rule, journey, w, on_time)
+        said = oracle.said(rule, len(found.arrivals))
+        alone = fold(rule, journey, w, on_time, said)
         if alone is not None and alone.breaks != outcome.breaks:
             yield "a break that a source holds back"
-        if fold(rule, journey, w) != fold(rule, sorted(journey, key=lambda x: x.order), w):
+        if alone != fold(rule, sorted(journey, key=lambda x: x.order), w, on_time, said):
             kind = "customer's" if rule.key == "customer" else "joint" if rule.joins else "keyed"
             yield f"a moment in which chance does not decide, {kind}"
-        yield from (name for name, other in _other_rules(rule) if _begun(other, journey, w) != _begun(rule, journey, w))
+        begun = _begun(rule, journey, w, said)
+        yield from (name for name, other in _other_rules(rule) if _begun(other, journey, w, said) != begun)
+        course = walk(rule, journey, said)
+        if course is not None:
+            yield from _of_the_end(rule, course, outcome)
+            yield from _of_opt_outs(rule, journey, course, said)
+    yield from _of_several(found, oracle, {key: set(members) for key, (members, _, _) in wanted.items()})
     yield from _of_the_sources(found, oracle, w)
     yield from _of_the_people(found, oracle, states)
 
@@ -84,9 +109,75 @@ def _other_rules(rule: Definition) -> Iterator[tuple[str, Definition]]:
     yield "a monitored score", replace(rule, known=loud)
 
 
-def _begun(rule: Definition, journey: Sequence[Touchpoint], w: int) -> list[tuple[str, int, int | None]]:
-    outcome = fold(rule, journey, w)
+def _begun(
+    rule: Definition, journey: Sequence[Touchpoint], w: int, said: Sequence[Touchpoint]
+) -> list[tuple[str, int, int | None]]:
+    outcome = fold(rule, journey, w, said=said)
     return [(one.name, one.cause_at, one.cleared_at) for one in outcome.breaks] if outcome else []
+
+
+def _whose(rule: Definition) -> str:
+    return "customer's" if rule.key == "customer" else "keyed"
+
+
+def _of_the_end(rule: Definition, course: Course, outcome: Outcome) -> Iterator[str]:
+    """What touchpoints after the end changed, and who came past a step."""
+    alive = {x.touchpoint_id for x in course.alive}
+    after_end = {x.occurred_at for x in course.after if x.touchpoint_id not in alive and x is not course.failure}
+    during = {x.occurred_at for x in course.alive} | ({course.failure.occurred_at} if course.failure else set())
+    clearing = {one.name: one.cleared_by for one in rule.repeated}
+    for one in outcome.breaks:
+        if one.cleared_at in after_end - during and one.kind in ("repeated", "failure_event"):
+            yield f"what ends a {one.kind} after the end of a {_whose(rule)} journey"
+        if one.kind == "low_score" and one.cause_at in after_end - during and rule.key == "customer":
+            yield "a low score after the end of a customer's journey"
+        if one.name in clearing and any(
+            x.occurred_at == one.cleared_at and not matches(rule.step(clearing[one.name]).pattern, x)
+            for name in rule.beyond(clearing[one.name])
+            if (x := course.reached.get(name)) is not None
+        ):
+            yield "a repetition that a later step ended"
+
+
+def _of_opt_outs(
+    rule: Definition, journey: Sequence[Touchpoint], course: Course, said: Sequence[Touchpoint]
+) -> Iterator[str]:
+    if not any(step.excused_by for step in rule.steps):
+        return
+    since = place(rule, course.start)
+    begun = [course.start, *course.after]
+    own = [x for x in journey if place(rule, x) < since]
+    none, with_own, with_said = walk(rule, begun), walk(rule, [*own, *begun]), walk(rule, begun, said)
+    assert none is not None
+    assert with_own is not None
+    assert with_said is not None
+    if with_said.excused != none.excused:
+        yield f"an opt-out before a {_whose(rule)} journey"
+    if with_own.excused != none.excused:
+        yield "an opt-out in a journey before its start"
+    for x in said:
+        age = course.start.occurred_at - x.occurred_at
+        if EXCUSES_FOR - 1 <= age <= EXCUSES_FOR:
+            yield "an opt-out of a year ago"
+        if age > EXCUSES_FOR:
+            yield "an opt-out too old"
+
+
+def _of_several(found: World, oracle: Oracle, members: dict[tuple[int, str], set[str]]) -> Iterator[str]:
+    moved = {name for _, name, _ in found.moves}
+    for rule in oracle.rules.values():
+        mine = [one for (version, _), one in members.items() if version == rule.version]
+        for x in oracle.said(rule, len(found.arrivals)):
+            if sum(x.touchpoint_id in one for one in mine) > 1:
+                yield "an opt-out of two journeys"
+        everything = [x for x in oracle.touchpoints if x.touchpoint_id in moved and excuses(rule, x)]
+        if excusing(rule, everything):
+            yield "an opt-out that went to another customer"
+        own = oracle.own(len(found.arrivals)) if rule.key == "customer" else []
+        outside = [x for x in own if x.name in rule.failures and not any(x.touchpoint_id in one for one in mine)]
+        starts = [x.occurred_at for x in own if matches(rule.start, x)]
+        if any(0 <= x.occurred_at - at <= rule.lifetime for x in outside for at in starts):
+            yield "a failure after the end of a customer's journey"
 
 
 def _of_the_fold(rule: Definition, outcome: Outcome) -> Iterator[str]:

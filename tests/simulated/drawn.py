@@ -24,6 +24,10 @@ OPEN: Final = (
     {"mon-sat": "00:00-02:30, 03:00-24:00"},
     {"tue": "02:00-03:00", "wed-sun": "01:00-23:59"},
 )
+LASTING: Final = ("repeated", "failure_event", "low_score")
+"""What a step clears, after the end too."""
+PASSED_BY: Final = ("step_0", "step_1", "step_2")
+"""The first, the success after it, and one beside them."""
 COUNTED: Final = ("missing_step", "abandoned", "skipped_step", "out_of_order", "failure_event")
 
 
@@ -61,16 +65,22 @@ def calendar(rng: Random) -> Json:
 
 
 def definition(rng: Random, taste: Taste, calendars: Json) -> Json:
-    empty = rng.random() < 0.08
-    steps = {} if empty else _steps(rng, taste)
+    lasting = [kind for kind in taste.shapes if kind in LASTING]
+    passing = bool(lasting) and rng.random() < 0.25
+    empty = not passing and rng.random() < 0.08
+    steps = {} if empty else _passed_by(rng, taste) if passing else _steps(rng, taste)
     failures = list(FAILURES[: rng.randint(0, 2)])
-    kinds = [rng.choice(taste.shapes) for _ in range(rng.randint(1, 4))]
+    kinds = [rng.choice(lasting if passing else taste.shapes) for _ in range(rng.randint(1, 4))]
     keyed: Json = {"key": "order_id", "if_absent": rng.choice(("ignore", "only_open_one"))}
-    instance = keyed if rng.random() < 0.7 else {"key": "customer"}
+    instance = keyed if rng.random() < (0.5 if passing else 0.7) else {"key": "customer"}
     weighted = instance["key"] == "customer" and "experience_balance" in kinds and rng.random() < 0.5
-    _excuse(rng, steps, failures)
+    if not passing or rng.random() < 0.3:
+        _excuse(rng, steps, failures)
     breaks = {f"{kind}_{number}": _break(rng, kind, steps, failures, taste) for number, kind in enumerate(kinds)}
     outcome: Json = {"failure": failures} | ({"success": rng.choice(list(steps))} if steps else {})
+    if passing:
+        outcome["success"] = PASSED_BY[1]
+        _outlive(rng, steps, breaks, taste)
     named = {one["counting"] for one in (*steps.values(), *breaks.values()) if "counting" in one}
     return {
         "journey": "random",
@@ -107,6 +117,30 @@ def _steps(rng: Random, taste: Taste) -> Json:
                 step["feedback"] = True
         steps[f"step_{number}"] = step
     return steps
+
+
+def _passed_by(rng: Random, taste: Taste) -> Json:
+    """What the first step would clear may outlive the journey: the third ends it."""
+    names = rng.sample(NAMES, 3)
+    steps: Json = {
+        step: {"touchpoint": name, "after": after}
+        for step, name, after in zip(PASSED_BY, names, ("start", PASSED_BY[0], "start"), strict=True)
+    }
+    if rng.random() < 0.5:
+        steps[rng.choice(list(steps))] |= {"within": taste.some(rng)} | _counting(rng, taste)
+    return steps
+
+
+def _outlive(rng: Random, steps: Json, breaks: Json, taste: Taste) -> None:
+    """Mostly it is the first step that clears, and something else that is wrong."""
+    others = [name for name in NAMES if all(step["touchpoint"] != name for step in steps.values())]
+    for one in breaks.values():
+        if "cleared_by" in one and rng.random() < 0.7:
+            one["cleared_by"] = PASSED_BY[0]
+        if "touchpoint" in one and rng.random() < 0.8:
+            one["touchpoint"] = rng.choice(others)
+        if "at_least" in one and rng.random() < 0.7:
+            one |= {"at_least": 2, "in_window": f"12{taste.unit}"}
 
 
 def _excuse(rng: Random, steps: Json, failures: list[str]) -> None:

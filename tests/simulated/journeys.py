@@ -82,14 +82,29 @@ def definitions() -> list[Definition]:
         instance=Instance(key="customer"),
         start=Pattern(touchpoint="page_viewed"),
         steps={
-            "bought": Step(touchpoint="order_placed", within="5h"),
+            "bought": Step(touchpoint="order_placed", within="5h", excused_by=["ready_for_pickup"]),
             "left": Step(touchpoint="signed_out", after="bought"),
         },
         outcome=Outcome(success="left", failure=["order_cancelled"]),
         breaks={"silent": Break(idle="3h"), "once": Break(touchpoint="page_viewed", at_most=2)},
         lifetime="1d",
     )
-    return [pickup, visit]
+    thanks = Definition(
+        journey="thanks",
+        version=1,
+        mode="live",
+        owner="team-web",
+        instance=Instance(key="order_id", if_absent="only_open_one"),
+        start=Pattern(touchpoint="order_placed"),
+        steps={
+            "paid": Step(touchpoint="payment_captured"),
+            "asked": Step(touchpoint="surveyed", within="4h", excused_by=["signed_out"]),
+        },
+        outcome=Outcome(success="paid", failure=["order_cancelled"]),
+        breaks={"looks": Break(touchpoint="page_viewed", at_least=2, in_window="6h", cleared_by="paid")},
+        lifetime="1d",
+    )
+    return [pickup, visit, thanks]
 
 
 def in_order(logs: Logs, partitions: int) -> list[Arrival]:

@@ -39,10 +39,27 @@ class Writer:
         self.found, self.log = found, Log()
         self._hearing = hearing_of(found)
         self._said: dict[str, SourceState] = {}
+        self._holders: dict[str, str] = {}
+
+    def move(self, before: int) -> None:
+        """What is already there changes hands; of what comes next it is only noted whose it is."""
+        entries = {one.touchpoint_id: one for one in self.found.arrivals[:before]}
+        for index, name, customer in self.found.moves:
+            if index == before:
+                former = self._holders.get(name, OWNER)
+                self._holders[name] = customer
+                if name in entries and former != customer:
+                    self.log.detach(name, customer=former, scope="customer", moved_to=customer)
+                    self.log.attach(entries[name], customer=customer, scope="customer", moved_from=former)
+
+    def move_at_once(self) -> None:
+        """All that moves is where it goes in the end before it comes."""
+        self._holders = {name: customer for _, name, customer in self.found.moves}
 
     def send(self, index: int) -> None:
         entry = self.found.arrivals[index]
-        self.log.resolved(entry, entry.person or OWNER, by="user_id" if entry.person else "device")
+        customer = self._holders.get(entry.touchpoint_id, entry.person or OWNER)
+        self.log.resolved(entry, customer, by="user_id" if entry.person else "device")
         if order := entry.keys.get("order_id"):
             self.log.attach(entry, scope=f"order_id:{order}")
 
@@ -83,6 +100,7 @@ def as_arrived(found: World) -> Log:
         writer.switch(index)
         for word in writer.words(index):
             writer.say(word)
+        writer.move(index)
         writer.send(index)
     for w in found.later:
         writer.tick(w)
@@ -92,6 +110,7 @@ def as_arrived(found: World) -> Log:
 def in_order(found: World) -> Log:
     """Everything in the order of what occurred, then what was switched, then the last tick."""
     writer = Writer(found)
+    writer.move_at_once()
     key = {e.touchpoint_id: (e.occurred_at, e.sequence, e.touchpoint_id) for e in found.arrivals}
     for index in sorted(range(len(found.arrivals)), key=lambda index: key[found.arrivals[index].touchpoint_id]):
         writer.send(index)
@@ -197,6 +216,7 @@ class Player:
             for word in self._writer.words(index):
                 if text := self._say(word):
                     return f"{self._found}\nbefore {index}: {text}"
+            self._writer.move(index)
             self._writer.send(index)
         texts = (self._tick(len(self._found.arrivals), w) for w in self._found.later)
         ended = next((text for text in texts if text), None)
