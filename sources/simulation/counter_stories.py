@@ -78,6 +78,29 @@ def another_one_collected(t: Teller, at: int) -> None:
     t.expect_order("succeeded", near_miss=CANCELLED, story="the other order was cancelled")
 
 
+def one_household(t: Teller, at: int) -> None:
+    """Two people of one household, each signed in on one tablet in turn: the one cancels, the other one collects."""
+    tablet = {"anonymous_id": f"household-{t.serial}"}
+    people = (t.person.user_id or f"u{600_000 + t.serial}", f"u{500_000 + t.serial}")
+    first = t.order_id
+
+    def ordered(user: str, moment: int) -> None:
+        t.add("web", "identified", moment, tablet | {"user_id": user})
+        facts = {"order_id": t.order_id, "store_id": t.store, "fulfilment": "pickup"}
+        t.add("web", "order_placed", moment + MINUTE, tablet | {"order_id": t.order_id}, properties=facts)
+
+    ordered(people[0], at)
+    paid = pay(t, at + MINUTE + t.soon(0.3, 8))
+    t.order_id += "-2"
+    ordered(people[1], paid + MINUTE)
+    cancelled = {"order_id": t.order_id}
+    t.add("web", "order_cancelled", paid + t.soon(4, 9), tablet | cancelled, properties=cancelled)
+    t.expect_order("failed", story="cancelled on the tablet of a household")
+    t.order_id = first
+    after_payment(t, paid)
+    t.expect_order("succeeded", near_miss=CANCELLED, story="another one of the household cancelled, on the same tablet")
+
+
 def collected_then_refunded(t: Teller, at: int) -> None:
     picked = collect(t, pay(t, order(t, at) + t.soon(0.3, 8)) + HOUR)
     t.of_order("crm", "order_refunded", picked + t.soon(5, 900))

@@ -156,7 +156,8 @@ def _stories(
     each = planted_each(touchpoints)
     for table in (scenarios.PLANTED, scenarios.NEAR_MISSES):
         for stories in table.values():
-            for number in range(each):
+            first = rng.randrange(len(stories))  # A small run tells two of each: another seed, other ones.
+            for number in range(first, first + each):
                 story = stories[number % len(stories)]
                 yield story, start + _moment(rng, story), STOPS if story is store_stories.never_ready else None
     for silence in silences:

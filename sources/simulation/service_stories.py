@@ -1,8 +1,9 @@
-"""Stories of the service desk: answered or not, told or not, forgotten, asked too soon, reopened, hard work.
+"""Stories of the service desk: answered or not, told or not, forgotten, asked too soon, reopened, hard work, NPS.
 
 First answer within 4 open hours of the desk; a reply that fails is waited out for 30 min, a question how it was before
 the solution for 30 min, a solution that nobody was told of for 2 h; a case is forgotten after 3 d of silence; reopened
-once is allowed; `ease` below 3 is hard. Each has 1 min of grace; call-backs may be told 15 min late.
+once is allowed; `ease` below 3 is hard, `nps` below 7 no recommendation. Each has 1 min of grace; call-backs may be
+told 15 min late.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ SILENT = "solved_in_silence"
 FORGOTTEN = "forgotten"
 REOPENED = "reopened_again"
 HARD = "hard_work"
+DETRACTOR = "would_not_recommend"
 FORGOTTEN_NOW = ExpectedBreak(FORGOTTEN, "abandoned", "firing")
 
 
@@ -196,6 +198,14 @@ def told_by_batch(t: Teller, at: int) -> None:
     t.expect_case("succeeded", near_miss=SILENT, story="told in time, by a slow tool")
 
 
+def told_by_night(t: Teller, at: int) -> None:
+    """Told before it was closed, by a channel that reports at night: an alert comes about, and is withdrawn."""
+    told = _answered(t, at) + t.soon(10, 900)
+    t.of_ticket("solution_sent", told, arrives_after=t.soon(5 * 60, 11 * 60))
+    t.of_ticket("ticket_solved", told + MINUTE)
+    t.expect_case("succeeded", near_miss=SILENT, story="told in time, by a channel that reports at night")
+
+
 # -- forgotten --------------------------------------------------------------------------------------------------------
 
 
@@ -268,3 +278,37 @@ def rated_before_solved(t: Teller, at: int) -> None:
     t.of_ticket("service_rated", answered + MINUTE, ease=1)
     _solved(t, answered + 2 * MINUTE)
     t.expect_case("succeeded", near_miss=HARD, story="a bad rating before the solution")
+
+
+# -- would_not_recommend ----------------------------------------------------------------------------------------------
+
+
+def _recommends(t: Teller, at: int, nps: object) -> None:
+    t.of_ticket("nps_given", at, nps=nps)
+
+
+def detractor(t: Teller, at: int) -> None:
+    _recommends(t, _solved(t, _answered(t, at)) + t.soon(60, 1_200), t.rng.choice((0, 3, 6)))
+    t.expect_case("succeeded", ExpectedBreak(DETRACTOR, "low_score", "firing"), story="would not recommend us")
+
+
+def detractor_won_over(t: Teller, at: int) -> None:
+    given = _solved(t, _answered(t, at)) + t.soon(60, 1_200)
+    _recommends(t, given, 6)
+    _recommends(t, given + t.soon(30, 900), t.rng.choice((7, 9, 10)))
+    again = ExpectedBreak(DETRACTOR, "low_score", "resolved")
+    t.expect_case("succeeded", again, story="would not recommend us, and then would")
+
+
+def passive(t: Teller, at: int) -> None:
+    """Neither for nor against us; or no number."""
+    _recommends(t, _solved(t, _answered(t, at)) + t.soon(60, 1_200), t.rng.choice((7, 7.0, 8, "0", True)))
+    t.expect_case("succeeded", near_miss=DETRACTOR, story="passive, or no number")
+
+
+def asked_too_early_to_say(t: Teller, at: int) -> None:
+    """Before the solution nobody would recommend anything."""
+    answered = _answered(t, at)
+    _recommends(t, answered + MINUTE, 2)
+    _solved(t, answered + 2 * MINUTE)
+    t.expect_case("succeeded", near_miss=DETRACTOR, story="would not recommend us before it was solved")
