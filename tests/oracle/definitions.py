@@ -1,4 +1,7 @@
-"""The journeys of tiny runs, and what the oracle knows without a catalogue: written by hand as data."""
+"""The journeys of tiny runs, and what the oracle knows without a catalogue: written by hand as data.
+
+They are those of the repository, but for what tiny runs do without: versions, open hours, reminders, persons.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,14 @@ CLICK_AND_COLLECT: Final = Definition(
         Step("paid", Pattern(("payment_captured", "invoice_accepted")), "start", 10 * MINUTE),
         Step("ready", Pattern(("ready_for_pickup",)), "paid", 8 * HOUR),
         Step("collected", Pattern(("picked_up",), (("channel", "store"),)), "ready", 2 * DAY, handoff=True),
-        Step("asked", Pattern(("feedback_requested",)), "collected", DAY),
+        Step(
+            "asked",
+            Pattern(("feedback_requested",)),
+            "collected",
+            DAY,
+            excused_by=("feedback_declined",),
+            feedback=True,
+        ),
         Step("answered", Pattern(("feedback_given",)), "asked", 2 * DAY, "count"),
     ),
     success="collected",
@@ -75,7 +85,7 @@ SERVICE_CASE: Final = Definition(
     success="solved",
     failures=("ticket_withdrawn",),
     repeated=(),
-    scores=(LowScore("hard_work", "ease", 3, "solved"),),
+    scores=(LowScore("hard_work", "ease", 3, "solved"), LowScore("would_not_recommend", "nps", 7, "solved")),
     suspicions=(
         Suspicion("answer_undelivered", "failure_event", "answered", Pattern(("reply_failed",)), 30 * MINUTE),
         Suspicion("asked_too_soon", "out_of_order", "solved", Pattern(("service_rating_requested",)), 30 * MINUTE),
@@ -109,6 +119,7 @@ DECLARED: Final = frozenset((
     "ready_for_pickup", "picked_up", "store_visited", "feedback_requested", "feedback_given",
     "review_published", "ticket_opened", "ticket_answered", "callback_made", "reply_failed", "solution_sent",
     "ticket_solved", "ticket_reopened", "ticket_withdrawn", "service_rating_requested", "service_rated",
+    "feedback_declined", "nps_given",
 ))
 # fmt: on
 

@@ -158,7 +158,11 @@ class Watched:
         return len(source) > len(before + after) and source.startswith(before) and source.endswith(after)
 
 
-ARRIVES_WITHIN: Final = {"picked_up": 20 * MINUTE, "callback_made": 15 * MINUTE}
+ARRIVES_WITHIN: Final = {
+    "picked_up": 20 * MINUTE,
+    "callback_made": 15 * MINUTE,
+    "feedback_requested": 30 * MINUTE,
+}
 SHIPPED_LATE: Final = {name: Declared(arrives_within=late) for name, late in ARRIVES_WITHIN.items()}
 
 
