@@ -90,7 +90,7 @@ def test_an_incident_fires_once_for_all_is_refreshed_before_it_ends_and_resolves
     )
     alerts.produce([alert(1, "resolved", offset=11), alert(2, "withdrawn", offset=12)])
     until(lambda: counts(alertmanager) == ["1"], "one alert left")
-    alerts.produce([alert(3, "moved", offset=13)])
+    alerts.produce([alert(3, "resolved", offset=13)])
     until(lambda: not alertmanager.alerts(), "the end")
     ended(process)
     assert process.returncode == 0

@@ -67,7 +67,7 @@ def test_slack_hears_of_each_incident_through_an_outage_and_a_kill(alerts: Alert
         slack.down = False
         changes = [alert(1, "resolved", offset=20, first_line="order_id:1 was late")]
         changes += [alert(number, "resolved", offset=20 + number) for number in range(3, 14)]
-        changes += [alert(14, "moved", offset=40, first_line="order_id:14 goes on elsewhere")]
+        changes += [alert(14, "withdrawn", offset=40, first_line="order_id:14 was not late")]
         alerts.produce(changes)
         process = alerts.process(tmp_path, settings)
         until(lambda: len(slack.texts) == 3, "growth and end")
@@ -76,4 +76,4 @@ def test_slack_hears_of_each_incident_through_an_outage_and_a_kill(alerts: Alert
     first, grown, last = slack.texts
     assert first == f"FIRING {what} is missing: 1 alert open | order_id:1 &lt;!channel&gt; &amp; more"
     assert grown.startswith(f"STILL FIRING {what} is missing: 1")
-    assert last == f"RESOLVED {what} was missing: none open, 13 at most | order_id:14 goes on elsewhere"
+    assert last == f"RESOLVED {what} was missing: none open, 13 at most | order_id:14 was not late"
