@@ -42,7 +42,7 @@ def compare_alerts(wanted: Expectation, results: Results, report: Report) -> Non
         _check_mode(course[-1], wanted, report)
         _check_truth(course, hindsight, report)
         _check_withdrawals(course, hindsight, report)
-    _check_keys(results.alerts, report)
+    check_keys(results.alerts, report)
     _check_dedup(results.alerts, report)
     _compare_last(wanted, last, related, report)
     _compare_view(changes, results, report)
@@ -124,7 +124,7 @@ def _check_withdrawals(course: Sequence[Row], hindsight: Hindsight, report: Repo
             report.differ("alert_withdrawn", f"{_about(record)}: withdrawn, but nothing arrived after it had fired")
 
 
-def _check_keys(records: Sequence[Row], report: Report) -> None:
+def check_keys(records: Sequence[Row], report: Report) -> None:
     """One key for each definition, version, anchor, break and occurrence, whoever the customer is; and no other's."""
     about: dict[str, tuple[str | int, ...]] = {}
     keys: dict[tuple[str | int, ...], str] = {}

@@ -14,6 +14,7 @@ from schemas.records import SourceState
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
 from tests.journey_case import Log, Outcome
+from tests.oracle.alert_checks import check_keys
 from tests.oracle.alert_table import check_changes
 from tests.oracle.fold import BreakFound
 from tests.oracle.hearing import entry_of
@@ -181,8 +182,9 @@ def standing(outcome: Outcome) -> Alerts:
 
 
 def told(oracle: Oracle, outcome: Outcome) -> list[str]:
-    """What the table of states would have otherwise, and who is told."""
+    """What the table of states would have otherwise, who is told, and under which keys."""
     report = Report()
+    check_keys(outcome.alerts, report)
     for key, course in courses(outcome).items():
         check_changes(course, str(key), report, quiet=oracle.rules[key[0]].monitored(key[2]))
     return [line for lines in report.lines.values() for line in lines]

@@ -15,7 +15,7 @@ import pytest
 
 from schemas import worth
 from streams.journey import compile as compiled
-from streams.journey import fold, holds, instances, modes, people, rules
+from streams.journey import fold, holds, instances, modes, people, rules, snapshot
 from streams.journey.holds import Holds, Place
 from streams.journey.inputs import ResolvedView
 from streams.journey.instances import Unit
@@ -113,6 +113,10 @@ def _of_the_first_forms(former: Any) -> Any:
     return lambda forms, run: (form.of("n") if form.property else form.prefix for form in forms)
 
 
+def _of_any_version(former: Any) -> Any:
+    return lambda definition, version, *rest: former(definition, 0, *rest)
+
+
 BALANCE: Final = "experience_balance"
 PERSONS: Final = "identity_conflict"
 DEFECTS: Final = (
@@ -144,6 +148,7 @@ DEFECTS: Final = (
     Defect("two versions are live", _swap(modes, "_after", _without_the_others), switched=True),
     Defect("the last word counts for all times", _swap(modes, "_in_force", _last_word), switched=True),
     Defect("off is not off", _swap(Unit, "_is_off", lambda _: lambda *rest: False), switched=True),
+    Defect("versions share a key", _swap(snapshot, "dedup_key_of", _of_any_version), alone=False),
     Defect("a closed alert fires again", _swap(people, "said", _never_closed), alone=False),
 )
 
