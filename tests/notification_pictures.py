@@ -134,6 +134,7 @@ def scenes(directory: Path) -> Iterator[str]:
         scene.take(number, "resolved", cleared_at=scene.now, first_line=line)
     yield from scene.picture("Resolved", "Both orders are ready.")
     scene.close()
+    yield from moved(directory)
     scene = Scene(directory / "two.sqlite")
     heard = till(7, first_line="Source till-7 is heard again since 20:49 UTC; it was silent since 20:01 UTC.")
     for _ in range(2):
@@ -145,6 +146,18 @@ def scenes(directory: Path) -> Iterator[str]:
     scene.take(7, "resolved", **heard)
     scene.wait(900_000)
     yield from scene.picture("Steady again", "It was heard again for a quarter of an hour: the last word.")
+    scene.close()
+
+
+def moved(directory: Path) -> Iterator[str]:
+    scene = Scene(directory / "three.sqlite")
+    scene.take(4711, "firing")
+    list(scene.picture("", ""))
+    who = {"customer_id": "1f0c9a52-0000-5000-8000-000000000000"}
+    scene.take(4711, "moved", **who)
+    yield from scene.picture("Moved", "The order is another customer's. Nothing is said yet: it may be late there.")
+    scene.wait(60_000)
+    yield from scene.picture("Moved, and no break any more", "It is not late under the next customer.")
     scene.close()
 
 

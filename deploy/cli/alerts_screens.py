@@ -23,7 +23,7 @@ def minute(text: str) -> str:
 
 def list_screen(found: Listed) -> RenderableType:
     if not found.alerts:
-        return "no alert is open"
+        return Group("no alert is open", *_footer(found))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("alert", "severity", "incident", "who", "since (UTC)"):
         table.add_column(name, no_wrap=name != "incident", overflow="fold")
