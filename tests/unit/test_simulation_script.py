@@ -37,8 +37,8 @@ NEVER_KNOWN = "a till that is dead for good"
 @pytest.mark.parametrize(
     ("seed", "digest"),
     [
-        (1, "82761612a8839cb0a5ae64e7a1a7fc2bc614177ac8ed952ee1e9a8ca5e7015ea"),
-        (20_260_302, "2859c35839262a66591621facdcc3196a3308d44d8faa31bac241d8cb031e064"),
+        (1, "46ba5de90a5210febd895f35107eaa11fb34ecc5421e50f5c53011bc3b198e32"),
+        (20_260_302, "5ffc396c86256aa26946ab3acd7397d2d701a778e1e7216de6e0f8c969854977"),
     ],
 )
 def test_a_seed_gives_the_same_script_in_every_build(seed: int, digest: str) -> None:
@@ -121,7 +121,7 @@ def test_a_million_touchpoints_plant_every_kind_fifty_times() -> None:
     assert min(Counter(silence.planted for silence in silences).values()) >= 50
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_the_oracle_finds_what_the_stories_say(seed: int) -> None:
     """By keys, and of customers whose story is theirs alone: no server, and no question whose a touchpoint is."""
     script = write_script(seed, ENOUGH_FOR_EVERY_STORY)
