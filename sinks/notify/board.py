@@ -63,6 +63,10 @@ class Board:
         row = self._row(dedup_key)
         return None if row is None else cast(int | None, row[1])
 
+    def acknowledged_by(self, dedup_key: str) -> str | None:
+        row = self._row(dedup_key)
+        return None if row is None else cast(str | None, row[2])
+
     def note(self, alert: Alert, decision: Decision, hold: Hold | None, moved_at: int | None = None) -> None:
         """After the decision. `moved_at`: when it was heard that the alert moved (wall clock, ms)."""
         if decision.reason in NOBODYS:
@@ -73,12 +77,15 @@ class Board:
             self._count -= row is not None
         elif row is not None or self._count < BOARD_MAX:
             carried = decision.after.by if alert.state == "firing" and decision.reason == "continues" else None
-            holder = row[0] if row is not None and alert.state == "acknowledged" else alert.alert_id
+            if row is not None and alert.state == "moved":
+                carried = row[2]
+            is_former = row is not None and alert.state == "acknowledged" and alert.continues != row[0]
+            holder = row[0] if is_former else alert.alert_id
             self._put(alert, holder, carried, hold if decision.is_held else None, moved_at)
             self._count += row is None
 
     def _row(self, dedup_key: str) -> Any:
-        return self._db.one("SELECT alert_id, moved_at FROM board WHERE dedup_key = ?", dedup_key)
+        return self._db.one("SELECT alert_id, moved_at, acknowledged_by FROM board WHERE dedup_key = ?", dedup_key)
 
     def _put(self, alert: Alert, holder: str, carried: str | None, hold: Hold | None, moved_at: int | None) -> None:
         """`holder`: who has the journey. A word on the former alert may be read after the heir was."""
@@ -88,7 +95,7 @@ class Board:
             holder,
             alert.incident,
             alert.anchor,
-            "acknowledged" if carried else alert.state,
+            "acknowledged" if carried and alert.state == "firing" else alert.state,
             -SEVERITIES.index(alert.severity),
             alert.fired_at,
             encode(alert),

@@ -20,7 +20,7 @@ from sinks.notify.flaps import Flaps
 from sinks.notify.incident import is_open, labels_of
 from sinks.notify.incidents import Incidents
 from sinks.notify.incidents import Told as IncidentTold
-from sinks.notify.message import body_of, given_up
+from sinks.notify.message import body_of, given_up, looked_after
 from sinks.notify.quiet import Hold, Quiet
 from sinks.notify.routing import Route
 from sinks.notify.silences import Silences
@@ -53,6 +53,9 @@ class Intake:
     def take(self, alert: Alert, now: int, changed: list[str], *, is_new: bool = True) -> Decision:
         """`changed` gets the keys of the incidents that changed. Not `is_new`: it was held back."""
         told = self._told(alert.dedup_key)
+        if alert.state == "firing" and alert.continues is not None and told.by is None:
+            by = self.board.acknowledged_by(alert.dedup_key)
+            alert = alert if by is None else looked_after(alert, by)
         has_heir, moved_at = self._moved(alert, now, is_new) if alert.state == "moved" else (False, None)
         flap = self._flap(alert, told, now, is_new)
         hold = self._quiet.hold(alert, flap, now, moved_at) if self.board.has_room(alert.dedup_key) else None

@@ -119,12 +119,21 @@ def body_of(alert: Alert, key: str, runbook: str | None = None, flapping: bool =
 
 def given_up(alert: Alert) -> Alert:
     """How one ends that moved and that nobody continues: nothing is wrong any more, as far as anybody knows."""
-    fields = {name: getattr(alert, name) for name in Alert.model_fields if name != "type"}
     short = f"customer {(alert.customer_id or '')[:8]}"
     who = short if alert.anchor.startswith("start:") else f"{alert.anchor} ({short})"
     why = "the journey belongs to another customer now, where this is no break"
     line = f"{who}: {alert.definition}, {alert.break_name} is withdrawn: {why}."
-    return _alert(**fields | {"state": "withdrawn", "first_line": line})
+    return _changed(alert, state="withdrawn", first_line=line)
+
+
+def looked_after(alert: Alert, by: str) -> Alert:
+    """One that continues an alert that was acknowledged while nobody was to be told."""
+    return _changed(alert, state="acknowledged", acknowledged_by=by)
+
+
+def _changed(alert: Alert, **changes: str) -> Alert:
+    fields = {name: getattr(alert, name) for name in Alert.model_fields if name != "type"}
+    return _alert(**fields | changes)
 
 
 def body_for(message: bytes, template: str, secret: bytes) -> bytes:

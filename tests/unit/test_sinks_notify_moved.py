@@ -212,6 +212,36 @@ def test_an_heir_within_the_silence_takes_over(desk: Desk) -> None:
     assert (desk.states(), desk.reasons[-1], count(desk)) == (["firing"], "silenced", 1)
 
 
+@pytest.mark.parametrize("told_before", [True, False])
+@pytest.mark.parametrize("order", [("moved", "firing"), ("firing", "moved"), ("firing",)])
+@pytest.mark.parametrize("heir_after", [False, True])
+def test_a_word_within_the_silence_goes_on_to_the_heir(
+    desk: Desk, told_before: bool, order: tuple[str, ...], heir_after: bool
+) -> None:
+    """Who looks after it is not forgotten, whatever is read when."""
+    first = alert(1, offset=0).alert_id
+    if told_before:
+        desk.take(1, "firing")
+    desk.silence(30, kind="missing_step")
+    if not told_before:
+        desk.take(1, "firing")
+    desk.take(1, "acknowledged", acknowledged_by="anna")
+    for state in order:
+        if state == "firing" and heir_after:
+            desk.now += 30 * MINUTE
+        desk.take(1, state, **({"alert_id": "heir", "continues": first} if state == "firing" else {}))
+    desk.wait(30 * MINUTE)
+    if told_before or order[0] == "firing":
+        assert desk.states() == (["firing", "acknowledged"] if told_before else ["acknowledged"])
+        ((_, incident),) = incidents(desk)
+        assert (incident.count, incident.acknowledged_by) == (1, ["anna"])
+        (entry,) = desk.outbox.board.listed(("acknowledged",), None, 9)
+        assert (entry.alert.alert_id, entry.acknowledged_by) == ("heir", "anna")
+    desk.take(1, "moved")
+    desk.take(1, "resolved", alert_id="heir", continues=first)
+    assert (desk.states()[-1], settled(desk)) == ("resolved", True)
+
+
 def test_of_one_that_flaps_the_end_is_told_when_it_is_steady_and_once(desk: Desk) -> None:
     for _ in range(4):
         desk.take(1, "firing")
