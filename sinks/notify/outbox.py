@@ -31,6 +31,10 @@ __all__ = ["Accepted", "Arrived", "Outbox", "OutboxError"]
 PARKED_MAX: Final = 1_000
 EXPIRES_MS: Final = 86_400_000
 TOLD_KEPT_MS: Final = 60 * 86_400_000
+TOLD_MAX: Final = 1_000_000
+"""Beyond so many alerts that ended the oldest are forgotten sooner. Those that are open are never forgotten: they are
+as many as the workers hold open.
+"""
 _WAITING: Final = "seq, key, idempotency_key, body, changed_at, accepted_at, attempts"
 
 
@@ -87,14 +91,21 @@ class Outbox:
         return True
 
     def forget(self, changed_before: int, now: int) -> int:
-        """Drop what was told and ended before that log time; returns how much. Incidents are kept as long."""
+        """Drop what was told and ended before that log time, and what is beyond TOLD_MAX; returns how much. Incidents
+        are kept as long.
+        """
         with self._db.transaction():
             self._incidents.forget(now - TOLD_KEPT_MS)
             self._intake.silences.forget(now)
             self._intake.flaps.forget(now)
-            return self._db.run(
-                "DELETE FROM told WHERE changed_at < ? AND state NOT IN ('firing', 'acknowledged')", changed_before
-            ).rowcount
+            self._db.run("DELETE FROM request WHERE made_at <= ?", now - WINDOW_MS)
+            return self._forget_told(changed_before)
+
+    def _forget_told(self, changed_before: int) -> int:
+        ended = "DELETE FROM told WHERE changed_at < ? AND state NOT IN ('firing', 'acknowledged')"
+        newest = "SELECT changed_at FROM told WHERE state NOT IN ('firing', 'acknowledged') ORDER BY changed_at DESC"
+        row = self._db.one(newest + " LIMIT 1 OFFSET ?", TOLD_MAX - 1)
+        return self._db.run(ended, max(changed_before, row[0] if row else changed_before)).rowcount
 
     def adopt(self, now: int) -> int:
         """Once at the start: the routes may have changed since the last life. What has waited a day for one that is

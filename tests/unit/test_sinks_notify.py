@@ -206,6 +206,31 @@ def test_without_a_receiver_it_decides_and_stores_nothing_to_send(tmp_path: Path
     outbox.close()
 
 
+def test_of_too_many_ends_the_oldest_are_forgotten_and_none_that_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.notify.outbox.TOLD_MAX", 2)
+    store = Outbox(tmp_path / "outbox.sqlite")
+    store.accept(arrived(*((number, "firing", number) for number in range(1, 8))), 10)
+    store.accept(arrived(*((number, "resolved", 10 + number) for number in range(2, 8))), 10)
+    assert (store.forget(0, 10), store.forget(0, 10)) == (4, 0)
+    kept = store._db.run("SELECT dedup_key, state FROM told ORDER BY changed_at").fetchall()
+    assert kept == [
+        (alert(n, offset=0).dedup_key, state) for n, state in ((1, "firing"), (6, "resolved"), (7, "resolved"))
+    ]
+    store.close()
+
+
+def test_requests_older_than_a_minute_are_forgotten_of_routes_that_are_gone_too(tmp_path: Path) -> None:
+    store = Outbox(tmp_path / "outbox.sqlite")
+    store.claim("slack:gone", 10, 3)
+    store.forget(0, 10 + 59_999)
+    assert store._db.one("SELECT count(*) FROM request") == (3,)
+    store.forget(0, 10 + 60_000)
+    assert store._db.one("SELECT count(*) FROM request") == (0,)
+    store.close()
+
+
 def test_old_ends_are_forgotten_open_ones_never(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     outbox.accept(arrived((1, "firing", 1), (2, "firing", 2), (2, "resolved", 3)), 10)
