@@ -214,6 +214,11 @@ def _segment(sent: Sent, item: dict[str, Any], rules: Rules) -> Touchpoint:
     named = {kind: _text(value, kind, 200) for kind, value in raw.items() if value is not None and value != ""}
     if kind == "identify":
         named |= {kind: properties[kind] for kind in rules.kinds.contacts if isinstance(properties.get(kind), str)}
+    named |= {
+        kind: properties[kind]
+        for kind in rules.kinds.business
+        if isinstance(properties.get(kind), str) and properties[kind]
+    }
     said = {field: _time(item[field], field) for field in SEGMENT_TIMES if item.get(field) is not None}
     own_sent_at = said.get("sentAt")
     if sent.sent_at is not None:
@@ -255,9 +260,6 @@ def _touchpoint(
     context: dict[str, Any],
     untimed: bool = False,
 ) -> Touchpoint:
-    for kind in rules.kinds.business:
-        if kind not in named and isinstance(properties.get(kind), str) and properties[kind]:
-            named[kind] = properties[kind]
     identifiers, unproven = usable(named, context, browser=sent.browser, rules=rules)
     return Touchpoint(
         touchpoint_id=touchpoint_id_of(sent.emitter, message_id, sent.content),
