@@ -131,10 +131,9 @@ def _runs_of_customer(definition: Definition, mine: Sequence[Touchpoint], mode: 
     for x in ordered(definition, mine):
         if current and is_open(definition, current, x.occurred_at, said):
             current.append(x)
-        elif matches(definition.start, x):
-            if mode(x.occurred_at) != "off":
-                current = [x]
-                runs[f"start:{x.touchpoint_id}"] = current
+        elif matches(definition.start, x) and mode(x.occurred_at) != "off":
+            current = [x]
+            runs[f"start:{x.touchpoint_id}"] = current
         elif current and _may_follow(definition, current[0], x):
             current.append(x)
     return runs
@@ -142,7 +141,8 @@ def _runs_of_customer(definition: Definition, mine: Sequence[Touchpoint], mode: 
 
 def _may_follow(definition: Definition, start: Touchpoint, x: Touchpoint) -> bool:
     """Whether a touchpoint that begins nothing is about the customer's journey that is over."""
-    return x.name not in definition.failures and x.occurred_at <= start.occurred_at + definition.lifetime
+    elsewhere = matches(definition.start, x) or x.name in definition.failures
+    return not elsewhere and x.occurred_at <= start.occurred_at + definition.lifetime
 
 
 def _runs_of_keys(

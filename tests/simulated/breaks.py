@@ -181,6 +181,9 @@ def _with_people(rng: Random, found: World, unit: int) -> World:
         from_at = found.begin + rng.choice((-2, 0, 0, 5, 5, 10, rng.randint(0, SPAN))) * unit
         mode = rng.choice(("off", "shadow", "live", "live"))
         switches.append((rng.randrange(len(found.arrivals)), Switched("random", version, mode, from_at)))
+    if is_passed_by(found.definitions[0]) and rng.random() < 0.5:
+        from_at = found.begin + rng.choice((1, 1, 2 * unit, 5 * unit))
+        switches.append((rng.randrange(len(found.arrivals)), Switched("random", 1, "off", from_at)))
     words: list[tuple[int, Word]] = []
     names = [(one.version, name) for one in found.definitions for name in (*one.breaks, *one.steps)]
     for _ in range(rng.choice((0, 0, 3, 8))):

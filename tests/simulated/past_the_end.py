@@ -34,9 +34,9 @@ def course(rng: Random, definition: Definition, begin: int, unit: int, lifetime:
     wrong = [rng.choice(trouble)] * rng.randint(2, 4)
     before: list[str] = rng.choice(([], [first], [rng.choice(trouble)], [first, rng.choice(trouble)]))
     ends = [third] if rng.random() < 0.8 else [*definition.outcome.failure[:1]]
-    rest = (first, first, second, third, *trouble, LATE, START, *definition.outcome.failure)
+    rest = (first, second, third, *trouble, LATE, START, START, *definition.outcome.failure)
     after = [rng.choice(rest) for _ in range(rng.randint(1, 4))]
-    after = [first, *after[1:]] if rng.random() < 0.5 else after
+    after = [first, *after] if rng.random() < 0.5 else after
     said = rng.choice(((second, *wrong), (*wrong, second), (*wrong[:1], second, *wrong[1:])))
     at, found = begin, list[Entry]()
     for index, name in enumerate((START, *before, *said, *ends, *after)):

@@ -254,6 +254,20 @@ def test_a_friend_who_acts_does_not_take_the_journey(tmp_path: Path) -> None:
     assert run.report().sorts == {"journey_lost": 1, "journey_extra": 1}
 
 
+def test_an_opt_out_of_no_order_is_of_both_and_of_none(tmp_path: Path) -> None:
+    run = TinyRun(tmp_path, 60)
+    run.touch("feedback_declined", -10 * DAY, ANN, user_id="ann")
+    seven, eight = [order(run, 0, "7"), paid(run, 1, "7")], [order(run, 3, "8"), paid(run, 4, "8")]
+    again = run.touch("feedback_declined", 5, ANN, user_id="ann")
+    run.touch("feedback_declined", 5, BEN, user_id="ben")
+    for order_id, started, members, at in (("7", 0, seven, 1), ("8", 3, eight, 4)):
+        row = stored(run, ANN, order_id, started, [*members, again], at)
+        row["steps.status"][-2:] = ["skipped", "skipped"]
+    assert run.report().as_text().endswith("no difference")
+    run.journeys[0]["steps.status"][-1] = "waiting"
+    assert run.report().sorts == {"step": 1}
+
+
 def test_too_late_takes_no_part(tmp_path: Path) -> None:
     run = TinyRun(tmp_path, 5)
     order(run, -4 * DAY, "7")

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.oracle import counted, course, fold, journeys
-from tests.oracle.rules import DAY, SECOND, Definition
+from tests.oracle.rules import DAY, SECOND, Definition, Pattern
 from tests.simulated import breaks
 from tests.simulated.breaks import world
 from tests.simulated.drawn import SHAPES
@@ -23,11 +23,12 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 class Mistake(NamedTuple):
-    """`shape`: of the breaks; None: any."""
+    """`shape`: of the breaks; None: any. `alone`: as of `world`."""
 
     name: str
     shape: str | None
     plant: Plant
+    alone: bool = True
 
 
 def _of_each(part: str, change: Callable[[Any], Any]) -> Plant:
@@ -171,6 +172,7 @@ def _whenever_it_is_said(patch: pytest.MonkeyPatch) -> None:
 
 CLEARS, REPEATED, FOLLOWS = counted._clears, counted.repeated, journeys._may_follow
 EXCUSING, WALK = course.excusing, course.walk
+NOTHING: Final = Pattern(())
 
 MISTAKES: Final = (
     Mistake("what is sent twice counts twice", "repeated", _of_each("repeated", lambda one: replace(one, apart=0))),
@@ -186,12 +188,18 @@ MISTAKES: Final = (
     Mistake(
         "a failure joins what is over",
         "failure_event",
-        _only_if(lambda definition, start, x: x.occurred_at <= start.occurred_at + definition.lifetime),
+        _only_if(lambda definition, start, x: FOLLOWS(replace(definition, failures=()), start, x)),
     ),
     Mistake(
         "what is over is joined at any time",
         "low_score",
-        _only_if(lambda definition, start, x: x.name not in definition.failures),
+        _only_if(lambda definition, start, x: FOLLOWS(replace(definition, lifetime=10**12), start, x)),
+    ),
+    Mistake(
+        "a start that is off joins what is over",
+        "failure_event",
+        _only_if(lambda definition, start, x: FOLLOWS(replace(definition, start=NOTHING), start, x)),
+        alone=False,
     ),
     Mistake("a later step clears no repetition", "repeated", _clearing(_by_its_pattern)),
     Mistake("the end leaves a repetition as it is", "repeated", _clearing(_until_the_end)),
@@ -214,7 +222,7 @@ MISTAKES: Final = (
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_the_worlds_find_it(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
     mistake.plant(monkeypatch)
-    assert any(_differs(mistake.shape, seed) for seed in range(WORLDS))
+    assert any(_differs(mistake.shape, seed, mistake.alone) for seed in range(WORLDS))
 
 
 @pytest.mark.parametrize("shape", ["repeated", "low_score"])
@@ -222,6 +230,6 @@ def test_without_a_mistake_nothing_is_found(shape: str) -> None:
     assert not any(_differs(shape, seed) for seed in range(30))
 
 
-def _differs(shape: str | None, seed: int) -> bool:
+def _differs(shape: str | None, seed: int, alone: bool = True) -> bool:
     shapes = (shape,) if shape else SHAPES
-    return difference(world(Random(seed), shapes, counting=False, alone=True)) is not None
+    return difference(world(Random(seed), shapes, counting=False, alone=alone)) is not None
