@@ -81,7 +81,7 @@ def judge(definition: CompiledDefinition, run: Run, w: int, holds: Holds) -> tup
             fire = max(fire, run.max_log)
             if first is None or fire < first:
                 first = fire
-    ripe = run.ripe
+    ripe: tuple[Late, ...] = ()
     if run.late is not None:
         ripe = tuple(late for late in run.late if late.ripe_at <= w)
         if len(ripe) < len(run.late):

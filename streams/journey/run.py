@@ -161,9 +161,10 @@ class Run:
 
     def inherit(self, former: Run) -> None:
         """Take over what the fold does not make. Of `missed`, the next judgement leaves what is still waiting."""
-        self.alerts, self.missed, self.expired, self.ticket = (
+        self.alerts, self.missed, self.ripe, self.expired, self.ticket = (
             former.alerts,
             former.missed,
+            former.ripe,
             former.expired,
             former.ticket,
         )

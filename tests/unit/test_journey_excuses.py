@@ -246,3 +246,13 @@ def test_a_restart_anywhere_goes_on_byte_for_byte() -> None:
     later(log, 80, 120, 300, 700, 1000)
     for cut in range(0, len(log.records), 2):
         assert_restart_changes_nothing(log, cut, both)
+
+
+def test_a_refold_writes_nothing_of_a_journey_that_it_does_not_change() -> None:
+    """One whose step was late; then something late arrives for another order."""
+    log = put(Log(), *order(), touch("asked", NOON + 2 * HOUR))
+    put(log, *order(NOON + 2 * HOUR, "8", collected=False), touch("answered", NOON + 3 * HOUR, order="8"))
+    log = later(log, 4)
+    put(log, touch("collected", NOON + 2 * HOUR + MINUTE, order="8", log=NOON + 4 * HOUR))
+    found = play(log, stage(), range(len(log.records))).journeys.values()
+    assert {j["anchor"]: j["at"][2] for j in found} == {"order_id:7": 5, "order_id:8": 6}
