@@ -8,16 +8,17 @@ only on the customer's id and W (`slots`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from streams.journey.deadlines import keep_until
 from streams.journey.instances import Scope, Unit
 from streams.journey.ledger import Ledger
 from streams.journey.memory import Memory
-from streams.journey.plan import title
+from streams.journey.plan import CompiledDefinition, title
 from streams.journey.run import Run
 from streams.journey.slots import Household, minutes
+from streams.journey.values import Kept
 
 
 class Cluster:
@@ -45,22 +46,46 @@ def clusters(scopes: Sequence[Scope], units: Sequence[Unit]) -> list[Cluster]:
         for kept in scope.kept:
             if id(kept) not in members:
                 found.append(Cluster({id(kept)}, [], kept.occurred_at))
-    _keep_the_later(found, units)
+    _prolong(found, scopes, units)
     return found
 
 
-def _keep_the_later(found: Sequence[Cluster], units: Sequence[Unit]) -> None:
-    """What comes after the end goes to a customer's last instance: it is there as long as those before it."""
-    of_customer = [unit for unit in units if unit.definition.kind is None and len(unit.runs) > 1]
-    of_run = {id(run): cluster for cluster in found for _, run in cluster.runs} if of_customer else {}
-    longer = bool(of_customer)
+def _prolong(found: Sequence[Cluster], scopes: Sequence[Scope], units: Sequence[Unit]) -> None:
+    """Some instances stay as long as something else, which their absence would change."""
+    several = [unit for unit in units if len(unit.runs) > 1]
+    of_run = {id(run): cluster for cluster in found for _, run in cluster.runs} if several else {}
+    of_kept = {member: cluster for cluster in found for member in cluster.members} if several else {}
+    longer = True
+    pairs = [(of_run[id(former)], of_run[id(run)]) for unit in several for former, run in _followed(unit)]
+    pairs += [(of_kept[id(kept)], of_run[id(run)]) for unit in several for kept, run in _between(unit, scopes)]
     while longer:
         longer = False
-        for unit in of_customer:
-            for former, run in pairwise(unit.runs):
-                until, cluster = of_run[id(former)].until, of_run[id(run)]
-                if until > cluster.until:
-                    cluster.until, longer = until, True
+        for needs, needed in pairs:
+            if needs.until > needed.until:
+                needed.until, longer = needs.until, True
+
+
+def _followed(unit: Unit) -> Iterable[tuple[Run, Run]]:
+    """What comes after the end goes to a customer's last instance, not to one before it."""
+    return pairwise(unit.runs) if unit.definition.kind is None else ()
+
+
+def _between(unit: Unit, scopes: Sequence[Scope]) -> Iterator[tuple[Kept, Run]]:
+    """A touchpoint without key joins an instance if it is the only one that is open; so it knows them all."""
+    definition = unit.definition
+    if definition.kind is None:
+        return
+    for scope in scopes:
+        for kept in () if scope.of_key else scope.kept:
+            if kept.name not in definition.excuses and unit.wants(kept, scope):
+                yield from ((kept, run) for run in unit.runs if _spans(definition, run, kept.occurred_at))
+
+
+def _spans(definition: CompiledDefinition, run: Run, at: int) -> bool:
+    start = run.start
+    if start is None or at < start.occurred_at:
+        return False
+    return at <= (run.ended_at if run.ended_at is not None else start.occurred_at + definition.lifetime_ms)
 
 
 def _join(found: list[Cluster], new: Cluster) -> None:

@@ -197,3 +197,32 @@ def test_an_instance_stays_as_long_as_one_before_it_so_that_what_comes_goes_to_t
     assert [(a["break_name"], a["state"]) for a in outcome.alerts] == [("sour", "firing")]
     for cut in range(5, len(log.records), 6):
         assert_restart_changes_nothing(log, cut, lambda: stage(said))
+
+
+def test_an_order_stays_as_long_as_what_could_have_joined_it_so_that_it_joins_no_other() -> None:
+    """Two orders were open when somebody paid without saying for which; one is over, and a visit keeps the payment."""
+    orders = KEYED | {
+        "journey": "orders",
+        "lifetime": "60d",
+        "instance": {"key": "order_id", "if_absent": "only_open_one"},
+    }
+    visits = CASE | {"start": {"touchpoint": "came"}, "lifetime": "40d"}
+    log = Log()
+    log.resolved(at("came", 0))
+    for minute, order in ((1, "7"), (2, "8")):
+        log.attach(at("opened", minute, order=order, tid=f"s{order}"), scope=f"order_id:{order}")
+    log.resolved(at("paid", 3))
+    log.attach(at("given_up", 4, order="8"), scope="order_id:8")
+    for day in range(1, 12):
+        log.tick(NOON + day * DAY)
+    for late in (11, 10):
+        log.attach(touch("declined", NOON + late * DAY, tid=f"late {late}", log=NOON + 11 * DAY))
+
+    def both() -> Track:
+        return Track(
+            0, compile_definitions([Definition.model_validate(one) for one in (orders, visits)], CATALOGUE), "live"
+        )
+
+    assert members(play(log, both()))["order_id:7"] == ["s7", "late 10", "late 11"]
+    for cut in range(5, len(log.records), 4):
+        assert_restart_changes_nothing(log, cut, both)
