@@ -18,14 +18,14 @@ demo: $(SETUP)  ## Kafka, ClickHouse and simulated customers on this machine; Ct
 	$(RUN)touchline demo
 
 test: $(SETUP)  ## All tests, those on real Kafka and ClickHouse included
-	$(RUN)python -m pytest
+	$(RUN)python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(SETUP)  ## Format, lint, strict types, import rules, unit and property tests; no server
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)lint-imports --no-cache
-	$(RUN)python -m pytest -q -n auto tests/unit tests/property tests/contract
+	$(RUN)python -m pytest -q -n auto --dist worksteal --hypothesis-profile=check tests/unit tests/property tests/contract
 
 format: $(SETUP)  ## Format the code and mend what the linter can
 	$(RUN)ruff format .
