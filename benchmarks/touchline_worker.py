@@ -20,11 +20,13 @@ from streams.worker import run_worker
 ROOT: Final = Path(__file__).parent.parent
 GROUP: Final = "workers"
 """Behind the prefix of the round."""
+JOB: Final = ("checkout", "click_and_collect")
+"""The definitions that all contenders follow."""
 
 
 def product() -> Product:
     catalogue = load_catalogue(ROOT / "touchpoints.yaml")
-    definitions = load_definitions(ROOT / "journeys", catalogue)
+    definitions = [one for one in load_definitions(ROOT / "journeys", catalogue) if one.journey in JOB]
     return Product(definitions, catalogue, SECRET, run="simulation", horizon_ms=72 * HOUR)
 
 
