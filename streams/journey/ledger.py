@@ -32,6 +32,10 @@ _decode_kept = msgspec.msgpack.Decoder(Kept).decode
 _decode_gone = msgspec.msgpack.Decoder(tuple[int, int]).decode
 
 
+BookAddress = tuple[str, str, str]
+"""Title of the definition, customer, anchor."""
+
+
 class StoredBook(msgspec.Struct, frozen=True, array_like=True):
     """`missed` by step name: indexes change with the definition. `until` counts once the instance exists no more."""
 
@@ -57,7 +61,7 @@ class Restored(NamedTuple):
     entries: dict[tuple[str, str], list[Kept]]
     gone: dict[tuple[str, str], dict[str, tuple[int, int]]]
     truncated: set[tuple[str, str]]
-    books: dict[tuple[str, str, str], StoredBook]
+    books: dict[BookAddress, StoredBook]
     turns: dict[str, Turns]
     places: list[Place]
     meta: Meta

@@ -17,7 +17,7 @@ from msgspec import structs
 from schemas.records import Fact
 from streams.journey.inputs import EntryView, ResolvedView
 from streams.journey.instances import CUSTOMER, KIND_BITS, OWN_BIT, Scope, Unit, carries
-from streams.journey.ledger import Ledger, StoredBook, book_of
+from streams.journey.ledger import BookAddress, Ledger, StoredBook, book_of
 from streams.journey.modes import Span
 from streams.journey.plan import Compiled, CompiledDefinition, title
 from streams.journey.run import Run
@@ -269,17 +269,30 @@ class Memory:
                 self._need_all(scope)
         yield from self._units()
 
-    def restore_attics(self, books: Mapping[tuple[str, str, str], StoredBook]) -> None:
-        """The books that no run took."""
+    def restore_attics(self, books: Mapping[BookAddress, StoredBook]) -> dict[BookAddress, StoredBook]:
+        """The books that no run took. Returned are those that nothing can take, as the definitions are now."""
         known = {title(definition): definition for definition in self._compiled.definitions}
+        left: dict[BookAddress, StoredBook] = {}
         for (name, customer, anchor), stored in sorted(books.items()):
-            if not stored.alerts or name not in known:
-                continue
-            scope = self.scope(customer, CUSTOMER if anchor.startswith("start:") else anchor)
-            self._need(scope, known[name])
-            for unit in scope.units:
-                if title(unit.definition) == name:
+            if name not in known:
+                left[name, customer, anchor] = stored
+            elif stored.alerts:
+                scope = self.scope(customer, CUSTOMER if anchor.startswith("start:") else anchor)
+                self._need(scope, known[name])
+                found = [unit for unit in scope.units if title(unit.definition) == name]
+                for unit in found:
                     unit.attic = {**(unit.attic or {}), anchor: (book_of(stored), stored.until)}
+                if not found:
+                    left[name, customer, anchor] = stored
+        return left
+
+
+def kinds_of(entry: EntryView | ResolvedView) -> int:
+    """Only the customer's own touchpoints are asked which keys they carry."""
+    kinds = 0
+    for kind in entry.keys:
+        kinds |= KIND_BITS.get(kind, OWN_BIT)
+    return kinds
 
 
 def take_back(unit: Unit, run: Run, stored: StoredBook) -> None:

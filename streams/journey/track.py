@@ -26,17 +26,17 @@ from streams.journey.inputs import (
     AcknowledgedView,
     AttachView,
     DetachView,
-    EntryView,
     ResolvedView,
     SwitchedView,
     TickView,
     UnreadableRecord,
     decode,
 )
-from streams.journey.instances import CUSTOMER, KIND_BITS, OWN_BIT, Unit
+from streams.journey.instances import CUSTOMER, Unit
 from streams.journey.ledger import Ledger, Meta, StoredBook, read
-from streams.journey.memory import Memory, take_back
+from streams.journey.memory import Memory, kinds_of, take_back
 from streams.journey.modes import Modes
+from streams.journey.orphans import Orphans
 from streams.journey.people import People
 from streams.journey.plan import Compiled, title
 from streams.journey.run import Held, Run, Ticket
@@ -76,6 +76,7 @@ class Track:
         self._people = People(self._modes, self._memory, self._ledger)
         self._agenda: Agenda[Ticket] = Agenda()
         self._holds = Holds()
+        self._orphans = Orphans({})
         self._dirty: dict[str, Dirty] = {}
         self._w = 0
         self._offset = 0
@@ -128,7 +129,7 @@ class Track:
                 if run.start is not None:
                     address = (title(unit.definition), unit.customer, run.anchor)
                     self._recall(unit, run, stored.books.pop(address, None))
-        self._memory.restore_attics(stored.books)
+        self._orphans = Orphans(self._memory.restore_attics(stored.books))
 
     def quarantine(self, record: LogRecord, reason: str, out: list[Effect]) -> None:
         out.append(given_up(STAGE, self.partition, record, reason, self.run))
@@ -139,7 +140,7 @@ class Track:
 
     def wakes_at(self) -> int | None:
         """No tick before this one changes anything, as long as no other record comes: who makes ticks may leave them
-        out.
+        out. Of a stage that was not restored: its first tick ends what has no definition any more.
         """
         return self._agenda.first()
 
@@ -150,7 +151,7 @@ class Track:
             return
         if value.too_late or value.customer_id is None:
             return
-        kept = self._memory.kept(value, _kinds(value), value.rev, None)
+        kept = self._memory.kept(value, kinds_of(value), value.rev, None)
         self._insert(value.customer_id, CUSTOMER, [kept], max(value.log_time, self._w), out)
 
     def _attach(self, value: AttachView, out: list[Effect]) -> None:
@@ -159,7 +160,7 @@ class Track:
         keep, rev, moved_from, of_customer = self._memory.kept, value.rev, value.moved_from, value.scope == CUSTOMER
         names, facts = self.compiled.heard(value.scope.partition(":")[0])
         kept = [
-            keep(entry, _kinds(entry) if of_customer else 0, rev, moved_from)
+            keep(entry, kinds_of(entry) if of_customer else 0, rev, moved_from)
             for entry in value.entries
             if entry.name in names or (entry.facts and not facts.isdisjoint(entry.facts))
         ]
@@ -184,6 +185,7 @@ class Track:
 
     def _tick(self, value: TickView, out: list[Effect]) -> None:
         before, self._w = self._w, max(self._w, value.log_time)
+        out += self._orphans.end(self._ledger, self._position, self.run, self._w)
         for place in value.sources:
             self._holds.take(place)
             self._ledger.place(place)
@@ -339,11 +341,3 @@ class Track:
             take_back(unit, run, stored)
         _, deadline, held = judge(unit.definition, run, self._w, self._holds)
         self._schedule(unit, run, deadline, held)
-
-
-def _kinds(entry: EntryView | ResolvedView) -> int:
-    """Only the customer's own touchpoints are asked which keys they carry."""
-    kinds = 0
-    for kind in entry.keys:
-        kinds |= KIND_BITS.get(kind, OWN_BIT)
-    return kinds
