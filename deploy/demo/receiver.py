@@ -20,6 +20,8 @@ class Receiver:
         kept = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # Or each notification would need a connection of its own.
+
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", "0"))
                 if not 0 < length <= BODY_BYTES_MAX:
@@ -33,8 +35,11 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:
                 """Silent: the demo shows the count."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 64
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
