@@ -105,15 +105,16 @@ SELECT alert_id, state, notify, reason, severity, kind, break_name, occurrence, 
     toUnixTimestamp64Milli(changed_at) AS changed_at_ms, first_line
 FROM
 (
-    SELECT *, min(fired_at) OVER (PARTITION BY dedup_key) AS first_fired_at
+    SELECT *, min(fired_at) OVER (PARTITION BY dedup_key) AS first_fired_at,
+        countIf(state != 'moved') OVER (PARTITION BY dedup_key) AS standing
     FROM DB.v_alerts
     WHERE definition = {definition:String} AND mode = 'live' AND run NOT IN ('replay', 'backfill')
 )
-WHERE state != 'moved' AND first_fired_at >= fromUnixTimestamp64Milli({since:Int64})
+WHERE (state != 'moved' OR standing = 0) AND first_fired_at >= fromUnixTimestamp64Milli({since:Int64})
     AND first_fired_at <= fromUnixTimestamp64Milli({until:Int64})
     AND cityHash64(customer_id) % {slices:UInt32} = {slice:UInt32}"""
-"""An alert that moved goes on under another customer; both have one dedup_key, and fired when the first one did. What a
-replay found, nobody was told of.
+"""An alert that moved goes on under another customer; both have one dedup_key, and fired when the first one did. One
+that nothing continues was no break there: it counts as withdrawn. What a replay found, nobody was told of.
 """
 
 
@@ -275,11 +276,12 @@ def _filled(query: str) -> str:
 
 
 def raised_of(row: Mapping[str, Any]) -> Raised:
+    moved = row["state"] == "moved"
     change = AlertChange(
         alert_id=row["alert_id"],
-        state=row["state"],
+        state="withdrawn" if moved else row["state"],
         notify=row["notify"],
-        reason=row["reason"],
+        reason="withdrawn" if moved else row["reason"],
         severity=row["severity"],
         kind=row["kind"],
         break_name=row["break_name"],
