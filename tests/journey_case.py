@@ -69,6 +69,16 @@ COLLECT: dict[str, Any] = {
     "grace": "1m",
     "lifetime": "10d",
 }
+VISIT: dict[str, Any] = {
+    "journey": "visit",
+    "instance": {"key": "customer"},
+    "start": {"touchpoint": "visit_started"},
+    "steps": {"bought": {"touchpoint": "bought", "within": "30m"}},
+    "outcome": {"success": "bought"},
+    "breaks": {},
+    "lifetime": "2h",
+}
+"""What it changes of the definition above: a journey of the customer."""
 CATALOGUE = Catalogue.model_validate(
     {
         "touchpoints": {

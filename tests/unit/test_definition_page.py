@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,19 +11,10 @@ from schemas.definition import Definition
 from schemas.definition_files import load_catalogue, load_definition
 from streams.journey.compile import compile_definitions
 from streams.journey.track import Track
-from tests.journey_case import DAY, HOUR, MINUTE, NOON, Log, compiled, placed, play, touch
+from tests.journey_case import DAY, HOUR, MINUTE, NOON, VISIT, Log, compiled, placed, play, touch
 
 CATALOGUE = load_catalogue(Path("touchpoints.yaml"))
 ORDERS = load_definition(Path("journeys/click_and_collect.yaml"), CATALOGUE)
-VISIT: dict[str, Any] = {
-    "journey": "visit",
-    "instance": {"key": "customer"},
-    "start": {"touchpoint": "visit_started"},
-    "steps": {"bought": {"touchpoint": "bought", "within": "30m"}},
-    "outcome": {"success": "bought"},
-    "breaks": {},
-    "lifetime": "2h",
-}
 
 
 def collected(log: Log, order: str, at: int) -> None:

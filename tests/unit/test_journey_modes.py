@@ -8,19 +8,10 @@ from typing import Any
 from schemas.records import Mode
 from streams.journey.modes import BEGINNING, TURNS_MAX, Modes, Turn, differences, mode_at, timelines
 from streams.journey.track import Track
-from tests.journey_case import HOUR, MINUTE, NOON, Log, Outcome, compiled, placed, play, touch
+from tests.journey_case import HOUR, MINUTE, NOON, VISIT, Log, Outcome, compiled, placed, play, touch
 
 FIRE = NOON + 11 * MINUTE
 LATER = NOON + HOUR
-VISIT: dict[str, Any] = {
-    "journey": "visit",
-    "instance": {"key": "customer"},
-    "start": {"touchpoint": "visit_started"},
-    "steps": {"bought": {"touchpoint": "bought", "within": "30m"}},
-    "outcome": {"success": "bought"},
-    "breaks": {},
-    "lifetime": "2h",
-}
 
 
 def stage(*changes: dict[str, Any]) -> Track:
