@@ -11,9 +11,8 @@ from typing import Final
 
 from schemas.definition import APART, Break, Catalogue, Definition, Step, duration_ms, shape_of
 from schemas.definition_touchpoints import patterns_of, touchpoints_of
-from schemas.identifiers import BUSINESS_KINDS, partition_of
+from schemas.identifiers import BUSINESS_KINDS
 from schemas.sources import NOTHING_WATCHED, SourceForm, SourceRules, bringers_of
-from schemas.topics import PARTITIONS
 from schemas.worth import Worth, worths_of
 from streams.journey.open_hours import OpenHours
 from streams.journey.plan import EXCUSE_MS, Compiled, CompiledDefinition, CompiledRule, CompiledStep, Plan
@@ -105,7 +104,6 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers, e
     )
     kind = None if definition.instance.key == "customer" else definition.instance.key
     grace, lifetime = duration_ms(definition.grace), duration_ms(definition.lifetime)
-    breaks = [*definition.steps, *definition.breaks]
     plans = _plans(definition, steps, rules, catalogue)
     return CompiledDefinition(
         name=definition.journey,
@@ -143,7 +141,6 @@ def _compile(definition: Definition, catalogue: Catalogue, bringers: Bringers, e
         failures=frozenset(definition.outcome.failure),
         excuses=frozenset(name for name, plan in plans.items() if plan.excuses),
         excuse_ms=excuse_ms,
-        partitions={name: partition_of(f"{definition.journey}/{name}", PARTITIONS) for name in breaks},
         runbooks=_runbooks(definition),
         monitored=_monitored(definition, catalogue),
         awaits=_awaits(definition, rules, bringers),

@@ -8,10 +8,9 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.identifiers import partition_of
 from schemas.records import BreakKind, Fact, Severity
 from schemas.sources import SourceForm
-from schemas.topics import DAY_MS, PARTITIONS
+from schemas.topics import DAY_MS
 from schemas.worth import Worth
 from streams.journey.open_hours import OpenHours
 
@@ -148,8 +147,6 @@ class CompiledDefinition:
     excuses: frozenset[str]
     """The touchpoints that excuse a step."""
     excuse_ms: int
-    partitions: Mapping[str, int]
-    """Of the topic `alerts`, by break name."""
     runbooks: Mapping[str, str]
     """By break name; a break without one is missing."""
     monitored: frozenset[str]
@@ -162,11 +159,6 @@ class CompiledDefinition:
         """Of steps and breaks; `bits` as in Run.missed."""
         names = [step.name for step in self.steps if bits >> step.index & 1]
         return names + [rule.name for rule in self.waited if bits >> rule.bit & 1]
-
-    def partition_of(self, break_name: str) -> int:
-        """Of the topic `alerts`; also for a break that the file had when its alert began, and has no more."""
-        found = self.partitions.get(break_name)
-        return partition_of(f"{self.name}/{break_name}", PARTITIONS) if found is None else found
 
     def bits_of(self, names: Container[str]) -> int:
         steps = sum(1 << step.index for step in self.steps if step.name in names)

@@ -167,7 +167,7 @@ def alert_effect(
         ],
         first_line=first_line(definition, run, customer, move, log_time, gone),
     )
-    return Effect("alerts", definition.partition_of(finding.name), incident.encode(), encode(alert))
+    return Effect("alerts", partition_of(incident, PARTITIONS), incident.encode(), encode(alert))
 
 
 def continues(definition: CompiledDefinition, run: Run, finding: Finding) -> str | None:
